@@ -1,0 +1,38 @@
+# Everything starts here, on a bare Debian 12: git, make and root.
+#   make          set up and build
+#   make test     all tests
+#   make demo     the main job, end to end
+#   make docs     regenerate the generated pages under docs/
+PRESET ?= dev
+JOBS   ?= $(shell nproc)
+BUILD  := build/$(PRESET)
+VENV   := build/venv/bin
+export CCACHE_SLOPPINESS := pch_defines,time_macros
+export CCACHE_BASEDIR := $(CURDIR)
+
+.PHONY: all setup configure build test demo docs format clean
+all: build
+
+setup:
+	@bash cmake/setup/setup.sh
+
+configure: setup
+	@test -f $(BUILD)/build.ninja || $(VENV)/cmake --preset $(PRESET)
+
+build: configure
+	@$(VENV)/cmake --build $(BUILD) -j $(JOBS)
+
+test: build
+	@$(VENV)/python test/run.py --build $(BUILD) --jobs $(JOBS)
+
+demo: build
+	@$(VENV)/python tools/demo/demo.py --build $(BUILD)
+
+docs: build
+	@$(VENV)/cmake --build $(BUILD) --target dougong-docs
+
+format:
+	@git ls-files '*.cpp' '*.h' '*.c' | xargs clang-format-22 -i
+
+clean:
+	rm -rf build

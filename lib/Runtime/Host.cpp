@@ -1,0 +1,262 @@
+//===- Host.cpp - what a program sees of its host -------------------------===//
+#include "Host.h"
+
+#include "dougong/Runtime/ElementType.h"
+
+#include <chrono>
+#include <csetjmp>
+
+using namespace dougong;
+
+//===----------------------------------------------------------------------===//
+// Leaving a program
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Where a failing host function goes on this thread.
+struct Landing {
+  jmp_buf place;
+};
+thread_local Landing *landing = nullptr;
+} // namespace
+
+/// Runs `body()`, which runs program code; false if a host function left it.
+template <typename Body> static bool runProgramCode(Body body) {
+  Landing here;
+  Landing *const outer = landing;
+  if (_setjmp(here.place) != 0) {
+    landing = outer;
+    return false;
+  }
+  landing = &here;
+  body();
+  landing = outer;
+  return true;
+}
+
+/// Leaves the program. No object with a destructor may be alive in the frames
+/// between here and the landing: host functions call this last.
+[[noreturn]] static void leaveProgram() { std::longjmp(landing->place, 1); }
+
+static ProgramHost &hostOf(const dougong_context *context) {
+  return *static_cast<ProgramHost *>(context->runtime);
+}
+
+//===----------------------------------------------------------------------===//
+// Loops
+//===----------------------------------------------------------------------===//
+
+namespace {
+struct Loop {
+  dougong_loop_body body;
+  void *argument;
+  std::atomic<bool> failed;
+};
+} // namespace
+
+static void runChunk(void *argument, std::int64_t begin, std::int64_t end) {
+  auto &loop = *static_cast<Loop *>(argument);
+  if (loop.failed.load(std::memory_order_relaxed))
+    return;
+  if (!runProgramCode([&] { loop.body(loop.argument, begin, end); }))
+    loop.failed = true;
+}
+
+static void hostParallelFor(const dougong_context *context, dougong_loop_body body,
+                            void *argument, std::int64_t count, std::int64_t grain) {
+  ThreadPool &pool = hostOf(context).pool;
+  if (pool.threads() == 1 || count <= grain) {
+    if (count > 0)
+      body(argument, 0, count);
+    return;
+  }
+  Loop loop{body, argument, false};
+  pool.parallelFor(runChunk, &loop, count, grain);
+  if (loop.failed)
+    leaveProgram();
+}
+
+//===----------------------------------------------------------------------===//
+// Collectives
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// A collective as a program asks for it.
+struct Request {
+  const char *kind;
+  std::int64_t group, count, call;
+  dougong_dtype dtype;
+};
+} // namespace
+
+/// Fails unless the call is one that the plan announces.
+static Result<void> checkCall(const ProgramHost &host, const Request &request) {
+  std::string what = std::string("the program calls ") + request.kind + " as call " +
+                     std::to_string(request.call);
+  if (request.call < 0 || request.call >= host.program.calls_size())
+    return Error{what + ", the plan lists " + std::to_string(host.program.calls_size()) +
+                 " calls"};
+  const plan::v1::Call &call = host.program.calls(static_cast<int>(request.call));
+  if (call.kind() != request.kind)
+    return Error{what + ", the plan says " + call.kind()};
+  if (request.group != call.group() ||
+      request.group >= static_cast<std::int64_t>(host.groups.size()))
+    return Error{what + " of group " + std::to_string(request.group) + ", the plan says group " +
+                 std::to_string(call.group())};
+  if (request.dtype != call.dtype())
+    return Error{what + " of " + elementTypeName(request.dtype) + ", the plan says " +
+                 elementTypeName(call.dtype())};
+  if (request.count < 0)
+    return Error{what + " of " + std::to_string(request.count) + " elements"};
+  return {};
+}
+
+/// Runs `call(group, site)` and records what it cost; false after a failure.
+template <typename Call>
+static bool communicate(ProgramHost &host, const Request &request, Call call) {
+  using Clock = std::chrono::steady_clock;
+  if (Result<void> valid = checkCall(host, request); !valid) {
+    host.fail(valid.message());
+    return false;
+  }
+  CallSite site{request.call, host.program.calls(static_cast<int>(request.call)).node().c_str()};
+  Clock::time_point begin = host.profile ? Clock::now() : Clock::time_point();
+  Result<void> done = call(host.groups[request.group], site);
+  if (!done) {
+    host.fail(done.message());
+    return false;
+  }
+  if (host.profile) {
+    CallCost &cost = host.costs[request.call];
+    cost.seconds += std::chrono::duration<double>(Clock::now() - begin).count();
+    cost.bytes += request.count * elementBytes(request.dtype);
+    ++cost.times;
+  }
+  return true;
+}
+
+static void hostAllReduce(const dougong_context *context, std::int64_t group, const void *source,
+                          void *destination, std::int64_t count, dougong_dtype dtype,
+                          dougong_reduction reduction, std::int64_t call) {
+  ProgramHost &host = hostOf(context);
+  if (!communicate(host, {"all_reduce", group, count, call, dtype},
+                   [&](int id, const CallSite &site) {
+                     return host.collectives.allReduce(id, source, destination, count, dtype,
+                                                       reduction, site);
+                   }))
+    leaveProgram();
+}
+
+static void hostAllGather(const dougong_context *context, std::int64_t group, const void *source,
+                          void *destination, std::int64_t count, dougong_dtype dtype,
+                          std::int64_t call) {
+  ProgramHost &host = hostOf(context);
+  if (!communicate(host, {"all_gather", group, count, call, dtype},
+                   [&](int id, const CallSite &site) {
+                     return host.collectives.allGather(id, source, destination, count, dtype,
+                                                       site);
+                   }))
+    leaveProgram();
+}
+
+static void hostReduceScatter(const dougong_context *context, std::int64_t group,
+                              const void *source, void *destination, std::int64_t count,
+                              dougong_dtype dtype, dougong_reduction reduction,
+                              std::int64_t call) {
+  ProgramHost &host = hostOf(context);
+  if (!communicate(host, {"reduce_scatter", group, count, call, dtype},
+                   [&](int id, const CallSite &site) {
+                     return host.collectives.reduceScatter(id, source, destination, count, dtype,
+                                                           reduction, site);
+                   }))
+    leaveProgram();
+}
+
+static void hostAllToAll(const dougong_context *context, std::int64_t group, const void *source,
+                         void *destination, std::int64_t count, dougong_dtype dtype,
+                         std::int64_t call) {
+  ProgramHost &host = hostOf(context);
+  if (!communicate(host, {"all_to_all", group, count, call, dtype},
+                   [&](int id, const CallSite &site) {
+                     return host.collectives.allToAll(id, source, destination, count, dtype,
+                                                      site);
+                   }))
+    leaveProgram();
+}
+
+//===----------------------------------------------------------------------===//
+// Operator library and failures
+//===----------------------------------------------------------------------===//
+
+static bool runLibrary(ProgramHost &host, const char *name, const LibraryCall &call) {
+  LibraryFunction function = findLibraryFunction(name);
+  if (!function) {
+    host.fail(std::string("the operator library of this runner has no function '") + name +
+              "'; the package was made by another version");
+    return false;
+  }
+  Result<void> done = function(call);
+  if (!done)
+    host.fail(std::string(name) + ": " + done.message());
+  return static_cast<bool>(done);
+}
+
+static void hostLibrary(const dougong_context *context, const char *name,
+                        const dougong_tensor *tensors, std::int64_t count,
+                        const std::int64_t *attributes, std::int64_t attributeCount) {
+  ProgramHost &host = hostOf(context);
+  if (!runLibrary(host, name,
+                  {{tensors, static_cast<std::size_t>(count)},
+                   {attributes, static_cast<std::size_t>(attributeCount)},
+                   &host.pool,
+                   &host.strings}))
+    leaveProgram();
+}
+
+static void hostFail(const dougong_context *context, const char *node, const char *message) {
+  hostOf(context).fail("node '" + std::string(node ? node : "") +
+                       "': " + (message ? message : "failed"));
+  leaveProgram();
+}
+
+static constexpr dougong_host hostTable = {
+    DOUGONG_PROGRAM_ABI, sizeof(dougong_host), hostParallelFor, hostAllReduce, hostAllGather,
+    hostReduceScatter,   hostAllToAll,         hostLibrary,     hostFail,
+};
+
+//===----------------------------------------------------------------------===//
+// ProgramHost
+//===----------------------------------------------------------------------===//
+
+ProgramHost::ProgramHost(const plan::v1::Program &program, Collectives &collectives,
+                         ThreadPool &pool, StringStore &strings, std::vector<int> groups)
+    : costs(program.calls_size()), program(program), collectives(collectives), pool(pool),
+      strings(strings), groups(std::move(groups)) {}
+
+void ProgramHost::fail(std::string message) {
+  std::lock_guard lock(mutex);
+  if (failed)
+    return;
+  failed = true;
+  failure = std::move(message);
+}
+
+std::string dougong::checkText(const plan::v1::Program &program, std::int32_t code) {
+  if (code >= 1 && code <= program.checks_size())
+    return program.checks(code - 1);
+  return "the program returned code " + std::to_string(code) + ", the plan lists " +
+         std::to_string(program.checks_size()) + " checks";
+}
+
+Result<void> ProgramHost::run(const LoadedProgram &loaded, void *arena, void *const *weights,
+                              const std::int64_t *coordinates, void *const *inputs,
+                              void *const *outputs, const std::int64_t *inputDims) {
+  failed = false;
+  const dougong_context context = {&hostTable, arena, weights, coordinates, this};
+  std::int32_t code = 0;
+  if (!runProgramCode([&] { code = loaded.run(&context, inputs, outputs, inputDims); }))
+    return Error{failure};
+  if (code != 0)
+    return Error{checkText(program, code)};
+  return {};
+}

@@ -1,0 +1,128 @@
+//===- Shapes.cpp - symbols' values from the inputs' shapes ---------------===//
+#include "Shapes.h"
+
+#include "dougong/Runtime/ElementType.h"
+
+#include <optional>
+
+using namespace dougong;
+
+Result<DimExprs> dougong::parseDims(const plan::v1::Value &value) {
+  DimExprs dims;
+  for (const std::string &text : value.dims()) {
+    Result<DimExpr> dim = DimExpr::parse(text);
+    if (!dim)
+      return Error{"value '" + value.name() + "': " + dim.message()};
+    dims.push_back(std::move(*dim));
+  }
+  return dims;
+}
+
+Result<std::vector<std::int64_t>> dougong::evaluateDims(const plan::v1::Value &value,
+                                                        const DimExprs &dims,
+                                                        const SymbolValues &symbols) {
+  std::vector<std::int64_t> extents;
+  for (std::size_t d = 0; d < dims.size(); ++d) {
+    Result<std::int64_t> extent = dims[d].evaluate(symbols);
+    if (!extent)
+      return Error{"value '" + value.name() + "', dim " + std::to_string(d) + ": " +
+                   extent.message()};
+    if (*extent < 0)
+      return Error{"value '" + value.name() + "', dim " + std::to_string(d) + ": " +
+                   dims[d].print() + " is " + std::to_string(*extent)};
+    extents.push_back(*extent);
+  }
+  return extents;
+}
+
+/// The value of the only unknown symbol of `dim` for which it is `wanted`; none if
+/// there are several unknowns or `dim` is not linear in it.
+static std::optional<std::pair<std::string, std::int64_t>>
+solveForUnknown(const DimExpr &dim, std::int64_t wanted, const SymbolValues &symbols) {
+  std::string unknown;
+  for (const std::string &name : dim.symbols()) {
+    if (symbols.contains(name))
+      continue;
+    if (!unknown.empty())
+      return std::nullopt;
+    unknown = name;
+  }
+  if (unknown.empty())
+    return std::nullopt;
+  auto at = [&](std::int64_t x) {
+    SymbolValues trial = symbols;
+    trial[unknown] = x;
+    return dim.evaluate(trial);
+  };
+  Result<std::int64_t> zero = at(0), one = at(1), two = at(2);
+  if (!zero || !one || !two)
+    return std::nullopt;
+  std::int64_t slope = *one - *zero;
+  if (slope == 0 || *two - *one != slope || (wanted - *zero) % slope != 0)
+    return std::nullopt;
+  std::int64_t x = (wanted - *zero) / slope;
+  Result<std::int64_t> check = at(x);
+  if (!check || *check != wanted)
+    return std::nullopt;
+  return std::pair(unknown, x);
+}
+
+static Result<void> checkInput(const plan::v1::Value &value, const GivenInput &given) {
+  if (given.dtype != value.dtype())
+    return Error{"input '" + value.name() + "': expected " + elementTypeName(value.dtype()) +
+                 ", got " + elementTypeName(given.dtype)};
+  if (given.dims.size() != static_cast<std::size_t>(value.dims_size()))
+    return Error{"input '" + value.name() + "': expected " + std::to_string(value.dims_size()) +
+                 " dims, got " + printDims(given.dims)};
+  return {};
+}
+
+Result<SymbolValues> dougong::solveSymbols(const plan::v1::Model &model,
+                                           const std::vector<DimExprs> &inputDims,
+                                           std::span<const GivenInput> given) {
+  SymbolValues symbols;
+  for (int i = 0; i < model.inputs_size(); ++i) {
+    if (Result<void> valid = checkInput(model.inputs(i), given[i]); !valid)
+      return valid.takeError();
+    for (std::size_t d = 0; d < inputDims[i].size(); ++d)
+      if (inputDims[i][d].kind() == DimExpr::Kind::Symbol)
+        symbols.emplace(inputDims[i][d].name(), given[i].dims[d]);
+  }
+  for (bool progress = true; progress;) {
+    progress = false;
+    for (int i = 0; i < model.inputs_size(); ++i)
+      for (std::size_t d = 0; d < inputDims[i].size(); ++d)
+        if (auto solved = solveForUnknown(inputDims[i][d], given[i].dims[d], symbols)) {
+          symbols.insert(*solved);
+          progress = true;
+        }
+  }
+
+  for (int i = 0; i < model.inputs_size(); ++i) {
+    const plan::v1::Value &value = model.inputs(i);
+    for (std::size_t d = 0; d < inputDims[i].size(); ++d) {
+      std::string where = "input '" + value.name() + "', dim " + std::to_string(d);
+      const DimExpr &dim = inputDims[i][d];
+      Result<std::int64_t> expected = dim.evaluate(symbols);
+      if (!expected)
+        return Error{where + ": " + expected.message()};
+      if (*expected == given[i].dims[d])
+        continue;
+      std::string meaning = dim.constant() ? "" : " (" + dim.print() + ")";
+      return Error{where + ": expected " + std::to_string(*expected) + meaning + ", got " +
+                   std::to_string(given[i].dims[d])};
+    }
+  }
+  for (const plan::v1::Symbol &symbol : model.symbols()) {
+    auto value = symbols.find(symbol.name());
+    if (value == symbols.end())
+      continue;
+    if ((symbol.has_min() && value->second < symbol.min()) ||
+        (symbol.has_max() && value->second > symbol.max()))
+      return Error{"dim '" + symbol.name() + "' is " + std::to_string(value->second) +
+                   ", the plan was made for " +
+                   (symbol.has_min() ? std::to_string(symbol.min()) : std::string("0")) + " to " +
+                   (symbol.has_max() ? std::to_string(symbol.max()) : std::string("any"))};
+  }
+  return symbols;
+}
