@@ -292,8 +292,12 @@ std::optional<Figure> Fields::figureOf(const Tree &tree, StringRef key, Quantity
   Figure figure;
   figure.quantity = quantity;
   if (tree.kind == Tree::Kind::Figure) {
-    if (tree.figure.quantity == quantity)
-      return tree.figure;
+    // Figures of IR know their base unit only, which several quantities share.
+    if (getBaseUnit(tree.figure.quantity) == getBaseUnit(quantity)) {
+      figure = tree.figure;
+      figure.quantity = quantity;
+      return figure;
+    }
     error(tree.position, "'" + key + "' must be a figure in '" + getBaseUnit(quantity) +
                              "', got one in '" + getBaseUnit(tree.figure.quantity) + "'");
     return std::nullopt;

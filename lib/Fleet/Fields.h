@@ -26,6 +26,8 @@ namespace dougong::fleet {
 
 /// What reading needs beside the mapping.
 struct ReadContext {
+  explicit ReadContext(Diagnostics &diagnostics) : diagnostics(diagnostics) {}
+
   Diagnostics &diagnostics;
   /// Provenance of figures that are bare numbers.
   Provenance kind = Provenance::Recalled;

@@ -20,6 +20,12 @@ void checkChip(const Chip &chip, const Tree &tree, Diagnostics &diagnostics);
 /// Checks of references and counts, once all of a fleet is read.
 void checkFleet(const Fleet &fleet, const Tree &tree, Diagnostics &diagnostics);
 
+/// A fleet as it is written.
+Tree toTree(const Fleet &fleet);
+/// Reads a fleet from a tree: fields, chips of the catalogue, all checks.
+/// nullopt if there were errors.
+std::optional<Fleet> fleetFromTree(const Tree &tree, Diagnostics &diagnostics);
+
 /// The names of collectives that files may use.
 llvm::ArrayRef<llvm::StringRef> getCollectiveNames();
 /// The names of data types that files may use.

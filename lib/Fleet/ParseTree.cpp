@@ -117,6 +117,9 @@ private:
       return fail(position, "values are nested deeper than " + Twine(kMaxDepth) + " levels");
     if (!node->getRawTag().empty())
       return fail(position, "tags have no meaning in fleet files");
+    // (an alias says where the next token stands)
+    if (isa<yaml::AliasNode>(node))
+      return fail(parent, "aliases are not allowed in fleet files");
     Tree tree;
     tree.position = position;
     SmallString<64> storage;
@@ -155,7 +158,7 @@ private:
           return std::nullopt;
       return reported ? std::nullopt : std::optional<Tree>(std::move(tree));
     }
-    return fail(position, "aliases are not allowed in fleet files");
+    return fail(position, "value is of an unknown kind");
   }
 
   bool convertEntry(yaml::KeyValueNode &entry, Tree &mapping, unsigned depth) {

@@ -159,7 +159,6 @@ public:
     checkUnique("chips", fleet.chips, [](const Chip &chip) { return chip.id; });
     checkUnique("levels", fleet.levels, [](const Level &level) { return level.name; });
     checkUnique("pools", fleet.pools, [](const Pool &pool) { return pool.id; });
-    checkUnique("policies", fleet.policies, [](const Policy &policy) { return policy.name; });
     for (size_t i = 0; i < fleet.pools.size(); ++i)
       checkPool(i);
     checkLevels();
@@ -287,9 +286,9 @@ private:
       if (!policy.threshold)
         diagnostics.error(locate("policies", index, ""),
                           "policy 'domestic-share' has no 'threshold'");
-      else if (policy.threshold->value >= 1)
+      else if (policy.threshold->value > 1)
         diagnostics.error(locate("policies", index, "threshold"),
-                          "threshold must be below 1 (the share must be above it), got " +
+                          "threshold must be at most 1, got " +
                               printQuantity(policy.threshold->value, Quantity::Ratio));
       if (!policy.dataType.empty() && !is_contained(getDataTypeNames(), policy.dataType))
         diagnostics.error(locate("policies", index, "dtype"),

@@ -207,6 +207,7 @@ static void printBlock(const Tree &tree, unsigned indent, raw_ostream &out) {
   auto printValue = [&](const Tree &value, unsigned childIndent) {
     bool nested = value.kind == Tree::Kind::Mapping || value.kind == Tree::Kind::Sequence;
     if (!nested || isFlat(value) || (value.items.empty() && value.entries.empty())) {
+      out << " ";
       printFlow(value, out);
       out << "\n";
       return;
@@ -217,7 +218,7 @@ static void printBlock(const Tree &tree, unsigned indent, raw_ostream &out) {
   };
   for (const TreeEntry &entry : tree.entries) {
     startLine();
-    out << quote(entry.key) << ": ";
+    out << quote(entry.key) << ":";
     printValue(entry.value, indent + 2);
   }
   for (const Tree &item : tree.items) {
@@ -247,7 +248,7 @@ static json::Value figureToJson(const Figure &figure) {
   json::Object object{{"value", figure.value}, {"kind", stringify(figure.kind)}};
   auto text = [](json::Object &into, StringRef key, StringRef value) {
     if (!value.empty())
-      into[key] = value;
+      into[key] = value.str(); // a StringRef would not be copied
   };
   text(object, "unit", getBaseUnit(figure.quantity));
   text(object, "source", figure.source);

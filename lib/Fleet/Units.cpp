@@ -6,37 +6,44 @@
 
 #include <charconv>
 #include <cmath>
+#include <limits>
 
 using namespace llvm;
 using namespace dougong::fleet;
 
 namespace {
 
+/// Stands for factor x 10^exponent. Powers of ten are kept apart so that they can
+/// join the digits before these become binary: 1.8us is the double nearest to
+/// 1.8e-6, which 1.8 / 1e6 is not.
 struct Suffix {
   StringRef text;
-  double factor;
+  double factor = 1;
+  int exponent = 0;
 };
 
 constexpr double kKi = 1024.0, kMi = kKi * 1024, kGi = kMi * 1024, kTi = kGi * 1024;
 
-// The first suffix of each table is the base unit; printing prefers suffixes in
-// the order of the table where two give equally short texts.
-constexpr Suffix kNone[] = {{"", 1}};
-constexpr Suffix kBytes[] = {{"B", 1},     {"KiB", kKi}, {"MiB", kMi}, {"GiB", kGi}, {"TiB", kTi},
-                             {"kB", 1e3},  {"MB", 1e6},  {"GB", 1e9},  {"TB", 1e12}, {"PB", 1e15}};
-constexpr Suffix kRates[] = {{"B/s", 1},     {"kB/s", 1e3},  {"MB/s", 1e6},  {"GB/s", 1e9},
-                             {"TB/s", 1e12}, {"PB/s", 1e15}, {"KiB/s", kKi}, {"MiB/s", kMi},
-                             {"GiB/s", kGi}, {"b/s", 0.125}, {"kb/s", 125},  {"Mb/s", 125e3},
-                             {"Gb/s", 125e6}, {"Tb/s", 125e9}};
-constexpr Suffix kTimes[] = {{"s", 1},      {"ms", 1e-3}, {"us", 1e-6},
-                             {"ns", 1e-9},  {"h", 3600},  {"d", 86400}};
-constexpr Suffix kOpRates[] = {{"OP/s", 1},       {"MOP/s", 1e6},    {"GOP/s", 1e9},
-                               {"TOP/s", 1e12},   {"POP/s", 1e15},   {"FLOP/s", 1},
-                               {"MFLOP/s", 1e6},  {"GFLOP/s", 1e9},  {"TFLOP/s", 1e12},
-                               {"PFLOP/s", 1e15}, {"EFLOP/s", 1e18}, {"EOP/s", 1e18}};
-constexpr Suffix kFrequencies[] = {{"Hz", 1}, {"kHz", 1e3}, {"MHz", 1e6}, {"GHz", 1e9}};
-constexpr Suffix kPowers[] = {{"W", 1}, {"mW", 1e-3}, {"kW", 1e3}, {"MW", 1e6}};
-constexpr Suffix kRatios[] = {{"", 1}, {"%", 0.01}};
+// The first suffix of each table is the base unit. Where printing finds two
+// equally short texts, the earlier suffix is used.
+constexpr Suffix kNone[] = {{""}};
+constexpr Suffix kBytes[] = {{"B"},        {"KiB", kKi},   {"MiB", kMi},   {"GiB", kGi},
+                             {"TiB", kTi}, {"kB", 1, 3},   {"MB", 1, 6},   {"GB", 1, 9},
+                             {"TB", 1, 12}, {"PB", 1, 15}};
+constexpr Suffix kRates[] = {{"B/s"},         {"kB/s", 1, 3},    {"MB/s", 1, 6},
+                             {"GB/s", 1, 9},  {"TB/s", 1, 12},   {"PB/s", 1, 15},
+                             {"KiB/s", kKi},  {"MiB/s", kMi},    {"GiB/s", kGi},
+                             {"b/s", 0.125},  {"kb/s", 0.125, 3}, {"Mb/s", 0.125, 6},
+                             {"Gb/s", 0.125, 9}, {"Tb/s", 0.125, 12}};
+constexpr Suffix kTimes[] = {{"s"},         {"ms", 1, -3}, {"us", 1, -6},
+                             {"ns", 1, -9}, {"h", 3600},   {"d", 86400}};
+constexpr Suffix kOpRates[] = {{"OP/s"},          {"MOP/s", 1, 6},    {"GOP/s", 1, 9},
+                               {"TOP/s", 1, 12},  {"POP/s", 1, 15},   {"EOP/s", 1, 18},
+                               {"FLOP/s"},        {"MFLOP/s", 1, 6},  {"GFLOP/s", 1, 9},
+                               {"TFLOP/s", 1, 12}, {"PFLOP/s", 1, 15}, {"EFLOP/s", 1, 18}};
+constexpr Suffix kFrequencies[] = {{"Hz"}, {"kHz", 1, 3}, {"MHz", 1, 6}, {"GHz", 1, 9}};
+constexpr Suffix kPowers[] = {{"W"}, {"mW", 1, -3}, {"kW", 1, 3}, {"MW", 1, 6}};
+constexpr Suffix kRatios[] = {{""}, {"%", 1, -2}};
 
 ArrayRef<Suffix> getSuffixes(Quantity quantity) {
   switch (quantity) {
@@ -91,15 +98,33 @@ size_t getNumberLength(StringRef text) {
   return i;
 }
 
-/// The value that "number suffix" stands for. Scaling down divides by an exact
-/// power of ten, so that 10us is the double nearest to 1e-5.
-double applySuffix(double number, double factor) {
-  return factor < 1 ? number / std::round(1 / factor) : number * factor;
+/// The value of digits (as getNumberLength found them) with a suffix; infinity
+/// if it is out of range.
+double evaluate(StringRef digits, const Suffix &suffix) {
+  digits.consume_front("+");
+  size_t mark = digits.find_insensitive("e");
+  StringRef mantissa = digits.take_front(mark);
+  int exponent = 0;
+  if (mark != StringRef::npos) {
+    StringRef written = digits.drop_front(mark + 1);
+    written.consume_front("+");
+    if (written.getAsInteger(10, exponent) || std::abs(exponent) > 1000)
+      return std::numeric_limits<double>::infinity();
+  }
+  std::string text = (mantissa + "e" + Twine(exponent + suffix.exponent)).str();
+  double value = 0;
+  auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (code != std::errc())
+    return std::numeric_limits<double>::infinity();
+  return value * suffix.factor;
 }
 
+/// The shortest digits that read back as this double.
 std::string formatNumber(double number) {
   char buffer[64];
-  auto result = std::to_chars(buffer, buffer + sizeof buffer, number);
+  bool whole = number == std::floor(number) && number < 1e15;
+  auto result = std::to_chars(buffer, buffer + sizeof buffer, number,
+                              whole ? std::chars_format::fixed : std::chars_format::general);
   return std::string(buffer, result.ptr);
 }
 
@@ -113,13 +138,6 @@ Expected<double> dougong::fleet::parseQuantity(StringRef text, Quantity quantity
   size_t length = getNumberLength(trimmed);
   if (!length)
     return fail("expected a number, got '" + trimmed.take_front(60) + "'");
-  StringRef digits = trimmed.take_front(length);
-  digits.consume_front("+");
-  double number = 0;
-  auto [end, code] = std::from_chars(digits.begin(), digits.end(), number);
-  if (code != std::errc() || end != digits.end())
-    return fail("number '" + digits.take_front(60) + "' is out of range");
-
   StringRef suffix = trimmed.drop_front(length).trim();
   ArrayRef<Suffix> suffixes = getSuffixes(quantity);
   const Suffix *found = suffix.empty() ? &suffixes[0] : nullptr;
@@ -135,8 +153,8 @@ Expected<double> dougong::fleet::parseQuantity(StringRef text, Quantity quantity
       return fail("expected a plain number, got unit '" + suffix.take_front(60) + "'");
     return fail("unknown unit '" + suffix.take_front(60) + "'; known here: " + known);
   }
-  double value = applySuffix(number, found->factor);
-  if (!(value > 0))
+  double value = evaluate(trimmed.take_front(length), *found);
+  if (value <= 0)
     return fail("number must be above zero, got '" + trimmed.take_front(60) +
                 "'; leave out what is not known");
   if (!std::isfinite(value))
@@ -150,16 +168,13 @@ std::string dougong::fleet::printQuantity(double value, Quantity quantity) {
   for (const Suffix &suffix : getSuffixes(quantity)) {
     if (suffix.text == "%")
       continue;
-    double number = value / suffix.factor;
+    double number = value / suffix.factor / std::pow(10.0, suffix.exponent);
     std::string text = formatNumber(number);
-    double again = 0;
-    std::from_chars(text.data(), text.data() + text.size(), again);
-    if (applySuffix(again, suffix.factor) != value) {
-      // Division rounded: try the nearest short decimal.
-      number = std::round(number * 1e6) / 1e6;
-      if (applySuffix(number, suffix.factor) != value)
+    if (evaluate(text, suffix) != value) {
+      // Division rounded: try the short decimal beside it.
+      text = formatNumber(std::round(number * 1e6) / 1e6);
+      if (evaluate(text, suffix) != value)
         continue;
-      text = formatNumber(number);
     }
     text += suffix.text;
     bool handy = number >= 1 && number < 1000;

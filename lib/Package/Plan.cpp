@@ -5,15 +5,52 @@
 #include "dougong/Support/Json.h"
 #include "dougong/Support/Sha256.h"
 
+#include <cmath>
 #include <google/protobuf/util/json_util.h>
+#include <vector>
 
 namespace dougong {
 
 namespace fs = std::filesystem;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
 using google::protobuf::util::JsonParseOptions;
 using google::protobuf::util::JsonPrintOptions;
 
+/// The path of a text that is not UTF-8, or of a number that is not finite, in
+/// `message`; empty if there is none. Protobuf would write both without complaint.
+static std::string findUnprintable(const Message &message) {
+  const auto *reflection = message.GetReflection();
+  std::vector<const FieldDescriptor *> fields;
+  reflection->ListFields(message, &fields);
+  for (const FieldDescriptor *field : fields) {
+    const bool repeated = field->is_repeated();
+    const int count = repeated ? reflection->FieldSize(message, field) : 1;
+    for (int i = 0; i != count; ++i) {
+      std::string path = field->name() + (repeated ? "[" + std::to_string(i) + "]" : "");
+      bool bad = false;
+      if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+        std::string inner =
+            findUnprintable(repeated ? reflection->GetRepeatedMessage(message, field, i)
+                                     : reflection->GetMessage(message, field));
+        if (!inner.empty())
+          return path + "." + inner;
+      } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
+        bad = !isUtf8(repeated ? reflection->GetRepeatedString(message, field, i)
+                               : reflection->GetString(message, field));
+      } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_DOUBLE && !repeated) {
+        bad = !std::isfinite(reflection->GetDouble(message, field));
+      }
+      if (bad)
+        return path;
+    }
+  }
+  return "";
+}
+
 Result<std::string> printPlan(const plan::v1::Plan &plan) {
+  if (std::string path = findUnprintable(plan); !path.empty())
+    return Error{"plan cannot be written: '" + path + "' is not UTF-8 text or not a finite number"};
   JsonPrintOptions options;
   options.preserve_proto_field_names = true;
   std::string text;

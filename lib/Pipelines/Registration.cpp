@@ -1,6 +1,13 @@
 //===- Registration.cpp - everything the tools register -------------------===//
 #include "dougong/Registration.h"
 
+#include "dougong/Dist/Passes.h"
+#include "dougong/Onnx/Interfaces.h"
+#include "dougong/Onnx/Passes.h"
+#include "dougong/Target/Cpu/CpuTarget.h"
+#include "dougong/Target/Cpu/Passes.h"
+
+#include "Fleet/IR/Fleet.h"
 #include "Onnx/IR/Onnx.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -20,11 +27,18 @@
 using namespace mlir;
 
 void dougong::registerDialects(DialectRegistry &registry) {
-  registry.insert<onnx::OnnxDialect>();
+  registry.insert<onnx::OnnxDialect, dist::DistDialect, fleet::FleetDialect>();
+  onnx::registerOnnxInterfaces(registry);
+  cpu::registerCpuTarget(registry);
   registry.insert<affine::AffineDialect, arith::ArithDialect, bufferization::BufferizationDialect,
                   cf::ControlFlowDialect, func::FuncDialect, LLVM::LLVMDialect,
                   linalg::LinalgDialect, math::MathDialect, memref::MemRefDialect,
                   scf::SCFDialect, tensor::TensorDialect, vector::VectorDialect>();
 }
 
-void dougong::registerPasses() { registerTransformsPasses(); }
+void dougong::registerPasses() {
+  registerTransformsPasses();
+  onnx::registerOnnxPasses();
+  cpu::registerCpuPasses();
+  dist::registerDougongDistPasses();
+}

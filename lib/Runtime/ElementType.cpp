@@ -38,6 +38,8 @@ static TypeFact factOf(std::int32_t dtype) {
   case typeI4: return {"int4", 4};
   case typeF4E2M1: return {"float4e2m1", 4};
   case typeF8E8M0: return {"float8e8m0", 8};
+  case typeU2: return {"uint2", 2};
+  case typeI2: return {"int2", 2};
   default: return {nullptr, 0};
   }
 }
@@ -72,8 +74,8 @@ Result<std::size_t> dougong::tensorBytes(std::int32_t dtype, std::span<const std
   Result<std::int64_t> count = elementCount(dims);
   if (!count)
     return count.takeError();
-  if (bits < 8)
-    return static_cast<std::size_t>(*count / 2 + *count % 2);
+  if (std::int64_t perByte = 8 / bits; perByte > 1)
+    return static_cast<std::size_t>(*count / perByte + (*count % perByte != 0));
   std::int64_t bytes = bits / 8;
   if (*count > (std::int64_t{1} << 62) / bytes)
     return Error{"a tensor of dims " + printDims(dims) + " has more than 2^62 bytes"};

@@ -100,7 +100,6 @@ Result<std::shared_ptr<MappedFile>> MappedFile::map(const std::filesystem::path 
   }
   // Advice only. Huge pages apply where the file system has them (tmpfs).
   madvise(address, file->length, MADV_HUGEPAGE);
-  madvise(address, file->length, MADV_WILLNEED);
   file->address = static_cast<const std::byte *>(address);
   return file;
 }
@@ -129,7 +128,7 @@ Result<std::shared_ptr<Package>> Package::open(const std::filesystem::path &path
 
 Result<std::shared_ptr<LoadedProgram>> Package::program(const plan::v1::Program &program) {
   std::lock_guard lock(mutex);
-  std::shared_ptr<LoadedProgram> &entry = programs[program.id()];
+  std::shared_ptr<LoadedProgram> &entry = programs[program.path()];
   if (!entry) {
     Result<std::shared_ptr<LoadedProgram>> loaded = LoadedProgram::load(theFolder, program);
     if (!loaded)
@@ -152,6 +151,14 @@ Result<std::shared_ptr<MappedFile>> Package::file(const std::string &relative) {
     entry = std::move(*mapped);
   }
   return entry;
+}
+
+/// Asks the kernel to read a segment ahead: of a large file a rank may need little.
+static void readAhead(const std::byte *data, std::size_t size) {
+  auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  auto begin = reinterpret_cast<std::uintptr_t>(data);
+  std::uintptr_t start = begin / page * page;
+  madvise(reinterpret_cast<void *>(start), size + (begin - start), MADV_WILLNEED);
 }
 
 /// Which of a weight's shards the rank at `coordinates` holds: row-major over
@@ -208,6 +215,7 @@ Result<RankWeights> Package::weights(const plan::v1::Program &program,
       result.pointers.push_back(copy->data());
       result.copies.push_back(std::make_shared<Buffer>(std::move(*copy)));
     } else {
+      readAhead(data, segment.bytes());
       result.pointers.push_back(const_cast<std::byte *>(data));
       result.files.push_back(std::move(*mapped));
     }

@@ -85,7 +85,8 @@ private:
   std::byte *scratchOf(std::size_t bytes);
 
   std::vector<Group> groups;
-  std::vector<std::byte> scratch;
+  // Grown and kept: fresh pages cost more than the arithmetic.
+  std::vector<std::byte> scratch, reduced;
   std::unique_ptr<MpiProgress> progress;
 };
 } // namespace
@@ -234,7 +235,6 @@ Result<void> MpiCollectives::allReduce(int id, const void *source, void *destina
   }
   const std::byte *from = static_cast<const std::byte *>(source);
   std::byte *to = static_cast<std::byte *>(destination);
-  std::vector<std::byte> mine, all;
   for (std::int64_t done = 0; done < count;) {
     std::int64_t round = std::min<std::int64_t>(count - done, roundBytes / size);
     // Equal slices; what is left over (fewer elements than members) is small.
@@ -247,11 +247,12 @@ Result<void> MpiCollectives::allReduce(int id, const void *source, void *destina
       break;
     }
     round = slice * group.size();
-    mine.resize(slice * size);
-    reduceSlices(group, from + done * size, slice, slice, mine.data(), dtype, reduction);
+    if (reduced.size() < static_cast<std::size_t>(slice) * size)
+      reduced.resize(slice * size);
+    reduceSlices(group, from + done * size, slice, slice, reduced.data(), dtype, reduction);
     // `from` and `to` may be the same: all members have read this round's
     // slices of ours before they send their results.
-    gatherBytes(group, mine.data(), to + done * size, slice * size);
+    gatherBytes(group, reduced.data(), to + done * size, slice * size);
     done += round;
   }
   return {};

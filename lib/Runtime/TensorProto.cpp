@@ -164,7 +164,7 @@ static int typedFieldOf(std::int32_t dtype) {
   case DOUGONG_I64: return fieldInt64Data;
   case DOUGONG_U32: case DOUGONG_U64: return fieldUint64Data;
   case DOUGONG_STRING: return fieldStringData;
-  default: return fieldInt32Data; // 4-bit types: two elements in a number
+  default: return fieldInt32Data; // sub-byte types: a packed byte in a number
   }
 }
 
@@ -204,7 +204,7 @@ Result<Tensor> dougong::parseTensorProto(std::string_view bytes, const std::stri
     return refuse(size.message());
   if (!isString && fields.hasRaw && fields.raw.size() != *size)
     return wrongCount(*size, fields.raw.size(), "bytes");
-  // A number holds one element, two 4-bit ones, or one part of a complex one.
+  // A number holds one element, a byte of packed ones, or a part of a complex one.
   bool complex = fields.dataType == typeComplex64 || fields.dataType == typeComplex128;
   std::size_t width = std::max<std::size_t>(1, elementBytes(fields.dataType)) / (complex ? 2 : 1);
   if (!isString && !fields.hasRaw) {

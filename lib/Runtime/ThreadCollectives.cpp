@@ -385,11 +385,13 @@ Result<void> ThreadCollectives::wait(std::span<RequestPtr> requests, const CallS
     if (!arrived)
       return arrived;
     lock.unlock();
-    if (message->bytes != request->bytes)
+    if (message->bytes != request->bytes) {
+      mailbox.finish(*message);
       return Error{"rank " + std::to_string(self) + ": " + describeCall("receive", site) +
                    " from rank " + std::to_string(request->peer) + ": expected " +
                    std::to_string(request->bytes) + " bytes, got " +
                    std::to_string(message->bytes)};
+    }
     if (request->bytes)
       std::memcpy(request->destination, message->data, request->bytes);
     mailbox.finish(*message);

@@ -4,6 +4,7 @@
 #include "dougong/Runtime/ElementType.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 using namespace dougong;
@@ -48,9 +49,25 @@ template <typename Things> static auto findId(const Things &things, const std::s
                       [&](const auto &thing) { return thing.id() == id; });
 }
 
+/// Two things with one id must be equal, or stages would silently get the first.
+template <typename Things>
+static Result<void> checkUniqueIds(const Things &things, const char *what) {
+  std::map<std::string, std::string> seen;
+  for (const auto &thing : things) {
+    auto [place, isNew] = seen.emplace(thing.id(), thing.SerializeAsString());
+    if (!isNew && place->second != thing.SerializeAsString())
+      return Error{std::string("two different ") + what + " have the id '" + thing.id() + "'"};
+  }
+  return {};
+}
+
 Result<void> Wirer::addStages() {
   if (plan.stages().empty())
     return Error{"the plan has no stage"};
+  if (Result<void> unique = checkUniqueIds(plan.programs(), "programs"); !unique)
+    return unique;
+  if (Result<void> unique = checkUniqueIds(plan.meshes(), "meshes"); !unique)
+    return unique;
   wiring.world = 1;
   for (const plan::v1::Stage &stage : plan.stages()) {
     WiredStage wired;

@@ -354,6 +354,16 @@ std::string Json::print() const {
 
 Result<Json> Json::parse(std::string_view text) { return Parser(text).run(); }
 
+bool isUtf8(std::string_view text) {
+  while (!text.empty()) {
+    std::size_t length = utf8Length(text);
+    if (length == 0)
+      return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
 std::string jsonQuote(std::string_view text) {
   constexpr char digits[] = "0123456789abcdef";
   std::string out = "\"";

@@ -118,7 +118,7 @@ bool hasShaNi() {
 void Sha256::compress(const std::uint8_t *blocks, std::size_t count) {
 #if defined(__x86_64__)
   static const bool fast = hasShaNi();
-  if (fast)
+  if (fast && !portable)
     return compressShaNi(state.data(), blocks, count);
 #endif
   compressPortable(state.data(), blocks, count);

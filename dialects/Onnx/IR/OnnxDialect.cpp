@@ -56,4 +56,11 @@ LogicalResult UseOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return success();
 }
 
+LogicalResult DimsTensorOp::verify() {
+  if (int64_t(getExprs().size()) != getType().getNumElements())
+    return emitOpError() << "has " << getExprs().size() << " expressions for "
+                         << getType().getNumElements() << " elements";
+  return success();
+}
+
 OpFoldResult NoneOp::fold(FoldAdaptor) { return UnitAttr::get(getContext()); }

@@ -71,6 +71,49 @@ def Onnx_DimOp : Op<Onnx_Dialect, "dim", [Pure]> {
   let assemblyFormat = "$expr attr-dict";
 }
 
+def Onnx_DimsTensorOp : Op<Onnx_Dialect, "dims_tensor", [Pure]> {
+  let summary = "a small integer tensor whose elements are extent expressions";
+  let description = [{
+    What is left of shape arithmetic after `onnx-fold-shapes`: the target of a
+    Reshape, the bounds of a Slice, the limit of a Range. `exprs` are the
+    elements in row-major order, in the grammar of `#onnx.dims`; symbols are
+    those of the model. Contents without symbols are an `onnx.Constant`.
+
+    Example:
+
+    ```mlir
+    %shape = onnx.dims_tensor ["batch", "past + seq", "64"] : tensor<3xi64>
+    %limit = onnx.dims_tensor ["seq"] : tensor<i64>
+    ```
+  }];
+  let arguments = (ins StrArrayAttr:$exprs);
+  let results = (outs StaticShapeTensorOf<[AnyInteger]>:$result);
+  let assemblyFormat = "$exprs attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
+def Onnx_LaunchOp : Op<Onnx_Dialect, "launch", []> {
+  let summary = "runs a kernel";
+  let description = [{
+    Stands in the schedule of a program for a fused group of operators that was
+    moved to a kernel function. Operands are the group's tensors, then the
+    extents (index values) that the kernel cannot read off them. The kernel's
+    own argument types use formal symbols, so they need not equal the operand
+    types; element types and ranks do.
+
+    Example:
+
+    ```mlir
+    %y = onnx.launch @kernel_0(%x, %w, %n)
+        : (tensor<?x64xf32, #onnx.dims<"batch", _>>, tensor<64xf32>, index)
+        -> tensor<?x64xf32, #onnx.dims<"batch", _>>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<AnyType>:$inputs);
+  let results = (outs Variadic<AnyRankedTensor>:$outputs);
+  let assemblyFormat = "$kernel `(` $inputs `)` attr-dict `:` functional-type($inputs, $outputs)";
+}
+
 def Onnx_YieldOp : Op<Onnx_Dialect, "yield", [Pure, Terminator, ReturnLike]> {
   let summary = "ends a graph attribute with the values of its outputs";
   let description = [{

@@ -22,9 +22,12 @@ struct Factor {
   FactorKind kind = FactorKind::PassThrough;
   /// For reductions: what combines partial results: sum, max, min or prod.
   std::string combine = "sum";
+  /// May be cut only into equal parts: padding would change the results.
+  bool even = false;
 };
 
-/// A dim of an operand or result, as the product of factors (major first).
+/// A dim of an operand or result, as the product of factors (major first). Only
+/// the first can be cut; the others are within its units.
 struct DimFactors {
   llvm::SmallVector<unsigned, 1> factors;
   /// Elements of the dim per unit of its first factor that must stay together

@@ -22,7 +22,7 @@ struct RankWork {
   std::uint64_t matrixWeightBytes = 0;
   std::optional<std::int64_t> matmulFlops;
   std::optional<std::int64_t> flops;
-  std::optional<std::int64_t> sentBytes; ///< by collectives and by the program's transfers
+  std::optional<std::int64_t> sentBytes; ///< by the collectives of its program
 };
 
 /// The work of every rank that has a stage, by rank. Fails if the plan names an

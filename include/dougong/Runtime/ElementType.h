@@ -29,23 +29,25 @@ enum : std::int32_t {
   typeI4 = 22,
   typeF4E2M1 = 23,
   typeF8E8M0 = 24,
+  typeU2 = 25,
+  typeI2 = 26,
 };
 
 /// "float32", "bool", ...; "type 99" for a number that ONNX does not use.
 std::string elementTypeName(std::int32_t dtype);
 
-/// Bits of one element in memory: 8 for bool, 4 for the 4-bit types (two to a
-/// byte, the first in the low half), 128 for strings (a dougong_string). 0 for
-/// an unknown type.
+/// Bits of one element in memory: 8 for bool, 4 and 2 for the sub-byte types
+/// (packed, the first element in the low bits), 128 for strings (a
+/// dougong_string). 0 for an unknown type.
 int elementBits(std::int32_t dtype);
 
-/// Bytes of one element; 0 for unknown and 4-bit types.
+/// Bytes of one element; 0 for unknown and sub-byte types.
 inline std::size_t elementBytes(std::int32_t dtype) { return elementBits(dtype) / 8; }
 
 /// The product of `dims`. Fails on a negative dim and above 2^62.
 Result<std::int64_t> elementCount(std::span<const std::int64_t> dims);
 
-/// Bytes of a dense tensor, 4-bit types rounded up to whole bytes. Fails as
+/// Bytes of a dense tensor, sub-byte types rounded up to whole bytes. Fails as
 /// elementCount does, and for an unknown type.
 Result<std::size_t> tensorBytes(std::int32_t dtype, std::span<const std::int64_t> dims);
 

@@ -86,8 +86,8 @@ private:
   plan::v1::Plan thePlan;
   std::filesystem::path theFolder;
   std::mutex mutex; // of the rest
-  std::map<std::string, std::shared_ptr<LoadedProgram>> programs;
-  std::map<std::string, std::shared_ptr<MappedFile>> files;
+  std::map<std::string, std::shared_ptr<LoadedProgram>> programs; // by path
+  std::map<std::string, std::shared_ptr<MappedFile>> files;       // by path
 };
 
 } // namespace dougong

@@ -69,6 +69,9 @@ private:
   std::variant<std::monostate, bool, Number, std::string, Array, Object> value;
 };
 
+/// True if `text` is UTF-8 (RFC 3629: no overlong forms, no surrogates).
+bool isUtf8(std::string_view text);
+
 /// `text` in double quotes, escaped as JSON asks.
 std::string jsonQuote(std::string_view text);
 

@@ -16,6 +16,9 @@ namespace dougong {
 /// The SHA-256 digest of a stream of bytes.
 class Sha256 {
 public:
+  /// `portable`: without the processor's SHA instructions, e.g. to compare.
+  explicit Sha256(bool portable = false) : portable(portable) {}
+
   void update(const void *data, std::size_t size);
   void update(std::string_view text) { update(text.data(), text.size()); }
 
@@ -29,6 +32,7 @@ private:
                                         0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
   std::array<std::uint8_t, 64> pending{};
   std::uint64_t length = 0; // in bytes
+  bool portable;
 };
 
 /// The digest of `text`, in hexadecimal.

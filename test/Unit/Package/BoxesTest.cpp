@@ -107,10 +107,9 @@ TEST(Boxes, LocalCopiesArePreferredAndSendersShareTheLoad) {
   auto pieces = planPieces(source, destination);
   ASSERT_TRUE(pieces);
   // Rank 1 has its own part. The others take turns: 0, then 1, then 0.
-  EXPECT_EQ(*pieces, (std::vector<Piece>{{1, 1, {{0}, {2}}},
-                                         {0, 2, {{2}, {4}}},
-                                         {1, 3, {{4}, {6}}},
-                                         {0, 4, {{6}, {8}}}}));
+  EXPECT_EQ(*pieces,
+            (std::vector<Piece>{
+                {1, 1, {{0}, {2}}}, {0, 2, {{2}, {4}}}, {1, 3, {{4}, {6}}}, {0, 4, {{6}, {8}}}}));
 }
 
 TEST(Boxes, ErrorsNameWhatIsWrong) {
@@ -240,8 +239,8 @@ TEST(Boxes, BoxesHoldExactlyTheElementsOfTheDefinition) {
           Box box = layout.box(rank);
           for (std::int64_t i = 0; i != extents[0]; ++i)
             for (std::int64_t j = 0; j != extents[1]; ++j) {
-              bool inside = i >= box.begin[0] && i < box.end[0] && j >= box.begin[1] &&
-                            j < box.end[1];
+              bool inside =
+                  i >= box.begin[0] && i < box.end[0] && j >= box.begin[1] && j < box.end[1];
               ASSERT_EQ(inside, holds(c, extents, rank, {i, j}))
                   << "rank " << rank << " element " << i << "," << j;
             }

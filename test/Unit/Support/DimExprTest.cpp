@@ -141,8 +141,7 @@ TEST(DimExpr, EvaluationErrorsNameTheExpression) {
             "error cannot evaluate 'a ceildiv 0': 'a ceildiv 0' divides by zero");
   EXPECT_EQ(value("big * 2 + a", v),
             "error cannot evaluate 'a + 2 * big': '2 * big' overflows 64 bits");
-  EXPECT_EQ(value("big + big", v),
-            "error cannot evaluate '2 * big': '2 * big' overflows 64 bits");
+  EXPECT_EQ(value("big + big", v), "error cannot evaluate '2 * big': '2 * big' overflows 64 bits");
   EXPECT_EQ(value("9223372036854775807 + 1"),
             "error cannot evaluate '9223372036854775807 + 1': '9223372036854775807 + 1' "
             "overflows 64 bits");
@@ -154,10 +153,9 @@ TEST(DimExpr, EvaluationErrorsNameTheExpression) {
 
 TEST(DimExpr, WhatWouldOverflowReadsBackUnchanged) {
   for (const char *text :
-       {"9223372036854775807 + 1", "a + (9223372036854775807 + 1)",
-        "4611686018427387904 * 4", "9223372036854775807 * a + 2 * a",
-        "-9223372036854775808 * a + b", "-1 * -9223372036854775808",
-        "(4611686018427387904 * 4) * a"}) {
+       {"9223372036854775807 + 1", "a + (9223372036854775807 + 1)", "4611686018427387904 * 4",
+        "9223372036854775807 * a + 2 * a", "-9223372036854775808 * a + b",
+        "-1 * -9223372036854775808", "(4611686018427387904 * 4) * a"}) {
     std::string once = canonical(text);
     EXPECT_EQ(canonical(once), once);
   }
@@ -255,8 +253,8 @@ struct Random {
     case 3:
       return {text, floored()};
     case 4:
-      return {text, static_cast<long long>(
-                        std::ceil(static_cast<double>(*x) / static_cast<double>(*y)))};
+      return {text,
+              static_cast<long long>(std::ceil(static_cast<double>(*x) / static_cast<double>(*y)))};
     case 5:
       return {text, *x - *y * floored()};
     case 6:

@@ -34,6 +34,17 @@ TEST(Sha256, PiecesOfAnySizeGiveTheSameDigest) {
   }
 }
 
+TEST(Sha256, PortableCodeGivesTheSameDigest) {
+  for (std::size_t size = 0; size != 300; ++size) {
+    Sha256 portable(/*portable=*/true);
+    portable.update(std::string(size, 'b'));
+    EXPECT_EQ(portable.finish(), sha256(std::string(size, 'b'))) << size;
+  }
+  Sha256 portable(/*portable=*/true);
+  portable.update("abc");
+  EXPECT_EQ(portable.finish(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
 TEST(Sha256, FileIsHashedAndAMissingOneNamed) {
   std::string path = testing::TempDir() + "dougong-sha256-test";
   std::ofstream(path, std::ios::binary) << "abc";

@@ -1,0 +1,49 @@
+//===- Dist.h - the dist dialect --------------------------------*- C++ -*-===//
+#ifndef DOUGONG_DIALECTS_DIST_IR_DIST_H
+#define DOUGONG_DIALECTS_DIST_IR_DIST_H
+
+#include "Dist/IR/DistEnums.h.inc"
+#include "Onnx/IR/Onnx.h"
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include <optional>
+
+#include "Dist/IR/DistDialect.h.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "Dist/IR/DistAttrs.h.inc"
+
+#define GET_OP_CLASSES
+#include "Dist/IR/DistOps.h.inc"
+
+namespace dougong::dist {
+
+/// Attribute names. On operators: the number of the stage (i64), and the
+/// shardings of operands and results (arrays; `unit` where nothing is asked).
+inline constexpr llvm::StringLiteral stageAttrName = "dist.stage";
+inline constexpr llvm::StringLiteral inAttrName = "dist.in";
+inline constexpr llvm::StringLiteral outAttrName = "dist.out";
+/// On function arguments and results: the sharding, and the type of the whole
+/// value.
+inline constexpr llvm::StringLiteral shardingAttrName = "dist.sharding";
+inline constexpr llvm::StringLiteral globalAttrName = "dist.global";
+/// On the module: pairs of names [input, output] of state kept between steps.
+inline constexpr llvm::StringLiteral statesAttrName = "dist.states";
+/// On the module, from the partition on: the model's inputs and outputs in graph
+/// order, as pairs [name, whole type].
+inline constexpr llvm::StringLiteral inputsAttrName = "dist.inputs";
+inline constexpr llvm::StringLiteral outputsAttrName = "dist.outputs";
+/// On operators: why the op is not cut although its mesh has several ranks.
+inline constexpr llvm::StringLiteral replicatedAttrName = "dist.replicated";
+
+} // namespace dougong::dist
+
+#endif // DOUGONG_DIALECTS_DIST_IR_DIST_H

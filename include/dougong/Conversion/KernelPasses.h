@@ -1,0 +1,27 @@
+//===- KernelPasses.h - from a program to kernels and a schedule *- C++ -*-===//
+#ifndef DOUGONG_CONVERSION_KERNELPASSES_H
+#define DOUGONG_CONVERSION_KERNELPASSES_H
+
+#include "Onnx/IR/Onnx.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/Pass.h"
+
+namespace dougong {
+
+/// Unit attribute of kernel functions.
+inline constexpr llvm::StringLiteral kernelAttrName = "dougong.kernel";
+
+#define GEN_PASS_DECL
+#include "dougong/Conversion/KernelPasses.h.inc"
+#define GEN_PASS_REGISTRATION
+#include "dougong/Conversion/KernelPasses.h.inc"
+
+} // namespace dougong
+
+#endif // DOUGONG_CONVERSION_KERNELPASSES_H

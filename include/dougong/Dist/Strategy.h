@@ -1,0 +1,63 @@
+//===- Strategy.h - what a person asks of the partition ---------*- C++ -*-===//
+#ifndef DOUGONG_DIST_STRATEGY_H
+#define DOUGONG_DIST_STRATEGY_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/Error.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace dougong::dist {
+
+/// A stage: which nodes, on what mesh, from which pool of chips.
+struct StageSpec {
+  /// Patterns of node names (see NodePattern.h), or the one word "rest".
+  std::vector<std::string> nodes;
+  std::vector<std::pair<std::string, int64_t>> mesh; ///< axes, major first
+  std::string on;                                    ///< pool or chip type; may be empty
+  std::string where;                                 ///< "file:line", for messages
+};
+
+/// A sharding that the user asks for. It holds, or there is an error.
+struct ShardSpec {
+  std::string node; ///< pattern of node names; empty if `role` is given
+  std::string role; ///< e.g. "attention.output"
+  std::optional<int64_t> operand, result; ///< which value of the node; default: operand 1
+  /// One entry for each dim: "_" (whole) or axes joined by "+", e.g. "dp+tp".
+  std::vector<std::string> dims;
+  std::string where;
+};
+
+/// How to partition a model.
+struct Strategy {
+  std::vector<StageSpec> stages; ///< empty: one stage, or `pipeline` of them
+  int64_t pipeline = 1;          ///< equal stages to cut the model into, if `stages` is empty
+  std::vector<std::pair<std::string, int64_t>> mesh; ///< of each of these
+  std::vector<ShardSpec> shards;
+  int64_t microbatches = 1;
+  /// Input pattern -> output pattern of states; `*` stands for the same text.
+  std::vector<std::pair<std::string, std::string>> states;
+};
+
+/// Reads the short form: "tp=2,pp=2,dp=2" in any order.
+llvm::Expected<Strategy> parseShortStrategy(llvm::StringRef text);
+/// Reads "INPUT=OUTPUT" of the option --state into `strategy`.
+llvm::Error addState(Strategy &strategy, llvm::StringRef text);
+/// Reads a strategy file. Messages begin with "file:line: ".
+llvm::Expected<Strategy> readStrategyFile(llvm::StringRef path);
+llvm::Expected<Strategy> parseStrategy(llvm::StringRef text, llvm::StringRef fileName);
+
+/// Declares meshes and stages in `module` and writes directives, as the pass
+/// dist-plan describes. Emits errors at the nodes.
+llvm::LogicalResult applyStrategy(mlir::ModuleOp module, const Strategy &strategy);
+
+/// A pattern of node names: `*` is any text without "/", `**` any text, `?` one
+/// character, `[0-15]` a number of that range; all else stands for itself.
+bool matchesNode(llvm::StringRef pattern, llvm::StringRef name);
+
+} // namespace dougong::dist
+
+#endif // DOUGONG_DIST_STRATEGY_H

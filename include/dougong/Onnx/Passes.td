@@ -1,0 +1,178 @@
+//===- Passes.td - the normalize phase ------------------------------------===//
+#ifndef DOUGONG_ONNX_PASSES
+#define DOUGONG_ONNX_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def InferShapesPass : Pass<"onnx-infer-shapes", "::mlir::ModuleOp"> {
+  let summary = "gives every value a ranked type with static or named extents";
+  let description = [{
+    Propagates shapes, and the contents of small integer tensors, from the
+    arguments of each function, over symbols. Equalities that operators imply
+    are solved: of two names for one extent that of a model input stays, so the
+    mask dim `past_seq_len + seq_len` becomes `past_sequence_len + sequence_len`
+    where the cache says so. What cannot be decided is recorded on the function:
+
+    * `onnx.checks`: conditions to be checked at program entry, each a
+      dictionary `{lhs, op = "==" or "<=", rhs, node}`. Equalities that follow
+      from the argument types are not repeated: whoever calls the function
+      checks its dims against them.
+    * `onnx.data_dependent`: symbols whose values depend on data.
+    * `onnx.dim_ranges`: a dictionary of symbol to `[min, max]`, for the ranges
+      that were given or follow (an absent max is not bounded).
+
+    Fails, naming the ONNX node, where shapes contradict each other and at
+    operators without shape inference.
+
+    Before:
+
+    ```mlir
+    func.func @main(%a: tensor<?x4xf32, #onnx.dims<"n", _>>,
+                    %b: tensor<?x4xf32, #onnx.dims<"count", _>>) -> tensor<*xf32> {
+      %0 = onnx.Add(%a, %b) : (...) -> tensor<*xf32>
+      return %0 : tensor<*xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @main(%a: tensor<?x4xf32, #onnx.dims<"n", _>>,
+                    %b: tensor<?x4xf32, #onnx.dims<"n", _>>)
+        -> tensor<?x4xf32, #onnx.dims<"n", _>> {
+      %0 = onnx.Add(%a, %b) : (...) -> tensor<?x4xf32, #onnx.dims<"n", _>>
+      return %0 : tensor<?x4xf32, #onnx.dims<"n", _>>
+    }
+    ```
+  }];
+  let options = [
+    ListOption<"dims", "dims", "std::string",
+               "extents of symbols: name=8, name=0..8192, or input[axis]=8">,
+  ];
+  let dependentDialects = ["::dougong::onnx::OnnxDialect", "::mlir::func::FuncDialect"];
+}
+
+def SimplifyGraphPass : Pass<"onnx-simplify-graph", "::mlir::ModuleOp"> {
+  let summary = "removes operators that do nothing, and writes variants of operators in one form";
+  let description = [{
+    Identity, Dropout in inference, casts to the same type, reshapes, transposes,
+    expansions and slices that change nothing, and reductions to one operand
+    (Concat, Sum, Max, Min, Mean of one) go. CastLike becomes Cast; the variants
+    of Constant become `value`. Dead operators go. Needs inferred types.
+
+    Before:
+
+    ```mlir
+    %0 = onnx.Identity(%x) : (tensor<2xf32>) -> tensor<2xf32>
+    %1 = onnx.Constant() {value_ints = array<i64: 1, 2>} : () -> tensor<2xi64>
+    ```
+
+    After: uses of `%0` are uses of `%x`, and
+
+    ```mlir
+    %1 = onnx.Constant() {value = dense<[1, 2]> : tensor<2xi64>} : () -> tensor<2xi64>
+    ```
+  }];
+  let dependentDialects = ["::dougong::onnx::OnnxDialect"];
+}
+
+def FoldShapesPass : Pass<"onnx-fold-shapes", "::mlir::ModuleOp"> {
+  let summary = "replaces shape arithmetic by its result";
+  let description = [{
+    A small integer tensor whose elements are known as expressions over the
+    symbols of the inputs becomes `onnx.dims_tensor`, or `onnx.Constant` where
+    no symbol is left; chains of Shape, Gather, Concat and their kin that
+    computed it go. Contents that depend on data stay computed. Needs inferred
+    types.
+
+    Before:
+
+    ```mlir
+    %0 = onnx.Shape(%x) {end = 1 : i64} : (tensor<?x64xf32, #onnx.dims<"n", _>>) -> tensor<1xi64>
+    %1 = onnx.Constant() {value = dense<[16, 4]> : tensor<2xi64>} : () -> tensor<2xi64>
+    %2 = onnx.Concat(%0, %1) {axis = 0 : i64} : (tensor<1xi64>, tensor<2xi64>) -> tensor<3xi64>
+    ```
+
+    After:
+
+    ```mlir
+    %2 = onnx.dims_tensor ["n", "16", "4"] : tensor<3xi64>
+    ```
+  }];
+  let dependentDialects = ["::dougong::onnx::OnnxDialect"];
+}
+
+def FoldConstantsPass : Pass<"onnx-fold-constants", "::mlir::ModuleOp"> {
+  let summary = "evaluates operators on small constants";
+  let description = [{
+    Evaluates arithmetic, comparisons, casts and rearrangements of
+    `onnx.Constant`s whose result is at most `max-bytes` long. Results over 1 KiB
+    become weights. Element-wise arithmetic rounds as the element type does;
+    transcendental functions are not folded. Weights are never read: what is made
+    of them is the work of `onnx-derive-weights`.
+
+    Before:
+
+    ```mlir
+    %0 = onnx.Constant() {value = dense<[1, 2]> : tensor<2xi64>} : () -> tensor<2xi64>
+    %1 = onnx.Cast(%0) {to = 1 : i64} : (tensor<2xi64>) -> tensor<2xf32>
+    ```
+
+    After:
+
+    ```mlir
+    %1 = onnx.Constant() {value = dense<[1.0, 2.0]> : tensor<2xf32>} : () -> tensor<2xf32>
+    ```
+  }];
+  let options = [
+    Option<"maxBytes", "max-bytes", "int64_t", "65536", "greatest result to evaluate">,
+  ];
+  let dependentDialects = ["::dougong::onnx::OnnxDialect"];
+}
+
+def DeriveWeightsPass : Pass<"onnx-derive-weights", "::mlir::ModuleOp"> {
+  let summary = "moves computations on weights into recipes";
+  let description = [{
+    What is computed from weights and constants alone by Transpose, Cast,
+    Reshape, Squeeze, Unsqueeze, Flatten, Add, Sub, Mul, Div and DequantizeLinear
+    becomes a weight with an `#onnx.derived` recipe, which packaging runs. Recipes
+    are composed (a recipe's sources are never derived if its first source can
+    take the steps over), and equal recipes are one weight. Weights that nothing
+    uses any more go. Needs inferred types.
+
+    Before:
+
+    ```mlir
+    onnx.weight @w : tensor<4x8xf32> = #onnx.external<"w.bin", offset = 0, length = 128>
+    ...
+    %0 = onnx.use @w : tensor<4x8xf32>
+    %1 = onnx.Transpose(%0) {perm = array<i64: 1, 0>} : (tensor<4x8xf32>) -> tensor<8x4xf32>
+    ```
+
+    After:
+
+    ```mlir
+    onnx.weight @w : tensor<4x8xf32> = #onnx.external<"w.bin", offset = 0, length = 128>
+    onnx.weight @w.t : tensor<8x4xf32> = #onnx.derived<[@w], [#onnx.transpose<[1, 0]>]>
+    ...
+    %1 = onnx.use @w.t : tensor<8x4xf32>
+    ```
+  }];
+  let dependentDialects = ["::dougong::onnx::OnnxDialect"];
+}
+
+def VerifyNormalizedPass : Pass<"onnx-verify-normalized", "::mlir::ModuleOp"> {
+  let summary = "proves what holds after the normalize phase";
+  let description = [{
+    Fails, naming the ONNX node, unless
+
+    * every tensor has a ranked type with static or named extents;
+    * no operator is left that normalize removes (Identity, CastLike, Upsample,
+      Scatter), and constants have the form `value`;
+    * no operator rearranges or casts a weight.
+
+    Example: `dougong-opt --onnx-verify-normalized model.mlir`
+  }];
+}
+
+#endif // DOUGONG_ONNX_PASSES

@@ -1,0 +1,34 @@
+//===- Grouping.h - which operators share a kernel --------------*- C++ -*-===//
+#ifndef DOUGONG_LIB_CONVERSION_KERNELS_GROUPING_H
+#define DOUGONG_LIB_CONVERSION_KERNELS_GROUPING_H
+
+#include "mlir/IR/Block.h"
+#include "mlir/IR/Operation.h"
+
+namespace dougong {
+
+/// Ops that become one kernel, in program order. The kernel takes the place of
+/// the last one: no op outside the group that uses a result of the group comes
+/// before it.
+using KernelGroup = llvm::SmallVector<mlir::Operation *, 4>;
+
+/// Whether the op only gives another shape to the same bytes, so that its
+/// result can share its operand's buffer.
+bool isViewOp(mlir::Operation *op);
+
+/// Whether the op is a small constant that every kernel that needs it makes by
+/// itself.
+bool isInlineConstant(mlir::Operation *op);
+
+/// Whether the op belongs to the schedule: views, constants, weights,
+/// communication, the terminator.
+bool isScheduleOp(mlir::Operation *op);
+
+/// Groups the computing ops of a block: each op joins the group of an operand's
+/// producer if it is element-wise over that operand's shape and all other uses
+/// of the group's values come later; otherwise it begins a group.
+llvm::SmallVector<KernelGroup> groupOperators(mlir::Block &block);
+
+} // namespace dougong
+
+#endif // DOUGONG_LIB_CONVERSION_KERNELS_GROUPING_H

@@ -1,0 +1,89 @@
+//===- Cast.cpp - conversions of elements, constants ----------------------===//
+#include "Patterns.h"
+
+using namespace mlir;
+using namespace dougong::onnx;
+
+namespace {
+
+/// Strings and complex numbers have no arithmetic here.
+bool isNumber(Type element) {
+  if (isa<FloatType>(element))
+    return element.getIntOrFloatBitWidth() >= 16;
+  return isa<IntegerType>(element) && element.getIntOrFloatBitWidth() != 2;
+}
+
+Lowered lowerCast(Operation *op, Value converted, Emitter &e) {
+  Type from = getElementTypeOrSelf(op->getOperand(0).getType());
+  Type to = resultType(op).getElementType();
+  if (!isNumber(from) || !isNumber(to)) {
+    std::string text;
+    llvm::raw_string_ostream(text) << "conversion from " << from << " to " << to;
+    return Lowered::refuse(text + " is not supported");
+  }
+  bool fromUnsigned = isUnsigned(op->getOperand(0)), toUnsigned = isUnsigned(op->getResult(0));
+  return lowerElementwise(op, op->getOperand(0), converted, e, [&](Emitter &e, ValueRange args) {
+    return e.convert(args[0], to, fromUnsigned, toUnsigned);
+  });
+}
+
+/// A constant as a dense attribute of signless elements, or null.
+DenseElementsAttr denseOf(ConstantOp op) {
+  Builder builder(op.getContext());
+  if (auto value = op.getValueFloat())
+    return DenseElementsAttr::get(RankedTensorType::get({}, builder.getF32Type()), *value);
+  if (auto values = op.getValueFloats())
+    return DenseElementsAttr::get(
+        RankedTensorType::get(static_cast<int64_t>(values->size()), builder.getF32Type()), *values);
+  if (auto value = op.getValueInt())
+    return DenseElementsAttr::get(RankedTensorType::get({}, builder.getI64Type()),
+                                  static_cast<int64_t>(*value));
+  if (auto values = op.getValueInts())
+    return DenseElementsAttr::get(
+        RankedTensorType::get(static_cast<int64_t>(values->size()), builder.getI64Type()), *values);
+  auto dense = dyn_cast_if_present<DenseElementsAttr>(op.getValueAttr());
+  if (!dense || !dense.getElementType().isIntOrFloat())
+    return {};
+  Type element = dense.getElementType();
+  auto integer = dyn_cast<IntegerType>(element);
+  if (!integer)
+    return DenseElementsAttr::getFromRawBuffer(
+        RankedTensorType::get(dense.getType().getShape(), element), dense.getRawData());
+  return dense.bitcast(builder.getIntegerType(integer.getWidth()));
+}
+
+} // namespace
+
+void dougong::onnx::populateCastPatterns(PatternSet &set) {
+  set.add<CastOp>([](CastOp op, CastOp::Adaptor in, Emitter &e) -> Lowered {
+    return lowerCast(op, in.getInput(), e);
+  });
+  set.add<CastLikeOp>([](CastLikeOp op, CastLikeOp::Adaptor in, Emitter &e) -> Lowered {
+    return lowerCast(op, in.getInput(), e);
+  });
+}
+
+void dougong::onnx::populateConstantPatterns(PatternSet &set) {
+  set.add<ConstantOp>([](ConstantOp op, ConstantOp::Adaptor, Emitter &e) -> Lowered {
+    DenseElementsAttr dense = denseOf(op);
+    if (!dense)
+      return Lowered::refuse("a constant of this element type is not supported");
+    auto type = RankedTensorType::get(dense.getType().getShape(), dense.getElementType());
+    return arith::ConstantOp::create(e, dense.reshape(type)).getResult();
+  });
+  set.add<DimsTensorOp>([](DimsTensorOp op, DimsTensorOp::Adaptor, Emitter &e) -> Lowered {
+    auto type = cast<RankedTensorType>(op->getResult(0).getType());
+    auto plain = RankedTensorType::get(type.getShape(), resultElement(op));
+    SmallVector<Value> elements;
+    for (Attribute expr : op.getExprs()) {
+      Value size = DimOp::create(e, e.getIndexType(), cast<StringAttr>(expr));
+      elements.push_back(arith::IndexCastOp::create(e, plain.getElementType(), size));
+    }
+    return tensor::FromElementsOp::create(e, plain, elements).getResult();
+  });
+  set.add<IdentityOp>([](IdentityOp op, IdentityOp::Adaptor in, Emitter &e) -> Lowered {
+    if (!isa<RankedTensorType>(op.getInput().getType()))
+      return Lowered::refuse("a value that is no tensor is not supported");
+    return in.getInput();
+  });
+}

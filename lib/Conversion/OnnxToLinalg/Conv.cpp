@@ -1,0 +1,202 @@
+//===- Conv.cpp - convolutions --------------------------------------------===//
+#include "Conv.h"
+
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
+using namespace mlir;
+using namespace dougong::onnx;
+
+namespace {
+
+/// Loops are n, [g], oc, out..., [ic], window...; g where there are several
+/// groups of several channels, ic where a group has more than one.
+Value convolveGroups(Emitter &e, Window &window, const Convolution &c, RankedTensorType output,
+                     Value input) {
+  unsigned spatial = window.rank();
+  RankedTensorType weight = typeOf(c.w);
+  bool depthwise = c.group > 1 && weight.getDimSize(1) == 1 && weight.getDimSize(0) == c.group;
+  bool grouped = c.group > 1 && !depthwise;
+  OpFoldResult group = e.attr(c.group);
+  Value w = c.w;
+  Extents shape = e.extents(output);
+  if (grouped) {
+    OpFoldResult outChannels = e.floorDivSizes(shape[1], group);
+    Extents wShape = e.extentsOf(w), xShape = e.extentsOf(input);
+    w = e.splitDim(w, 0, {group, outChannels});
+    input = e.splitDim(input, 1, {group, wShape[1]});
+    shape[1] = outChannels;
+    shape.insert(shape.begin() + 1, group);
+  }
+  unsigned channels = 1 + grouped; // loop of the output channel
+  unsigned firstOut = channels + 1, ic = firstOut + spatial;
+  unsigned firstWindow = ic + !depthwise, loops = firstWindow + spatial;
+
+  SmallVector<AffineExpr> xMap{e.loop(0)}, wMap, yMap;
+  for (unsigned i = 0; i < ic; ++i)
+    yMap.push_back(e.loop(i));
+  if (grouped) {
+    xMap.push_back(e.loop(1));
+    wMap.push_back(e.loop(1));
+  }
+  xMap.push_back(e.loop(depthwise ? channels : ic));
+  wMap.push_back(e.loop(channels));
+  wMap.push_back(depthwise ? e.zero() : e.loop(ic));
+  SmallVector<unsigned> reductions;
+  if (!depthwise)
+    reductions.push_back(ic);
+  for (unsigned dim = 0; dim < spatial; ++dim) {
+    xMap.push_back(window.access(dim, firstOut + dim, firstWindow + dim));
+    wMap.push_back(e.loop(firstWindow + dim));
+    reductions.push_back(firstWindow + dim);
+  }
+  SmallVector<Operand> inputs{{input, e.map(loops, xMap)}, {w, e.map(loops, wMap)}};
+  bool wZero = present(c.wZero);
+  if (wZero) {
+    bool perChannel = typeOf(c.wZero).getRank() == 1 && typeOf(c.wZero).getDimSize(0) != 1;
+    Value zero = c.wZero;
+    SmallVector<AffineExpr> zeroMap;
+    if (perChannel && grouped) {
+      zero = e.splitDim(zero, 0, {group, shape[2]});
+      zeroMap = {e.loop(1), e.loop(2)};
+    } else if (typeOf(zero).getRank() == 1) {
+      zeroMap = {perChannel ? e.loop(channels) : e.zero()};
+    }
+    inputs.push_back({zero, e.map(loops, zeroMap)});
+  }
+  Value init = e.filled(shape, e.constant(c.accumulator, 0));
+  Value result = e.generic(
+      loops, inputs, {init, e.map(loops, yMap)}, reductions, [&](Emitter &e, ValueRange args) {
+        Value x = e.convert(args[0], c.accumulator, c.xUnsigned, false);
+        Value y = e.convert(args[1], c.accumulator, c.wUnsigned, false);
+        if (c.xZero)
+          x = e.sub(x, e.convert(c.xZero, c.accumulator, c.xUnsigned, false));
+        if (wZero)
+          y = e.sub(y, e.convert(args[2], c.accumulator, c.wUnsigned, false));
+        return e.add(args.back(), e.mul(x, y));
+      });
+  return grouped ? e.joinDims(result, 1, 2) : result;
+}
+
+} // namespace
+
+Value dougong::onnx::convolve(Emitter &e, Window &window, const Convolution &c,
+                              RankedTensorType output) {
+  Value filler = c.xZero ? c.xZero : e.constant(typeOf(c.x).getElementType(), 0);
+  return convolveGroups(e, window, c, output, window.pad(c.x, filler));
+}
+
+namespace {
+
+/// `sums` plus one number per channel (dim 1), as elements of type `element`.
+Value addBias(Emitter &e, Value sums, Value bias, RankedTensorType output, Type element) {
+  if (!present(bias))
+    return e.convertTensor(sums, element);
+  unsigned rank = output.getRank();
+  return e.pointwise(e.extents(output), element,
+                     {{sums, e.identity(rank)}, {bias, e.mapOf(rank, {1})}},
+                     [&](Emitter &e, ValueRange args) {
+                       return e.toFloatType(e.add(args[0], e.widen(args[1])), element);
+                     });
+}
+
+Lowered lowerConv(ConvOp op, ConvOp::Adaptor in, Emitter &e) {
+  RankedTensorType output = resultType(op);
+  WindowAttributes attributes = getConvAttributes(op, typeOf(in.getW()));
+  if (llvm::is_contained(attributes.kernel, ShapedType::kDynamic))
+    return Lowered::refuse("a window of dynamic size is not supported");
+  Window window(e, cast<RankedTensorType>(op.getX().getType()), output, attributes);
+  Type element = resultElement(op);
+  Convolution convolution{in.getX(), in.getW()};
+  convolution.accumulator = getComputeType(element);
+  convolution.group = op.getGroup();
+  Value sums = convolve(e, window, convolution, output);
+  return addBias(e, sums, in.getB(), output, element);
+}
+
+/// The input spread out by the strides in a tensor of zeros, then convolved
+/// with the mirrored weights.
+Lowered lowerConvTranspose(ConvTransposeOp op, ConvTransposeOp::Adaptor in, Emitter &e) {
+  RankedTensorType output = resultType(op), weight = typeOf(in.getW());
+  auto input = cast<RankedTensorType>(op.getX().getType());
+  unsigned spatial = output.getRank() - 2;
+  int64_t group = op.getGroup();
+  SmallVector<int64_t> kernel(weight.getShape().drop_front(2));
+  if (llvm::is_contained(kernel, ShapedType::kDynamic))
+    return Lowered::refuse("a window of dynamic size is not supported");
+  SmallVector<int64_t> strides(spatial, 1), dilations(spatial, 1);
+  if (auto given = op.getStrides())
+    strides.assign(given->begin(), given->end());
+  if (auto given = op.getDilations())
+    dilations.assign(given->begin(), given->end());
+
+  Type element = resultElement(op), compute = getComputeType(element);
+  Extents spread = e.extents(input), offsets(2, e.attr(0)), steps(2, e.attr(1));
+  for (unsigned dim = 0; dim < spatial; ++dim) {
+    // Output o takes input i at window place k where o + low = i stride + k dilation.
+    OpFoldResult size = e.extent(input, dim + 2), out = e.extent(output, dim + 2);
+    int64_t reach = (kernel[dim] - 1) * dilations[dim];
+    OpFoldResult low = e.attr(0);
+    if (op.getAutoPad().starts_with("SAME")) {
+      OpFoldResult full = e.addSizes(
+          e.mulSizes(e.subSizes(size, e.attr(1)), e.attr(strides[dim])), e.attr(reach + 1));
+      OpFoldResult total = e.maxSizes(e.subSizes(full, out), e.attr(0));
+      OpFoldResult half = e.floorDivSizes(total, e.attr(2));
+      low = op.getAutoPad() == "SAME_UPPER" ? half : e.subSizes(total, half);
+    } else if (auto pads = op.getPads()) {
+      low = e.attr((*pads)[dim]);
+    }
+    if (auto shape = op.getOutputShape(); shape && !op.getAutoPad().starts_with("SAME")) {
+      OpFoldResult full = e.addSizes(
+          e.mulSizes(e.subSizes(size, e.attr(1)), e.attr(strides[dim])), e.attr(reach + 1));
+      int64_t extra = op.getOutputPadding() ? (*op.getOutputPadding())[dim] : 0;
+      OpFoldResult total =
+          e.maxSizes(e.subSizes(e.addSizes(full, e.attr(extra)), out), e.attr(0));
+      // Without SAME_UPPER the larger half of the pads comes first.
+      low = e.subSizes(total, e.floorDivSizes(total, e.attr(2)));
+    }
+    OpFoldResult offset = e.subSizes(e.attr(reach), low);
+    auto known = getConstantIntValue(offset);
+    if (known && *known < 0)
+      return Lowered::refuse("pads larger than the window are not supported");
+    offsets.push_back(offset);
+    steps.push_back(e.attr(strides[dim]));
+    OpFoldResult span = e.addSizes(e.mulSizes(e.subSizes(size, e.attr(1)), e.attr(strides[dim])),
+                                   e.addSizes(offset, e.attr(1)));
+    spread[dim + 2] = e.maxSizes(span, e.addSizes(out, e.attr(reach)));
+  }
+  Value zeros = e.filled(spread, e.constant(typeOf(in.getX()).getElementType(), 0));
+  Value x = tensor::InsertSliceOp::create(e, in.getX(), zeros, offsets, e.extents(input), steps);
+
+  // Weights [ic, oc / group, window...] -> [oc, ic / group, mirrored window...].
+  Extents wShape = e.extentsOf(in.getW());
+  OpFoldResult inChannels = e.floorDivSizes(wShape[0], e.attr(group));
+  Extents mirroredShape{e.mulSizes(wShape[1], e.attr(group)), inChannels};
+  mirroredShape.append(wShape.begin() + 2, wShape.end());
+  Value mirrored = e.pointwise(
+      mirroredShape, weight.getElementType(), {}, [&](Emitter &e, ValueRange) {
+        Value perGroup = e.index(wShape[1]), oc = e.loopIndex(0);
+        Value g = arith::DivUIOp::create(e, oc, perGroup);
+        SmallVector<Value> at{e.add(e.mul(g, e.index(inChannels)), e.loopIndex(1)),
+                              arith::RemUIOp::create(e, oc, perGroup)};
+        for (unsigned dim = 0; dim < spatial; ++dim)
+          at.push_back(e.sub(e.index(kernel[dim] - 1), e.loopIndex(dim + 2)));
+        return e.extract(in.getW(), at);
+      });
+
+  WindowAttributes attributes;
+  attributes.kernel = kernel;
+  attributes.dilations = dilations;
+  attributes.autoPad = "VALID";
+  Window window(e, spread, e.extents(output), attributes);
+  Convolution convolution{x, mirrored};
+  convolution.accumulator = compute;
+  convolution.group = group;
+  return addBias(e, convolve(e, window, convolution, output), in.getB(), output, element);
+}
+
+} // namespace
+
+void dougong::onnx::populateConvPatterns(PatternSet &set) {
+  set.add<ConvOp>(lowerConv);
+  set.add<ConvTransposeOp>(lowerConvTranspose);
+}

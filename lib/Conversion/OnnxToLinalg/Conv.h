@@ -1,0 +1,42 @@
+//===- Conv.h - convolutions of numbers of any kind -------------*- C++ -*-===//
+#ifndef DOUGONG_LIB_CONVERSION_ONNXTOLINALG_CONV_H
+#define DOUGONG_LIB_CONVERSION_ONNXTOLINALG_CONV_H
+
+#include "Window.h"
+
+namespace dougong::onnx {
+
+/// What one convolution does beside sliding its window.
+struct Convolution {
+  mlir::Value x = {}, w = {};  ///< converted operands
+  bool xUnsigned = false, wUnsigned = false;
+  mlir::Type accumulator = {};    ///< element type of the sum
+  int64_t group = 1;
+  mlir::Value xZero = {};          ///< scalar of x's type that pads and is subtracted, or null
+  mlir::Value wZero = {};          ///< tensor of 0 or 1 dims (per output channel), or null
+};
+
+/// The sum over input channels and window of (x - xZero) (w - wZero), a tensor
+/// of the shape `output` (a type of the onnx dialect).
+mlir::Value convolve(Emitter &e, Window &window, const Convolution &convolution,
+                     mlir::RankedTensorType output);
+
+/// The window of a Conv-like op; `kernel` is that of the weight where the
+/// attribute is absent. Refuses (empty kernel) a dynamic one.
+template <typename OpT>
+WindowAttributes getConvAttributes(OpT op, mlir::RankedTensorType weight) {
+  WindowAttributes attributes;
+  attributes.kernel.assign(weight.getShape().begin() + 2, weight.getShape().end());
+  if (llvm::is_contained(attributes.kernel, mlir::ShapedType::kDynamic))
+    if (auto given = op.getKernelShape())
+      attributes.kernel.assign(given->begin(), given->end());
+  attributes.strides = op.getStrides();
+  attributes.dilations = op.getDilations();
+  attributes.pads = op.getPads();
+  attributes.autoPad = op.getAutoPad();
+  return attributes;
+}
+
+} // namespace dougong::onnx
+
+#endif // DOUGONG_LIB_CONVERSION_ONNXTOLINALG_CONV_H

@@ -1,0 +1,375 @@
+//===- Experts.cpp - mixtures of experts -----------------------------------===//
+//
+// A loop over experts: each gathers the rows that the router sends to it,
+// computes them together, and adds them to the result with their weights. Rows
+// lie in scratch tensors as long as the input, of which an expert uses the
+// front part: no extent depends on data but those of slices.
+//
+//===----------------------------------------------------------------------===//
+#include "PackedWeights.h"
+#include "Softmax.h"
+#include "TopK.h"
+
+using namespace mlir;
+using namespace dougong::onnx;
+
+using Compare = Emitter::Compare;
+
+namespace {
+
+/// Part `index` of dim 0, without that dim.
+Value takeExpert(Emitter &e, Value tensor, Value index) {
+  RankedTensorType type = typeOf(tensor);
+  unsigned rank = type.getRank();
+  Extents sizes = e.extentsOf(tensor), offsets(rank, e.attr(0)), strides(rank, e.attr(1));
+  offsets[0] = index;
+  sizes[0] = e.attr(1);
+  auto part = RankedTensorType::get(type.getShape().drop_front(), type.getElementType());
+  return tensor::ExtractSliceOp::create(e, part, tensor, offsets, sizes, strides);
+}
+
+struct Layer {
+  /// The weights of an expert, [out, in].
+  std::function<Value(Emitter &e, Value expert)> weights;
+  Value bias; ///< [experts, out], or null
+  int64_t out = 0;
+};
+
+struct Mixture {
+  Value rows; ///< [tokens, hidden]
+  OpFoldResult tokens, hidden;
+  int64_t experts = 0, k = 0;
+  Value chosen, shares; ///< [tokens, k]: experts (i64) and their weights (f32)
+  Layer first, second, third;
+  StringRef activation;
+  double alpha = 1, beta = 0;
+  std::optional<double> limit;
+};
+
+/// What rows[0, count) of the scratch tensor [rows, width] take.
+Value frontRows(Emitter &e, OpFoldResult rows, OpFoldResult width, Value count) {
+  Value whole = e.empty({rows, width}, e.getF32Type());
+  return e.slice(whole, 0, e.attr(0), count);
+}
+
+/// rows W' + bias of one expert.
+Value applyLayer(Emitter &e, const Mixture &m, const Layer &layer, Value rows, Value count,
+                 Value expert) {
+  OpFoldResult width = e.attr(layer.out);
+  Value init = frontRows(e, m.tokens, width, count);
+  if (layer.bias) {
+    Value bias = takeExpert(e, layer.bias, expert);
+    init = e.generic(2, {{bias, e.mapOf(2, {1})}}, Operand{init, e.identity(2)}, {},
+                     [&](Emitter &e, ValueRange args) {
+                       return e.toFloatType(args[0], e.getF32Type());
+                     });
+  } else {
+    init = linalg::FillOp::create(e, ValueRange{e.constant(e.getF32Type(), 0)}, ValueRange{init})
+               .getResult(0);
+  }
+  return e.contract(3, {rows, e.mapOf(3, {0, 2})}, {layer.weights(e, expert), e.mapOf(3, {1, 2})},
+                    {init, e.mapOf(3, {0, 1})}, {2});
+}
+
+Value activate(Emitter &e, StringRef name, Value x) {
+  Type type = x.getType();
+  auto number = [&](double value) { return e.constant(type, value); };
+  if (name == "relu")
+    return e.max(x, number(0));
+  if (name == "silu")
+    return e.mul(x, e.sigmoid(x));
+  if (name == "gelu") { // the form by tanh, as onnxruntime has it here
+    Value cube = e.mul(e.mul(x, x), x);
+    Value inner = e.mul(number(0.7978845608028654), e.add(x, e.mul(number(0.044715), cube)));
+    Value curve = e.add(number(1), math::TanhOp::create(e, inner));
+    return e.mul(e.mul(number(0.5), x), curve);
+  }
+  return x; // identity
+}
+
+/// The activation of the first layer's rows, with the third layer's if any.
+Value activateRows(Emitter &e, const Mixture &m, Value rows, Value third, Value count) {
+  AffineMap same = e.identity(2);
+  if (m.activation != "swiglu") {
+    SmallVector<Operand> inputs{{rows, same}};
+    if (third)
+      inputs.push_back({third, same});
+    Value init = frontRows(e, m.tokens, e.attr(m.first.out), count);
+    return e.generic(2, inputs, Operand{init, same}, {}, [&](Emitter &e, ValueRange args) {
+      Value y = activate(e, m.activation, args[0]);
+      return third ? e.mul(y, args[1]) : y;
+    });
+  }
+  // Columns are (gate, linear) pairs.
+  int64_t width = m.first.out / 2;
+  Value pairs = e.splitDim(rows, 1, {e.attr(width), e.attr(2)});
+  auto half = [&](int64_t index) {
+    Extents sizes{OpFoldResult(count), e.attr(width), e.attr(1)};
+    Extents offsets{e.attr(0), e.attr(0), e.attr(index)}, strides(3, e.attr(1));
+    auto type = RankedTensorType::get({ShapedType::kDynamic, width}, e.getF32Type());
+    return tensor::ExtractSliceOp::create(e, type, pairs, offsets, sizes, strides).getResult();
+  };
+  Value init = frontRows(e, m.tokens, e.attr(width), count);
+  return e.generic(2, {{half(0), same}, {half(1), same}}, Operand{init, same}, {},
+                   [&](Emitter &e, ValueRange args) {
+                     Type type = e.getF32Type();
+                     Value gate = args[0], linear = args[1];
+                     if (m.limit) {
+                       Value limit = e.constant(type, *m.limit);
+                       gate = e.min(gate, limit);
+                       linear = e.max(e.min(linear, limit), e.constant(type, -*m.limit));
+                     }
+                     Value curve = e.sigmoid(e.mul(e.constant(type, m.alpha), gate));
+                     Value shifted = e.add(linear, e.constant(type, m.beta));
+                     return e.mul(e.mul(gate, curve), shifted);
+                   });
+}
+
+/// The rows that expert `expert` gets: their numbers (i64 [tokens], of which
+/// the first `count` count), shares and count.
+SmallVector<Value> listRows(Emitter &e, const Mixture &m, Value expert) {
+  Type i64 = e.getI64Type(), f32 = e.getF32Type();
+  SmallVector<Value> inits{e.empty({m.tokens}, i64), e.empty({m.tokens}, f32),
+                           e.index(int64_t{0})};
+  return e.repeat(m.tokens, inits, [&](Emitter &e, Value row, ValueRange carried) {
+    Value share = e.constant(f32, 0), found = e.constantInt(e.getI1Type(), 0);
+    for (int64_t slot = 0; slot < m.k; ++slot) {
+      Value at[] = {row, e.index(slot)};
+      Value here = e.compare(Compare::Equal, e.toIndex(e.extract(m.chosen, at)), expert);
+      share = e.select(here, e.extract(m.shares, at), share);
+      found = arith::OrIOp::create(e, found, here);
+    }
+    // A place past the list's end is written too: the next row takes it.
+    Value count = carried[2];
+    Value number = arith::IndexCastOp::create(e, i64, row);
+    Value next = e.add(count, e.select(found, e.index(int64_t{1}), e.index(int64_t{0})));
+    return SmallVector<Value>{tensor::InsertOp::create(e, number, carried[0], count),
+                              tensor::InsertOp::create(e, share, carried[1], count), next};
+  });
+}
+
+Value computeMixture(Emitter &e, const Mixture &m) {
+  Type f32 = e.getF32Type();
+  AffineMap same = e.identity(2);
+  Value zeros = e.filled({m.tokens, m.hidden}, e.constant(f32, 0));
+  auto result = e.repeat(e.attr(m.experts), zeros, [&](Emitter &e, Value expert, ValueRange sums) {
+    auto list = listRows(e, m, expert);
+    Value numbers = list[0], shares = list[1], count = list[2];
+    // An expert without rows touches no weights.
+    Value any = e.min(count, e.index(int64_t{1}));
+    return e.repeat(OpFoldResult(any), sums, [&](Emitter &e, Value, ValueRange carried) {
+      Value front = e.slice(numbers, 0, e.attr(0), count);
+      Value rows = e.generic(2, {{front, e.mapOf(2, {0})}},
+                             Operand{frontRows(e, m.tokens, m.hidden, count), same}, {},
+                             [&](Emitter &e, ValueRange args) {
+                               Value at[] = {e.toIndex(args[0]), e.loopIndex(1)};
+                               return e.toFloatType(e.extract(m.rows, at), f32);
+                             });
+      Value hidden = applyLayer(e, m, m.first, rows, count, expert);
+      Value third;
+      if (m.third.out)
+        third = applyLayer(e, m, m.third, rows, count, expert);
+      Value active = activateRows(e, m, hidden, third, count);
+      Value output = applyLayer(e, m, m.second, active, count, expert);
+      return e.repeat(OpFoldResult(count), carried, [&](Emitter &e, Value r, ValueRange sums) {
+        Value row = e.toIndex(e.extract(numbers, r)), share = e.extract(shares, r);
+        Value before = e.slice(sums[0], 0, row, e.attr(1));
+        Value part = e.slice(output, 0, r, e.attr(1));
+        Value after = e.generic(2, {{part, same}}, Operand{before, same}, {},
+                                [&](Emitter &e, ValueRange args) {
+                                  return e.add(args[1], e.mul(share, args[0]));
+                                });
+        Extents offsets{OpFoldResult(row), e.attr(0)}, sizes{e.attr(1), m.hidden};
+        Extents strides(2, e.attr(1));
+        Value whole =
+            tensor::InsertSliceOp::create(e, after, sums[0], offsets, sizes, strides);
+        return SmallVector<Value>{whole};
+      });
+    });
+  });
+  return result.front();
+}
+
+/// exp(x - max) / sum over the `k` of each row of `logits`.
+Value shareOut(Emitter &e, Value logits, ArrayRef<OpFoldResult> shape) {
+  return computeSoftmax(e, logits, shape, 1, e.getF32Type());
+}
+
+/// The attributes and operands that MoE and QMoE share. Returns a refusal or "".
+template <typename OpT>
+std::string readMixture(OpT op, typename OpT::Adaptor in, Emitter &e, Mixture &m) {
+  auto input = cast<RankedTensorType>(op.getInput().getType());
+  auto router = cast<RankedTensorType>(op.getRouterProbs().getType());
+  if (input.getRank() < 2 || input.getRank() > 3 || router.getRank() != 2)
+    return "expected an input of rank 2 or 3 and a router of rank 2";
+  m.rows = in.getInput();
+  m.hidden = e.extent(input, input.getRank() - 1);
+  m.tokens = e.extent(input, 0);
+  if (input.getRank() == 3) {
+    m.tokens = e.mulSizes(m.tokens, e.extent(input, 1));
+    m.rows = e.joinDims(m.rows, 0, 1);
+  }
+  m.k = op.getK();
+  m.experts = router.getDimSize(1);
+  if (ShapedType::isDynamic(m.experts) || m.k < 1 || m.k > m.experts)
+    return ("k is " + Twine(m.k) + ", but the number of experts is " + Twine(m.experts)).str();
+  if (op.getUseSparseMixer())
+    return "use_sparse_mixer is not supported";
+  m.activation = op.getActivationType();
+  static constexpr StringRef known[] = {"relu", "gelu", "silu", "identity", "swiglu"};
+  if (!llvm::is_contained(known, m.activation))
+    return ("activation_type " + m.activation + " is not supported").str();
+  if (m.activation == "swiglu" && op.getSwigluFusion() != 1)
+    return ("swiglu_fusion " + Twine(op.getSwigluFusion()) +
+            " is not supported: only 1, interleaved columns")
+        .str();
+  m.alpha = op.getActivationAlpha().convertToFloat();
+  m.beta = op.getActivationBeta().convertToFloat();
+  if (auto limit = op.getSwigluLimit())
+    m.limit = limit->convertToFloat();
+  return "";
+}
+
+Value finishMixture(Operation *op, Emitter &e, const Mixture &m) {
+  Value result = e.convertTensor(computeMixture(e, m), resultElement(op));
+  RankedTensorType type = resultType(op);
+  return type.getRank() == 2 ? result : e.splitDim(result, 0, {e.extent(type, 0), e.extent(type, 1)});
+}
+
+Lowered lowerMoE(MsMoEOp op, MsMoEOp::Adaptor in, Emitter &e) {
+  Mixture m;
+  if (std::string refusal = readMixture(op, in, e, m); !refusal.empty())
+    return Lowered::refuse(refusal);
+  Type f32 = e.getF32Type();
+  int64_t hiddenSize = typeOf(in.getInput()).getShape().back();
+  auto layer = [&](Value weights, Value bias) {
+    Layer result;
+    if (!present(weights))
+      return result;
+    result.out = typeOf(weights).getDimSize(1);
+    result.weights = [weights](Emitter &e, Value expert) { return takeExpert(e, weights, expert); };
+    result.bias = present(bias) ? bias : Value();
+    return result;
+  };
+  m.first = layer(in.getFc1ExpertsWeights(), in.getFc1ExpertsBias());
+  m.second = layer(in.getFc2ExpertsWeights(), in.getFc2ExpertsBias());
+  m.third = layer(in.getFc3ExpertsWeights(), in.getFc3ExpertsBias());
+  int64_t inner = m.activation == "swiglu" ? m.first.out / 2 : m.first.out;
+  if (typeOf(in.getFc1ExpertsWeights()).getShape().back() != hiddenSize ||
+      typeOf(in.getFc2ExpertsWeights()).getShape().back() != inner || m.second.out != hiddenSize)
+    return Lowered::refuse("expected weights [experts, out, in]");
+  // The router's softmax is over all experts; its greatest parts are taken.
+  Extents all{m.tokens, e.attr(m.experts)}, top{m.tokens, e.attr(m.k)};
+  Value logits = e.convertTensor(in.getRouterProbs(), f32);
+  auto [values, chosen] = selectTop(e, logits, all, 1, e.attr(m.k), {true, false, true});
+  m.chosen = chosen;
+  if (op.getNormalizeRoutingWeights()) {
+    m.shares = shareOut(e, values, top);
+  } else {
+    SoftmaxParts parts = computeSoftmaxParts(e, logits, all, 1);
+    AffineMap row = e.mapOf(2, {0});
+    m.shares = e.pointwise(top, f32, {{values, e.identity(2)}, {parts.maxima, row}, {parts.sums, row}},
+                           [](Emitter &e, ValueRange args) {
+                             Value part = math::ExpOp::create(e, e.sub(args[0], args[1]));
+                             return e.div(part, args[2]);
+                           });
+  }
+  return finishMixture(op, e, m);
+}
+
+/// A layer of packed weights; `out` is 0 and `refusal` set if it is not supported.
+Layer packedLayer(Value packed, Value scales, Value zeros, Value bias, unsigned bits,
+                  int64_t block, std::string &refusal) {
+  Layer result;
+  if (!present(packed))
+    return result;
+  RankedTensorType type = typeOf(packed);
+  int64_t perByte = 8 / bits, n = type.getDimSize(1), k = type.getDimSize(2) * perByte;
+  int64_t size = block > 0 ? block : k;
+  if (!type.hasStaticShape() || k % size || size % perByte || !present(scales)) {
+    refusal = "weights of dynamic extents, without scales, or of a row that is no whole number of "
+              "blocks are not supported";
+    return result;
+  }
+  result.out = n;
+  result.bias = present(bias) ? bias : Value();
+  bool hasZeros = present(zeros);
+  result.weights = [=](Emitter &e, Value expert) {
+    int64_t blocks = k / size;
+    PackedWeights w;
+    w.n = n;
+    w.k = k;
+    w.blockSize = size;
+    w.bits = bits;
+    Value bytes = takeExpert(e, packed, expert);
+    w.bytes = e.splitDim(bytes, 1, {e.attr(blocks), e.attr(size / perByte)});
+    w.scales = takeExpert(e, scales, expert);
+    if (typeOf(w.scales).getRank() == 1)
+      w.scales = e.splitDim(w.scales, 0, {e.attr(n), e.attr(blocks)});
+    if (hasZeros) {
+      w.zeroPoints = takeExpert(e, zeros, expert);
+      if (typeOf(w.zeroPoints).getRank() == 1) {
+        // One a row, packed along the rows.
+        Extents flat{e.attr(1), e.attr(n)};
+        Value numbers = unpackNumbers(e, w.zeroPoints, flat, llvm::divideCeil(n, perByte), bits);
+        w.zeroPoints = e.splitDim(e.joinDims(numbers, 0, 1), 0, {e.attr(n), e.attr(1)});
+      }
+    }
+    return dequantizeWeights(e, w);
+  };
+  return result;
+}
+
+Lowered lowerQMoE(MsQMoEOp op, MsQMoEOp::Adaptor in, Emitter &e) {
+  Mixture m;
+  if (std::string refusal = readMixture(op, in, e, m); !refusal.empty())
+    return Lowered::refuse(refusal);
+  unsigned bits = op.getExpertWeightBits();
+  if ((bits != 2 && bits != 4 && bits != 8) || op.getQuantType() != "int")
+    return Lowered::refuse("weights of " + Twine(bits) + " bits of quant_type " +
+                           op.getQuantType() + " are not supported");
+  std::string refusal;
+  int64_t block = op.getBlockSize();
+  m.first = packedLayer(in.getFc1ExpertsWeights(), in.getFc1Scales(), in.getFc1ZeroPoints(),
+                        in.getFc1ExpertsBias(), bits, block, refusal);
+  m.second = packedLayer(in.getFc2ExpertsWeights(), in.getFc2Scales(), in.getFc2ZeroPoints(),
+                         in.getFc2ExpertsBias(), bits, block, refusal);
+  m.third = packedLayer(in.getFc3ExpertsWeights(), in.getFc3Scales(), in.getFc3ZeroPoints(),
+                        in.getFc3ExpertsBias(), bits, block, refusal);
+  if (!refusal.empty())
+    return Lowered::refuse(refusal);
+  Type f32 = e.getF32Type();
+  Extents all{m.tokens, e.attr(m.experts)}, top{m.tokens, e.attr(m.k)};
+  Value logits = e.convertTensor(in.getRouterProbs(), f32);
+  auto [values, chosen] = selectTop(e, logits, all, 1, e.attr(m.k), {true, false, true});
+  m.chosen = chosen;
+  if (!present(in.getRouterWeights())) {
+    // The softmax is over the chosen experts, normalised or not.
+    m.shares = shareOut(e, values, top);
+    return finishMixture(op, e, m);
+  }
+  Value given = in.getRouterWeights(), picked = chosen;
+  AffineMap same = e.identity(2);
+  m.shares = e.pointwise(top, f32, {{picked, same}}, [&](Emitter &e, ValueRange args) {
+    Value at[] = {e.loopIndex(0), e.wrapIndex(args[0], e.attr(m.experts))};
+    return e.toFloatType(e.extract(given, at), f32);
+  });
+  if (op.getNormalizeRoutingWeights()) {
+    Value sums = e.reduce(m.shares, top, {1}, e.constant(f32, 0),
+                          [](Emitter &e, ValueRange args) { return e.add(args[1], args[0]); });
+    m.shares = e.pointwise(
+        top, f32, {{m.shares, same}, {sums, e.mapOf(2, {0})}}, [&](Emitter &e, ValueRange args) {
+          Value zero = e.constant(f32, 0);
+          Value none = e.compare(Compare::Equal, args[1], zero);
+          return e.select(none, zero, e.div(args[0], args[1]));
+        });
+  }
+  return finishMixture(op, e, m);
+}
+
+} // namespace
+
+void dougong::onnx::populateMixturePatterns(PatternSet &set) {
+  set.add<MsMoEOp>(lowerMoE);
+  set.add<MsQMoEOp>(lowerQMoE);
+}

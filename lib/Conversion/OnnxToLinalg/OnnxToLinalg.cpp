@@ -1,0 +1,189 @@
+//===- OnnxToLinalg.cpp - the pass convert-onnx-to-linalg -----------------===//
+#include "dougong/Conversion/OnnxToLinalg.h"
+
+#include "Patterns.h"
+#include "ResolveDims.h"
+
+#include "mlir/Dialect/Func/Transforms/FuncConversions.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Pass/Pass.h"
+
+namespace dougong {
+#define GEN_PASS_DEF_CONVERTONNXTOLINALGPASS
+#include "dougong/Conversion/Passes.h.inc"
+} // namespace dougong
+
+using namespace mlir;
+using namespace dougong;
+using namespace dougong::onnx;
+
+/// Tensors lose their encoding, integers their signedness.
+static Type convertElement(Type type) {
+  if (auto integer = dyn_cast<IntegerType>(type))
+    return IntegerType::get(type.getContext(), integer.getWidth());
+  return type;
+}
+
+void dougong::populateOnnxTypeConversions(TypeConverter &converter) {
+  converter.addConversion([](Type type) { return type; });
+  converter.addConversion([](RankedTensorType type) -> Type {
+    return RankedTensorType::get(type.getShape(), convertElement(type.getElementType()));
+  });
+  auto cast = [](OpBuilder &builder, Type type, ValueRange inputs, Location loc) -> Value {
+    return UnrealizedConversionCastOp::create(builder, loc, type, inputs).getResult(0);
+  };
+  converter.addSourceMaterialization(cast);
+  converter.addTargetMaterialization(cast);
+}
+
+void dougong::populateOnnxToLinalgPatterns(RewritePatternSet &patterns,
+                                           const TypeConverter &converter) {
+  PatternSet set{patterns, converter};
+  populateUnaryPatterns(set);
+  populateBinaryPatterns(set);
+  populateCastPatterns(set);
+  populateConstantPatterns(set);
+  populateShapePatterns(set);
+  populateSlicePatterns(set);
+  populateGatherPatterns(set);
+  populateMatMulPatterns(set);
+  populateConvPatterns(set);
+  populatePoolPatterns(set);
+  populateReducePatterns(set);
+  populateSoftmaxPatterns(set);
+  populateNormalizationPatterns(set);
+  populateRotaryPatterns(set);
+  populateAttentionPatterns(set);
+  populateQuantizePatterns(set);
+  populateRecurrentPatterns(set);
+  populateTopKPatterns(set);
+  populateMixturePatterns(set);
+  populateScatterPatterns(set);
+  populateLinearAttentionPatterns(set);
+  populateMicrosoftPatterns(set);
+  populateMicrosoftAttentionPatterns(set);
+  populateControlFlowPatterns(set);
+}
+
+LogicalResult dougong::onnx::replaceWith(Operation *op, Lowered lowered,
+                                         const TypeConverter &converter,
+                                         ConversionPatternRewriter &rewriter) {
+  if (!lowered.refusal.empty())
+    return rewriter.notifyMatchFailure(op, lowered.refusal);
+  Emitter e(op->getLoc(), rewriter);
+  SmallVector<Value> replacements;
+  for (auto [index, result] : llvm::enumerate(op->getResults())) {
+    Value value = index < lowered.values.size() ? lowered.values[index] : Value();
+    if (isa<NoneType>(result.getType())) {
+      replacements.push_back(NoneOp::create(e, result.getType()));
+      continue;
+    }
+    if (!value)
+      return rewriter.notifyMatchFailure(op, "result " + Twine(index) + " is not supported");
+    Type type = converter.convertType(result.getType());
+    if (isa<RankedTensorType>(type))
+      value = e.castTo(value, type);
+    replacements.push_back(value);
+  }
+  rewriter.replaceOp(op, replacements);
+  return success();
+}
+
+namespace {
+
+class ConvertOnnxToLinalg : public dougong::impl::ConvertOnnxToLinalgPassBase<ConvertOnnxToLinalg> {
+public:
+  using Base::Base;
+
+  LogicalResult initialize(MLIRContext *context) override {
+    converter = std::make_shared<TypeConverter>();
+    populateOnnxTypeConversions(*converter);
+    RewritePatternSet set(context);
+    populateOnnxToLinalgPatterns(set, *converter);
+    populateFunctionOpInterfaceTypeConversionPattern<func::FuncOp>(set, *converter);
+    populateReturnOpTypeConversionPattern(set, *converter);
+    patterns = std::make_shared<FrozenRewritePatternSet>(std::move(set));
+    return success();
+  }
+
+  void runOnOperation() override {
+    func::FuncOp function = getOperation();
+    if (!function->hasAttr("dougong.kernel"))
+      return;
+    if (failed(checkRanks(function)) || failed(convert(function)) || failed(resolveDims(function)))
+      return signalPassFailure();
+    function.walk([](NoneOp none) {
+      if (none->use_empty())
+        none.erase();
+    });
+  }
+
+private:
+  /// Lowerings rely on ranks: shape inference has them all by now.
+  LogicalResult checkRanks(func::FuncOp function) {
+    auto ranked = [](Type type) { return !isa<UnrankedTensorType>(type); };
+    WalkResult walk = function.walk([&](Operation *op) {
+      if (!llvm::all_of(op->getOperandTypes(), ranked) ||
+          !llvm::all_of(op->getResultTypes(), ranked)) {
+        op->emitOpError("has a tensor of unknown rank, which the lowering does not support");
+        return WalkResult::interrupt();
+      }
+      return WalkResult::advance();
+    });
+    return failure(walk.wasInterrupted());
+  }
+
+  LogicalResult convert(func::FuncOp function) {
+    ConversionTarget target(getContext());
+    target.addLegalDialect<arith::ArithDialect, linalg::LinalgDialect, math::MathDialect,
+                           scf::SCFDialect, tensor::TensorDialect, LLVM::LLVMDialect>();
+    target.addIllegalDialect<OnnxDialect>();
+    target.addLegalOp<DimOp, NoneOp>();
+    target.addDynamicallyLegalOp<func::FuncOp>([&](func::FuncOp op) {
+      return converter->isSignatureLegal(op.getFunctionType()) &&
+             converter->isLegal(&op.getBody());
+    });
+    target.addDynamicallyLegalOp<func::ReturnOp>(
+        [&](func::ReturnOp op) { return converter->isLegal(op.getOperandTypes()); });
+    target.addLegalDialect<func::FuncDialect>();
+
+    // The driver's own message names the op but not the reason: both are
+    // gathered, and one error says what is wrong.
+    DenseMap<Location, std::string> reasons;
+    ConversionConfig config;
+    auto note = [&](Diagnostic &diagnostic) {
+      std::string &reason = reasons[diagnostic.getLocation()];
+      if (std::string text = diagnostic.str(); !StringRef(text).starts_with("root"))
+        reason = text;
+    };
+    config.notifyCallback = note;
+    Location where = function.getLoc();
+    std::string message;
+    LogicalResult result = failure();
+    {
+      ScopedDiagnosticHandler handler(&getContext(), [&](Diagnostic &diagnostic) {
+        if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
+          return failure();
+        if (message.empty()) {
+          where = diagnostic.getLocation();
+          message = diagnostic.str();
+        }
+        return success();
+      });
+      result = applyFullConversion(function, target, *patterns, config);
+    }
+    if (failed(result)) {
+      auto reason = reasons.find(where);
+      auto error = emitError(where) << message;
+      if (reason != reasons.end() && !reason->second.empty())
+        error << ": " << reason->second;
+    }
+    return result;
+  }
+
+  std::shared_ptr<TypeConverter> converter;
+  std::shared_ptr<FrozenRewritePatternSet> patterns;
+};
+
+} // namespace

@@ -1,0 +1,128 @@
+//===- QuantizedConv.cpp - convolutions and pools of quantised tensors ----===//
+#include "Conv.h"
+#include "Pool.h"
+#include "Quantize.h"
+
+using namespace mlir;
+using namespace dougong::onnx;
+
+namespace {
+
+Lowered lowerConvInteger(ConvIntegerOp op, ConvIntegerOp::Adaptor in, Emitter &e) {
+  WindowAttributes attributes = getConvAttributes(op, typeOf(in.getW()));
+  if (llvm::is_contained(attributes.kernel, ShapedType::kDynamic))
+    return Lowered::refuse("a window of dynamic size is not supported");
+  Window window(e, cast<RankedTensorType>(op.getX().getType()), resultType(op), attributes);
+  Convolution convolution{in.getX(), in.getW(), isUnsigned(op.getX()), isUnsigned(op.getW())};
+  convolution.accumulator = e.getI32Type();
+  convolution.group = op.getGroup();
+  if (!isZeroPointNone(op.getXZeroPoint()))
+    convolution.xZero = onlyElement(e, in.getXZeroPoint());
+  if (!isZeroPointNone(op.getWZeroPoint()))
+    convolution.wZero = in.getWZeroPoint();
+  return convolve(e, window, convolution, resultType(op));
+}
+
+Lowered lowerQLinearConv(QLinearConvOp op, QLinearConvOp::Adaptor in, Emitter &e) {
+  RankedTensorType type = resultType(op);
+  WindowAttributes attributes = getConvAttributes(op, typeOf(in.getW()));
+  if (llvm::is_contained(attributes.kernel, ShapedType::kDynamic))
+    return Lowered::refuse("a window of dynamic size is not supported");
+  Window window(e, cast<RankedTensorType>(op.getX().getType()), type, attributes);
+  Convolution convolution{in.getX(), in.getW(), isUnsigned(op.getX()), isUnsigned(op.getW())};
+  convolution.accumulator = e.getI32Type();
+  convolution.group = op.getGroup();
+  if (!isZeroPointNone(op.getXZeroPoint()))
+    convolution.xZero = onlyElement(e, in.getXZeroPoint());
+  if (!isZeroPointNone(op.getWZeroPoint()))
+    convolution.wZero = in.getWZeroPoint();
+  Value sums = convolve(e, window, convolution, type);
+  unsigned rank = type.getRank();
+  Type element = resultElement(op), f32 = e.getF32Type();
+  bool toUnsigned = isUnsigned(op->getResult(0));
+  SmallVector<Operand> inputs{{sums, e.identity(rank)},
+                              placeParameter(e, in.getXScale(), rank, {}),
+                              placeParameter(e, in.getWScale(), rank, 1),
+                              placeParameter(e, in.getYScale(), rank, {}),
+                              placeParameter(e, in.getYZeroPoint(), rank, {})};
+  if (present(in.getB()))
+    inputs.push_back({in.getB(), e.mapOf(rank, {1})});
+  return e.pointwise(e.extents(type), element, inputs, [&](Emitter &e, ValueRange args) {
+    Value sum = args[0];
+    if (args.size() > 5)
+      sum = e.add(sum, args[5]);
+    Value factor = e.div(e.mul(args[1], args[2]), args[3]);
+    Value scaled = e.mul(e.convert(sum, f32, false, false), factor);
+    return e.quantize(scaled, args[4], element, toUnsigned);
+  });
+}
+
+Lowered lowerQLinearAveragePool(MsQLinearAveragePoolOp op, MsQLinearAveragePoolOp::Adaptor in,
+                                Emitter &e) {
+  if (op.getChannelsLast())
+    return Lowered::refuse("channels_last is not supported");
+  RankedTensorType type = resultType(op);
+  WindowAttributes attributes;
+  attributes.kernel.assign(op.getKernelShape().begin(), op.getKernelShape().end());
+  attributes.strides = op.getStrides();
+  attributes.pads = op.getPads();
+  attributes.autoPad = op.getAutoPad();
+  Window window(e, cast<RankedTensorType>(op.getX().getType()), type, attributes);
+  Quantization x = wholeTensor(e, op.getX(), in.getXScale(), in.getXZeroPoint());
+  Quantization y = wholeTensor(e, op->getResult(0), in.getYScale(), in.getYZeroPoint());
+  // Pads count as real zeros: the input's zero point.
+  Type source = typeOf(in.getX()).getElementType(), i32 = e.getI32Type(), f32 = e.getF32Type();
+  Value filler = x.zero ? x.zero : e.constantInt(source, 0);
+  Value sums = reduceWindows(e, window, window.pad(in.getX(), filler), type, e.constantInt(i32, 0),
+                             [&](Emitter &e, ValueRange args) {
+                               Value wide = e.convert(args[0], i32, x.isUnsigned, false);
+                               if (x.zero)
+                                 wide = e.sub(wide, e.convert(x.zero, i32, x.isUnsigned, false));
+                               return e.add(args[1], wide);
+                             });
+  Value wide = e.convertTensor(sums, f32);
+  Type element = resultElement(op);
+  return averageWindows(e, window, wide, type, op.getCountIncludePad() != 0, element,
+                        [&](Emitter &e, ValueRange args) {
+                          return y.quantize(e, e.mul(args[0], x.scale), element);
+                        });
+}
+
+Lowered lowerQLinearGlobalAveragePool(MsQLinearGlobalAveragePoolOp op,
+                                      MsQLinearGlobalAveragePoolOp::Adaptor in, Emitter &e) {
+  RankedTensorType type = resultType(op);
+  auto input = cast<RankedTensorType>(op.getX().getType());
+  unsigned rank = type.getRank();
+  Quantization x = wholeTensor(e, op.getX(), in.getXScale(), in.getXZeroPoint());
+  Quantization y = wholeTensor(e, op->getResult(0), in.getYScale(), in.getYZeroPoint());
+  Type i32 = e.getI32Type(), f32 = e.getF32Type(), element = resultElement(op);
+  unsigned first = op.getChannelsLast() ? 1 : 2;
+  SmallVector<unsigned> spatial = llvm::to_vector(llvm::seq<unsigned>(first, first + rank - 2));
+  Extents shape = e.extents(input);
+  OpFoldResult count = e.attr(1);
+  for (unsigned dim : spatial)
+    count = e.mulSizes(count, shape[dim]);
+  Value divisor = e.convert(arith::IndexCastOp::create(e, i32, e.index(count)), f32, false, false);
+  Value sums = e.reduce(in.getX(), shape, spatial, e.constantInt(i32, 0),
+                        [&](Emitter &e, ValueRange args) {
+                          Value wide = e.convert(args[0], i32, x.isUnsigned, false);
+                          if (x.zero)
+                            wide = e.sub(wide, e.convert(x.zero, i32, x.isUnsigned, false));
+                          return e.add(args[1], wide);
+                        });
+  Value means = e.pointwise({first == 2 ? shape[0] : shape[0], first == 2 ? shape[1] : shape.back()},
+                            element, {{sums, e.identity(2)}}, [&](Emitter &e, ValueRange args) {
+                              Value sum = e.convert(args[0], f32, false, false);
+                              return y.quantize(e, e.div(e.mul(sum, x.scale), divisor), element);
+                            });
+  return e.keepDims(means, spatial);
+}
+
+} // namespace
+
+void dougong::onnx::populateQuantizedConvPatterns(PatternSet &set) {
+  set.add<ConvIntegerOp>(lowerConvInteger);
+  set.add<QLinearConvOp>(lowerQLinearConv);
+  set.add<MsQLinearAveragePoolOp>(lowerQLinearAveragePool);
+  set.add<MsQLinearGlobalAveragePoolOp>(lowerQLinearGlobalAveragePool);
+}

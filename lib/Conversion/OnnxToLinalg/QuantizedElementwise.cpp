@@ -1,0 +1,112 @@
+//===- QuantizedElementwise.cpp - element-wise ops of quantised tensors ---===//
+#include "Quantize.h"
+#include "Softmax.h"
+
+using namespace mlir;
+using namespace dougong::onnx;
+
+namespace {
+
+template <typename OpT>
+Lowered lowerQLinearBinary(OpT op, typename OpT::Adaptor in, Emitter &e, Emitter::Body body) {
+  RankedTensorType type = resultType(op);
+  Quantization a = wholeTensor(e, op.getA(), in.getAScale(), in.getAZeroPoint());
+  Quantization b = wholeTensor(e, op.getB(), in.getBScale(), in.getBZeroPoint());
+  Quantization c = wholeTensor(e, op->getResult(0), in.getCScale(), in.getCZeroPoint());
+  Type element = resultElement(op);
+  return e.pointwise(e.extents(type), element,
+                     {e.broadcast(in.getA(), op.getA().getType(), type),
+                      e.broadcast(in.getB(), op.getB().getType(), type)},
+                     [&](Emitter &e, ValueRange args) {
+                       Value pair[] = {a.dequantize(e, args[0]), b.dequantize(e, args[1])};
+                       return c.quantize(e, body(e, pair), element);
+                     });
+}
+
+template <typename OpT>
+Lowered lowerQLinearUnary(OpT op, typename OpT::Adaptor in, Emitter &e, Emitter::Body body) {
+  RankedTensorType type = resultType(op);
+  Quantization x = wholeTensor(e, op.getX(), in.getXScale(), in.getXZeroPoint());
+  Quantization y = wholeTensor(e, op->getResult(0), in.getYScale(), in.getYZeroPoint());
+  Type element = resultElement(op);
+  return e.pointwise(e.extents(type), element, {{in.getX(), e.identity(type.getRank())}},
+                     [&](Emitter &e, ValueRange args) {
+                       return y.quantize(e, body(e, x.dequantize(e, args[0])), element);
+                     });
+}
+
+/// Along `axis` alone from opset 13 on; before, over all dims from `axis` on.
+Lowered lowerQLinearSoftmax(MsQLinearSoftmaxOp op, MsQLinearSoftmaxOp::Adaptor in, Emitter &e) {
+  RankedTensorType type = resultType(op);
+  unsigned rank = type.getRank(), axis = normalizeAxis(op.getAxis(), rank);
+  if (op.getOpset() < 13 && axis + 1 != rank)
+    return Lowered::refuse("opset 12's softmax over several dims is not supported");
+  Quantization x = wholeTensor(e, op.getX(), in.getXScale(), in.getXZeroPoint());
+  Quantization y = wholeTensor(e, op->getResult(0), in.getYScale(), in.getYZeroPoint());
+  Extents shape = e.extents(type);
+  Value real = e.pointwise(shape, e.getF32Type(), {{in.getX(), e.identity(rank)}},
+                           [&](Emitter &e, ValueRange args) { return x.dequantize(e, args[0]); });
+  SoftmaxParts parts = computeSoftmaxParts(e, real, shape, axis);
+  Type element = resultElement(op);
+  return e.pointwise(
+      shape, element,
+      {{parts.exponentials, e.identity(rank)}, {parts.sums, e.keptMap(rank, {axis})}},
+      [&](Emitter &e, ValueRange args) {
+        return y.quantize(e, e.div(args[0], args[1]), element);
+      });
+}
+
+/// Inputs are triples of data, scale and zero point; each part is requantised.
+Lowered lowerQLinearConcat(MsQLinearConcatOp op, MsQLinearConcatOp::Adaptor in, Emitter &e) {
+  RankedTensorType type = resultType(op);
+  ValueRange inputs = in.getInputs();
+  if (inputs.size() % 3)
+    return Lowered::refuse("inputs that are no triples are not supported");
+  unsigned rank = type.getRank();
+  int64_t axis = normalizeAxis(op.getAxis(), rank);
+  Quantization y = wholeTensor(e, op->getResult(0), in.getYScale(), in.getYZeroPoint());
+  Type element = resultElement(op);
+  Extents shape = e.extents(type);
+  SmallVector<Value> parts;
+  for (unsigned i = 0; i < inputs.size(); i += 3) {
+    Value original = op.getInputs()[i];
+    Quantization x = wholeTensor(e, original, inputs[i + 1], inputs[i + 2]);
+    Extents partShape = shape;
+    partShape[axis] = e.extent(original.getType(), axis);
+    parts.push_back(e.pointwise(partShape, element, {{inputs[i], e.identity(rank)}},
+                                [&](Emitter &e, ValueRange args) {
+                                  return y.quantize(e, x.dequantize(e, args[0]), element);
+                                }));
+  }
+  return e.concat(parts, axis, shape);
+}
+
+} // namespace
+
+void dougong::onnx::populateQuantizedElementwisePatterns(PatternSet &set) {
+  set.add<MsQLinearAddOp>([](MsQLinearAddOp op, MsQLinearAddOp::Adaptor in, Emitter &e) {
+    return lowerQLinearBinary(
+        op, in, e, [](Emitter &e, ValueRange args) { return e.add(args[0], args[1]); });
+  });
+  set.add<MsQLinearMulOp>([](MsQLinearMulOp op, MsQLinearMulOp::Adaptor in, Emitter &e) {
+    return lowerQLinearBinary(
+        op, in, e, [](Emitter &e, ValueRange args) { return e.mul(args[0], args[1]); });
+  });
+  set.add<MsQLinearSigmoidOp>(
+      [](MsQLinearSigmoidOp op, MsQLinearSigmoidOp::Adaptor in, Emitter &e) {
+        return lowerQLinearUnary(op, in, e,
+                                 [](Emitter &e, ValueRange args) { return e.sigmoid(args[0]); });
+      });
+  set.add<MsQLinearLeakyReluOp>(
+      [](MsQLinearLeakyReluOp op, MsQLinearLeakyReluOp::Adaptor in, Emitter &e) {
+        double alpha = op.getAlpha().convertToFloat();
+        return lowerQLinearUnary(op, in, e, [&](Emitter &e, ValueRange args) {
+          Value zero = e.constant(e.getF32Type(), 0);
+          Value scaled = e.mul(args[0], e.constant(e.getF32Type(), alpha));
+          return e.select(e.compare(Emitter::Compare::GreaterEqual, args[0], zero), args[0],
+                          scaled);
+        });
+      });
+  set.add<MsQLinearSoftmaxOp>(lowerQLinearSoftmax);
+  set.add<MsQLinearConcatOp>(lowerQLinearConcat);
+}

@@ -1,0 +1,91 @@
+//===- Window.cpp - windows that slide over spatial dims ------------------===//
+#include "Window.h"
+
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
+using namespace mlir;
+using namespace dougong::onnx;
+
+Window::Window(Emitter &e, ArrayRef<OpFoldResult> input, ArrayRef<OpFoldResult> output,
+               const WindowAttributes &attributes)
+    : kernel(attributes.kernel), strides(kernel.size(), 1), dilations(kernel.size(), 1), e(e) {
+  if (attributes.strides)
+    strides.assign(attributes.strides->begin(), attributes.strides->end());
+  if (attributes.dilations)
+    dilations.assign(attributes.dilations->begin(), attributes.dilations->end());
+  for (unsigned dim = 0; dim < rank(); ++dim) {
+    inputSizes.push_back(input[dim + 2]);
+    outputSizes.push_back(output[dim + 2]);
+    OpFoldResult size = inputSizes[dim];
+    // Input elements under the windows of the whole row of outputs.
+    OpFoldResult last = e.mulSizes(e.subSizes(outputSizes[dim], e.attr(1)), e.attr(strides[dim]));
+    OpFoldResult span = e.addSizes(last, e.attr((kernel[dim] - 1) * dilations[dim] + 1));
+    OpFoldResult before = e.attr(0), after = e.attr(0);
+    if (attributes.autoPad.starts_with("SAME")) {
+      OpFoldResult total = e.maxSizes(e.subSizes(span, size), e.attr(0));
+      OpFoldResult half = e.floorDivSizes(total, e.attr(2));
+      OpFoldResult rest = e.subSizes(total, half);
+      bool upper = attributes.autoPad == "SAME_UPPER";
+      before = upper ? half : rest;
+      after = upper ? rest : half;
+    } else if (attributes.pads && attributes.autoPad != "VALID") {
+      before = e.attr((*attributes.pads)[dim]);
+      after = e.attr((*attributes.pads)[dim + rank()]);
+    }
+    low.push_back(before);
+    high.push_back(after);
+    // Rounding up (ceil_mode) lets the last window reach beyond the pads;
+    // rounding down may leave pads that no window sees.
+    OpFoldResult needed = e.subSizes(span, e.addSizes(size, before));
+    auto constant = getConstantIntValue(needed);
+    bool exact = getConstantIntValue(size) && constant;
+    reach.push_back(exact ? OpFoldResult(e.attr(std::max<int64_t>(*constant, 0)))
+                          : isConstantIntValue(after, 0) && isConstantIntValue(before, 0) &&
+                                    !attributes.ceilMode && !attributes.autoPad.starts_with("SAME")
+                                ? OpFoldResult(e.attr(0))
+                                : e.maxSizes(needed, e.attr(0)));
+    inside &= isConstantIntValue(low[dim], 0) && isConstantIntValue(reach[dim], 0);
+  }
+}
+
+int64_t Window::size() const {
+  int64_t product = 1;
+  for (int64_t extent : kernel)
+    product *= extent;
+  return product;
+}
+
+Value Window::pad(Value input, Value value) {
+  Extents before(2, e.attr(0)), after(2, e.attr(0));
+  before.append(low.begin(), low.end());
+  after.append(reach.begin(), reach.end());
+  return e.pad(input, before, after, value);
+}
+
+AffineExpr Window::access(unsigned dim, unsigned outLoop, unsigned windowLoop) {
+  return e.loop(outLoop) * strides[dim] + e.loop(windowLoop) * dilations[dim];
+}
+
+Value Window::countInside(Emitter &inner, ArrayRef<Value> place, bool includePads) {
+  Value count;
+  Value none = inner.index(int64_t{0}), one = inner.index(int64_t{1});
+  for (unsigned dim = 0; dim < rank(); ++dim) {
+    // Places are counted from the start of the low pad, so none is negative.
+    OpFoldResult first = includePads ? OpFoldResult(e.attr(0)) : low[dim];
+    Value begin = inner.index(first);
+    Value end = inner.add(inner.index(low[dim]), inner.index(inputSizes[dim]));
+    if (includePads)
+      end = inner.add(end, inner.index(high[dim]));
+    Value start = inner.mul(place[dim], inner.index(strides[dim]));
+    Value dilation = inner.index(dilations[dim]);
+    auto steps = [&](Value border) { // ceil(max(border - start, 0) / dilation)
+      Value distance = inner.max(inner.sub(border, start), none);
+      Value up = inner.add(distance, inner.sub(dilation, one));
+      return arith::DivUIOp::create(inner, up, dilation).getResult();
+    };
+    Value extent = inner.index(kernel[dim]);
+    Value here = inner.sub(inner.min(steps(end), extent), inner.min(steps(begin), extent));
+    count = count ? inner.mul(count, here) : here;
+  }
+  return count;
+}

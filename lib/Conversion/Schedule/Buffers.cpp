@@ -1,0 +1,112 @@
+//===- Buffers.cpp - where each value of a program lives ------------------===//
+#include "Buffers.h"
+
+#include "Extents.h"
+#include "Kernels/Grouping.h"
+
+#include "Onnx/IR/Onnx.h"
+
+using namespace mlir;
+using namespace dougong;
+
+namespace {
+
+/// A slot of the arena while it is being filled.
+struct OpenSlot {
+  DimExpr bytes;
+  int64_t freeFrom = 0; ///< first op position at which it may hold another value
+};
+
+/// The last op (by position) that reads the value or a view of it.
+int64_t findLastUse(Value value, const llvm::DenseMap<Operation *, int64_t> &positions) {
+  int64_t last = 0;
+  for (Operation *user : value.getUsers()) {
+    last = std::max(last, positions.lookup(user));
+    if (isViewOp(user) && user->getOperand(0) == value)
+      last = std::max(last, findLastUse(user->getResult(0), positions));
+  }
+  return last;
+}
+
+/// The open slot that a value of `bytes` bytes, made at `position`, may take:
+/// one of equal size; else, for constant sizes, the smallest that is large
+/// enough or, failing that, the largest (which then grows).
+OpenSlot *findSlot(MutableArrayRef<OpenSlot> slots, const DimExpr &bytes, int64_t position) {
+  OpenSlot *fitting = nullptr, *largest = nullptr;
+  for (OpenSlot &slot : slots) {
+    if (slot.freeFrom > position)
+      continue;
+    if (slot.bytes == bytes)
+      return &slot;
+    if (!slot.bytes.constant() || !bytes.constant())
+      continue;
+    if (*slot.bytes.constant() >= *bytes.constant()) {
+      if (!fitting || *slot.bytes.constant() < *fitting->bytes.constant())
+        fitting = &slot;
+    } else if (!largest || *slot.bytes.constant() > *largest->bytes.constant()) {
+      largest = &slot;
+    }
+  }
+  return fitting ? fitting : largest;
+}
+
+} // namespace
+
+Value BufferAssignment::getRoot(Value value) {
+  while (Operation *producer = value.getDefiningOp()) {
+    if (!isViewOp(producer))
+      break;
+    value = producer->getOperand(0);
+  }
+  return value;
+}
+
+FailureOr<BufferAssignment> BufferAssignment::compute(func::FuncOp main,
+                                                      const llvm::StringMap<unsigned> &weights) {
+  BufferAssignment result;
+  Block &body = main.getBody().front();
+  llvm::DenseMap<Operation *, int64_t> positions;
+  for (Operation &op : body)
+    positions[&op] = positions.size() + 1;
+
+  for (BlockArgument argument : body.getArguments())
+    result.storage[argument] = {Storage::Kind::Input, argument.getArgNumber()};
+  for (auto use : body.getOps<onnx::UseOp>())
+    result.storage[use.getResult()] = {Storage::Kind::Weight, weights.lookup(use.getWeight())};
+  for (auto [index, returned] : llvm::enumerate(body.getTerminator()->getOperands())) {
+    Value root = getRoot(returned);
+    bool computedHere = root.getDefiningOp() && !result.storage.contains(root);
+    if (computedHere)
+      result.storage[root] = {Storage::Kind::Output, static_cast<unsigned>(index)};
+    else
+      result.copied.push_back(index);
+  }
+
+  SmallVector<OpenSlot> slots;
+  for (Operation &op : body) {
+    if (isViewOp(&op))
+      continue;
+    for (Value value : op.getResults()) {
+      auto type = dyn_cast<RankedTensorType>(value.getType());
+      if (!type || result.storage.contains(value))
+        continue;
+      FailureOr<DimExpr> bytes = getAlignedBytes(op.getLoc(), type);
+      if (failed(bytes))
+        return failure();
+      int64_t position = positions[&op];
+      OpenSlot *slot = findSlot(slots, *bytes, position);
+      if (!slot) {
+        slots.push_back({*bytes, 0});
+        slot = &slots.back();
+      } else if (slot->bytes.constant() && bytes->constant()) {
+        slot->bytes = std::max(*slot->bytes.constant(), *bytes->constant());
+      }
+      // A result that nobody reads still needs its buffer during the op.
+      slot->freeFrom = std::max(findLastUse(value, positions), position) + 1;
+      result.storage[value] = {Storage::Kind::Slot, static_cast<unsigned>(slot - slots.begin())};
+    }
+  }
+  for (OpenSlot &slot : slots)
+    result.slots.push_back(slot.bytes);
+  return result;
+}

@@ -1,0 +1,475 @@
+//===- BuildSchedule.cpp - the entry points of a program ------------------===//
+#include "Buffers.h"
+#include "Extents.h"
+#include "Host.h"
+#include "Kernels/Grouping.h"
+
+#include "dougong-c/program.h"
+#include "dougong/Conversion/KernelPasses.h"
+
+#include "Dist/IR/Dist.h"
+#include "Onnx/IR/Onnx.h"
+#include "dougong/Import/ElementTypes.h"
+
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+
+using namespace mlir;
+using namespace dougong;
+
+namespace dougong {
+#define GEN_PASS_DEF_BUILDSCHEDULEPASS
+#include "dougong/Conversion/KernelPasses.h.inc"
+} // namespace dougong
+
+namespace {
+
+/// An entry point under construction: a prologue that evaluates extents and
+/// checks, then a body.
+struct EntryPoint {
+  func::FuncOp function;
+  OpBuilder prologue;
+  OpBuilder body;
+};
+
+class ScheduleBuilder {
+public:
+  ScheduleBuilder(func::FuncOp main) : main(main), module(main->getParentOfType<ModuleOp>()) {}
+
+  LogicalResult run();
+
+private:
+  void collectWeights();
+  EntryPoint createEntryPoint(StringRef name, unsigned pointers);
+  /// Ends the prologue: to the body, or out with the number of the first failed
+  /// check.
+  void finishPrologue(EntryPoint &entry, ArrayRef<ExtentEvaluator::Check> checks);
+  void createAbi();
+  LogicalResult createShapes();
+  LogicalResult createRun();
+
+  /// The offset of each slot of the arena, as index values; `total` is where the
+  /// kernels' workspace begins.
+  FailureOr<SmallVector<Value>> getSlotOffsets(OpBuilder &builder, ExtentEvaluator &extents,
+                                               Value &total);
+  /// Bytes of the largest workspace that a kernel asks for; null if none does.
+  /// Kernels run one after the other and share it.
+  FailureOr<Value> getWorkspaceBytes(OpBuilder &builder, ExtentEvaluator &extents);
+  LogicalResult emitLaunch(onnx::LaunchOp launch);
+  LogicalResult emitCopy(Value from, unsigned output);
+  /// The buffer of a value, as a pointer.
+  Value getPointer(Value value);
+  /// A memref of type `type` (extents from the value's own type) on the value's
+  /// buffer.
+  FailureOr<Value> getMemRef(Value value, Type type);
+  LogicalResult emitCollective(Operation &op);
+  /// This rank's number, row-major over `axes` of the mesh, as i64.
+  Value getGroupIndex(Operation &op, FlatSymbolRefAttr mesh, ArrayAttr axes);
+
+  func::FuncOp main;
+  ModuleOp module;
+  llvm::StringMap<unsigned> weightNumbers;
+  std::optional<BufferAssignment> buffers;
+
+  // While creating @dougong_program_run:
+  EntryPoint *entry = nullptr;
+  ExtentEvaluator *extents = nullptr;
+  SmallVector<Value> slots; ///< pointer of each arena slot
+  Value workspace, workspaceBytes;
+  llvm::DenseMap<Value, Value> pointers;
+  SmallVector<Attribute> groups; ///< axes of each group of ranks that communicates
+  SmallVector<Attribute> calls;  ///< communication calls, in order
+};
+
+LogicalResult ScheduleBuilder::run() {
+  if (!llvm::hasSingleElement(main.getBody()))
+    return main.emitError("a program's @main must be one block");
+  collectWeights();
+  FailureOr<BufferAssignment> assignment = BufferAssignment::compute(main, weightNumbers);
+  if (failed(assignment))
+    return failure();
+  buffers = std::move(*assignment);
+  createAbi();
+  if (failed(createShapes()) || failed(createRun()))
+    return failure();
+  main.erase();
+  for (auto weight : llvm::make_early_inc_range(module.getOps<onnx::WeightOp>()))
+    if (weightNumbers.contains(weight.getSymName()))
+      weight.erase();
+  return success();
+}
+
+void ScheduleBuilder::collectWeights() {
+  SmallVector<Attribute> names;
+  for (auto use : main.getOps<onnx::UseOp>())
+    if (weightNumbers.try_emplace(use.getWeight(), names.size()).second)
+      names.push_back(use.getWeightAttr());
+  module->setAttr("dougong.weights", ArrayAttr::get(module.getContext(), names));
+}
+
+EntryPoint ScheduleBuilder::createEntryPoint(StringRef name, unsigned pointers) {
+  OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+  SmallVector<Type> arguments(pointers, LLVM::LLVMPointerType::get(module.getContext()));
+  auto function = func::FuncOp::create(builder, main.getLoc(), name,
+                                       builder.getFunctionType(arguments, builder.getI32Type()));
+  Block *prologue = function.addEntryBlock();
+  Block *body = function.addBlock();
+  return {function, OpBuilder::atBlockEnd(prologue), OpBuilder::atBlockEnd(body)};
+}
+
+void ScheduleBuilder::finishPrologue(EntryPoint &entry, ArrayRef<ExtentEvaluator::Check> checks) {
+  Location loc = main.getLoc();
+  OpBuilder &builder = entry.prologue;
+  Value zero = arith::ConstantIntOp::create(builder, loc, 0, 32);
+  Value status = zero;
+  // Backwards, so that the first failed check wins.
+  for (auto [index, check] : llvm::reverse(llvm::enumerate(checks))) {
+    Value code = arith::ConstantIntOp::create(builder, loc, index + 1, 32);
+    status = arith::SelectOp::create(builder, loc, check.holds, status, code);
+  }
+  Block *failed = entry.function.addBlock();
+  Value holds =
+      arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, status, zero);
+  cf::CondBranchOp::create(builder, loc, holds, entry.body.getBlock(), ValueRange(), failed,
+                           ValueRange());
+  OpBuilder failedBuilder = OpBuilder::atBlockEnd(failed);
+  func::ReturnOp::create(failedBuilder, loc, status);
+  func::ReturnOp::create(entry.body, loc,
+                         Value(arith::ConstantIntOp::create(entry.body, loc, 0, 32)));
+}
+
+void ScheduleBuilder::createAbi() {
+  EntryPoint abi = createEntryPoint("dougong_program_abi", 0);
+  abi.body.getBlock()->erase();
+  Value version = arith::ConstantIntOp::create(abi.prologue, main.getLoc(), DOUGONG_PROGRAM_ABI, 32);
+  func::ReturnOp::create(abi.prologue, main.getLoc(), version);
+}
+
+FailureOr<SmallVector<Value>> ScheduleBuilder::getSlotOffsets(OpBuilder &builder,
+                                                              ExtentEvaluator &extents,
+                                                              Value &total) {
+  SmallVector<Value> offsets;
+  total = arith::ConstantIndexOp::create(builder, main.getLoc(), 0);
+  for (const DimExpr &bytes : buffers->getSlots()) {
+    offsets.push_back(total);
+    Value size = extents.get(main.getLoc(), bytes);
+    if (!size)
+      return failure();
+    total = arith::AddIOp::create(builder, main.getLoc(), total, size);
+  }
+  return offsets;
+}
+
+FailureOr<Value> ScheduleBuilder::getWorkspaceBytes(OpBuilder &builder, ExtentEvaluator &extents) {
+  Value largest;
+  for (auto launch : main.getOps<onnx::LaunchOp>()) {
+    auto size = module.lookupSymbol<func::FuncOp>((launch.getKernel() + "_workspace").str());
+    if (!size)
+      continue;
+    Location loc = launch.getLoc();
+    SmallVector<Value> arguments, values(launch.getInputs());
+    llvm::append_range(values, launch.getOutputs());
+    // Only extents matter to the size, so that the pointers may be null.
+    Value null = LLVM::ZeroOp::create(builder, loc, LLVM::LLVMPointerType::get(builder.getContext()));
+    if (size.getNumArguments() != values.size())
+      return launch.emitError() << size.getSymName() << " takes " << size.getNumArguments()
+                                << " values, the launch has " << values.size();
+    for (auto [value, type] : llvm::zip_equal(values, size.getArgumentTypes())) {
+      if (auto dim = value.getDefiningOp<onnx::DimOp>()) {
+        arguments.push_back(extents.get(loc, dim.getExpr()));
+      } else {
+        FailureOr<SmallVector<Value>> dims =
+            extents.getExtents(loc, cast<RankedTensorType>(value.getType()));
+        if (failed(dims))
+          return failure();
+        arguments.push_back(makeMemRef(builder, loc, null, cast<MemRefType>(type), *dims));
+      }
+      if (!arguments.back())
+        return failure();
+    }
+    Value bytes = func::CallOp::create(builder, loc, size, arguments).getResult(0);
+    largest = largest ? Value(arith::MaxSIOp::create(builder, loc, largest, bytes)) : bytes;
+  }
+  return largest;
+}
+
+LogicalResult ScheduleBuilder::createShapes() {
+  // (input dims, coordinates, output dims, arena bytes)
+  EntryPoint shapes = createEntryPoint("dougong_program_shapes", 4);
+  ExtentEvaluator extents(shapes.prologue, shapes.function.getArgument(0));
+  if (failed(extents.bindInputs(main)))
+    return failure();
+  Value total;
+  if (failed(getSlotOffsets(shapes.prologue, extents, total)))
+    return failure();
+  Location loc = main.getLoc();
+  FailureOr<Value> bytes = getWorkspaceBytes(shapes.prologue, extents);
+  if (failed(bytes))
+    return failure();
+  if (*bytes)
+    total = arith::AddIOp::create(shapes.prologue, loc, total, *bytes);
+  Type i64 = shapes.prologue.getI64Type();
+  auto store = [&](Value value, Value pointer, int64_t index) {
+    Value wide = arith::IndexCastOp::create(shapes.body, loc, i64, value);
+    Value address = LLVM::GEPOp::create(shapes.body, loc, pointer.getType(), i64, pointer,
+                                        LLVM::GEPArg(static_cast<int32_t>(index)));
+    LLVM::StoreOp::create(shapes.body, loc, wide, address);
+  };
+  int64_t position = 0;
+  for (Type type : main.getResultTypes()) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    if (!tensor)
+      return main.emitError() << "output of type " << type
+                              << ": programs return tensors of known rank only";
+    FailureOr<SmallVector<Value>> values = extents.getExtents(loc, tensor);
+    if (failed(values))
+      return failure();
+    for (Value value : *values)
+      store(value, shapes.function.getArgument(2), position++);
+  }
+  store(total, shapes.function.getArgument(3), 0);
+  finishPrologue(shapes, extents.getChecks());
+  SmallVector<Attribute> texts;
+  for (const ExtentEvaluator::Check &check : extents.getChecks())
+    texts.push_back(StringAttr::get(module.getContext(), check.text));
+  module->setAttr("dougong.checks", ArrayAttr::get(module.getContext(), texts));
+  return success();
+}
+
+LogicalResult ScheduleBuilder::createRun() {
+  // (context, inputs, outputs, input dims)
+  EntryPoint run = createEntryPoint("dougong_program_run", 4);
+  entry = &run;
+  Location loc = main.getLoc();
+  Value context = run.function.getArgument(0);
+  ExtentEvaluator evaluator(run.prologue, run.function.getArgument(3));
+  extents = &evaluator;
+  if (failed(evaluator.bindInputs(main)))
+    return failure();
+  Value total;
+  FailureOr<SmallVector<Value>> offsets = getSlotOffsets(run.prologue, evaluator, total);
+  if (failed(offsets))
+    return failure();
+  Value arena = loadPointer(run.prologue, loc, context, contextArena);
+  for (Value offset : *offsets)
+    slots.push_back(offsetPointer(run.prologue, loc, arena, offset));
+  FailureOr<Value> bytes = getWorkspaceBytes(run.prologue, evaluator);
+  if (failed(bytes))
+    return failure();
+  workspaceBytes = *bytes;
+  if (workspaceBytes)
+    workspace = offsetPointer(run.prologue, loc, arena, total);
+
+  for (Operation &op : main.getBody().front()) {
+    if (auto launch = dyn_cast<onnx::LaunchOp>(op)) {
+      if (failed(emitLaunch(launch)))
+        return failure();
+    } else if (auto exit = dyn_cast<func::ReturnOp>(op)) {
+      for (unsigned output : buffers->getCopiedOutputs())
+        if (failed(emitCopy(exit.getOperand(output), output)))
+          return failure();
+    } else if (!isViewOp(&op) && !isInlineConstant(&op) && !isa<onnx::UseOp, onnx::DimOp>(op)) {
+      if (failed(emitCollective(op)))
+        return failure();
+    }
+  }
+  module->setAttr("dougong.groups", ArrayAttr::get(module.getContext(), groups));
+  module->setAttr("dougong.calls", ArrayAttr::get(module.getContext(), calls));
+  finishPrologue(run, evaluator.getChecks());
+  return success();
+}
+
+Value ScheduleBuilder::getPointer(Value value) {
+  Location loc = value.getLoc();
+  Value &pointer = pointers[BufferAssignment::getRoot(value)];
+  if (pointer)
+    return pointer;
+  OpBuilder &builder = entry->prologue;
+  Storage storage = buffers->getStorage(value);
+  Value context = entry->function.getArgument(0);
+  switch (storage.kind) {
+  case Storage::Kind::Input:
+    pointer = loadPointer(builder, loc, entry->function.getArgument(1), 8 * storage.index);
+    break;
+  case Storage::Kind::Output:
+    pointer = loadPointer(builder, loc, entry->function.getArgument(2), 8 * storage.index);
+    break;
+  case Storage::Kind::Weight:
+    pointer = loadPointer(builder, loc, loadPointer(builder, loc, context, contextWeights),
+                          8 * storage.index);
+    break;
+  case Storage::Kind::Slot:
+    pointer = slots[storage.index];
+    break;
+  }
+  return pointer;
+}
+
+FailureOr<Value> ScheduleBuilder::getMemRef(Value value, Type type) {
+  auto memref = dyn_cast<MemRefType>(type);
+  auto tensor = cast<RankedTensorType>(value.getType());
+  Location loc = value.getLoc();
+  if (!memref || memref.getRank() != tensor.getRank())
+    return emitError(loc) << "kernel takes " << type << " for a value of type " << tensor;
+  FailureOr<SmallVector<Value>> extentValues = extents->getExtents(loc, tensor);
+  if (failed(extentValues))
+    return failure();
+  return makeMemRef(entry->body, loc, getPointer(value), memref, *extentValues);
+}
+
+Value ScheduleBuilder::getGroupIndex(Operation &op, FlatSymbolRefAttr mesh, ArrayAttr axes) {
+  Location loc = op.getLoc();
+  auto meshOp = SymbolTable::lookupNearestSymbolFrom<dist::MeshOp>(&op, mesh);
+  Type i64 = entry->body.getI64Type();
+  Value coordinates =
+      loadPointer(entry->body, loc, entry->function.getArgument(0), contextCoordinates);
+  Value index = LLVM::ConstantOp::create(entry->body, loc, i64, 0);
+  for (Attribute axis : axes) {
+    size_t position = llvm::find(meshOp.getAxes(), axis) - meshOp.getAxes().begin();
+    Value address = offsetPointer(entry->body, loc, coordinates,
+                                  entry->body.getI64IntegerAttr(8 * position));
+    Value coordinate = LLVM::LoadOp::create(entry->body, loc, i64, address);
+    Value size = LLVM::ConstantOp::create(entry->body, loc, i64, meshOp.getSizes()[position]);
+    index = LLVM::AddOp::create(entry->body, loc, LLVM::MulOp::create(entry->body, loc, index, size),
+                                coordinate);
+  }
+  return index;
+}
+
+LogicalResult ScheduleBuilder::emitCollective(Operation &op) {
+  Location loc = op.getLoc();
+  OpBuilder &builder = entry->body;
+  if (auto index = dyn_cast<dist::AxisIndexOp>(op)) {
+    LLVM::StoreOp::create(builder, loc, getGroupIndex(op, index.getMeshAttr(), index.getAxes()),
+                          getPointer(index.getResult()));
+    return success();
+  }
+  HostFunction function;
+  StringRef kind;
+  std::optional<dist::Reduction> reduction;
+  ArrayAttr axes = op.getAttrOfType<ArrayAttr>("axes");
+  Value counted = op.getOperand(0); // the value whose elements the host counts
+  int64_t divisor = 1;
+  if (auto reduce = dyn_cast<dist::AllReduceOp>(op)) {
+    function = hostAllReduce, kind = "all_reduce", reduction = reduce.getReduction();
+  } else if (isa<dist::AllGatherOp>(op)) {
+    function = hostAllGather, kind = "all_gather";
+  } else if (auto scatter = dyn_cast<dist::ReduceScatterOp>(op)) {
+    function = hostReduceScatter, kind = "reduce_scatter", reduction = scatter.getReduction();
+    counted = op.getResult(0);
+  } else if (isa<dist::AllToAllOp>(op)) {
+    function = hostAllToAll, kind = "all_to_all";
+    divisor = cast<RankedTensorType>(counted.getType()).getDimSize(0);
+  } else {
+    return op.emitError() << "'" << op.getName() << "' has no place in a schedule";
+  }
+  auto type = cast<RankedTensorType>(counted.getType());
+  FailureOr<SmallVector<DimExpr>> exprs = getExtentExprs(loc, type);
+  if (failed(exprs))
+    return failure();
+  DimExpr elements = 1;
+  for (const DimExpr &expr : *exprs)
+    elements = elements * expr;
+  elements = floorDiv(elements, divisor);
+  Value count = extents->get(loc, elements);
+  if (!count)
+    return failure();
+  int64_t group = llvm::find(groups, axes) - groups.begin();
+  if (group == static_cast<int64_t>(groups.size()))
+    groups.push_back(axes);
+  int32_t dtype = importer::getDataType(type.getElementType());
+
+  Type i64 = builder.getI64Type(), i32 = builder.getI32Type();
+  SmallVector<Value> arguments = {
+      LLVM::ConstantOp::create(builder, loc, i64, group), getPointer(op.getOperand(0)),
+      getPointer(op.getResult(0)), arith::IndexCastOp::create(builder, loc, i64, count),
+      LLVM::ConstantOp::create(builder, loc, i32, dtype)};
+  if (reduction)
+    arguments.push_back(
+        LLVM::ConstantOp::create(builder, loc, i32, static_cast<int32_t>(*reduction)));
+  arguments.push_back(LLVM::ConstantOp::create(builder, loc, i64, calls.size()));
+  callHost(builder, loc, entry->function.getArgument(0), function, arguments);
+
+  auto text = [&](StringRef name, StringRef value) {
+    return builder.getNamedAttr(name, builder.getStringAttr(value));
+  };
+  SmallVector<NamedAttribute> call = {
+      text("kind", kind), text("elements", elements.print()), text("node", onnx::getNodeName(loc)),
+      builder.getNamedAttr("group", builder.getI64IntegerAttr(group)),
+      builder.getNamedAttr("dtype", builder.getI64IntegerAttr(dtype))};
+  if (reduction)
+    call.push_back(text("reduction", dist::stringifyReduction(*reduction)));
+  calls.push_back(builder.getDictionaryAttr(call));
+  return success();
+}
+
+LogicalResult ScheduleBuilder::emitLaunch(onnx::LaunchOp launch) {
+  auto kernel = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(launch, launch.getKernelAttr());
+  if (!kernel)
+    return launch.emitError() << "kernel " << launch.getKernelAttr() << " is not in the module";
+  SmallVector<Value> arguments = {entry->function.getArgument(0)};
+  SmallVector<Value> values(launch.getInputs());
+  llvm::append_range(values, launch.getOutputs());
+  ArrayRef<Type> types = kernel.getFunctionType().getInputs();
+  bool needsWorkspace = types.size() == values.size() + 2;
+  if (types.size() != values.size() + 1 + needsWorkspace)
+    return launch.emitError() << "kernel " << launch.getKernelAttr() << " takes " << types.size() - 1
+                              << " values, the launch has " << values.size();
+  for (auto [value, type] : llvm::zip(values, types.drop_front())) {
+    if (auto dim = value.getDefiningOp<onnx::DimOp>()) {
+      Value extent = extents->get(launch.getLoc(), dim.getExpr());
+      if (!extent)
+        return failure();
+      arguments.push_back(extent);
+      continue;
+    }
+    FailureOr<Value> memref = getMemRef(value, type);
+    if (failed(memref))
+      return failure();
+    arguments.push_back(*memref);
+  }
+  if (needsWorkspace)
+    arguments.push_back(makeMemRef(entry->body, launch.getLoc(), workspace,
+                                   cast<MemRefType>(types.back()), workspaceBytes));
+  func::CallOp::create(entry->body, launch.getLoc(), kernel, arguments);
+  return success();
+}
+
+LogicalResult ScheduleBuilder::emitCopy(Value from, unsigned output) {
+  FailureOr<DimExpr> exact = [&]() -> FailureOr<DimExpr> {
+    auto tensor = cast<RankedTensorType>(from.getType());
+    FailureOr<SmallVector<DimExpr>> exprs = getExtentExprs(from.getLoc(), tensor);
+    if (failed(exprs))
+      return failure();
+    DimExpr bytes = getElementBytes(tensor.getElementType());
+    for (const DimExpr &expr : *exprs)
+      bytes = bytes * expr;
+    return bytes;
+  }();
+  if (failed(exact))
+    return failure();
+  Value bytes = extents->get(from.getLoc(), *exact);
+  auto byteType = MemRefType::get({ShapedType::kDynamic}, entry->body.getI8Type());
+  if (!bytes)
+    return failure();
+  Value source = getPointer(from);
+  Value target = loadPointer(entry->prologue, from.getLoc(), entry->function.getArgument(2),
+                             8 * output);
+  memref::CopyOp::create(entry->body, from.getLoc(),
+                         makeMemRef(entry->body, from.getLoc(), source, byteType, bytes),
+                         makeMemRef(entry->body, from.getLoc(), target, byteType, bytes));
+  return success();
+}
+
+struct BuildSchedule : dougong::impl::BuildSchedulePassBase<BuildSchedule> {
+  void runOnOperation() override {
+    auto main = getOperation().lookupSymbol<func::FuncOp>("main");
+    if (!main) {
+      getOperation().emitError("module has no function @main to schedule");
+      return signalPassFailure();
+    }
+    if (failed(ScheduleBuilder(main).run()))
+      signalPassFailure();
+  }
+};
+
+} // namespace

@@ -1,0 +1,408 @@
+//===- Partitioner.cpp - from whole values to parts -----------------------===//
+#include "Partitioner.h"
+
+#include "dougong/Onnx/Sharding.h"
+
+using namespace mlir;
+using namespace dougong;
+using namespace dougong::dist;
+using onnx::FactorKind;
+
+//===----------------------------------------------------------------------===//
+// Helpers
+//===----------------------------------------------------------------------===//
+
+ShardingAttr dist::getListed(Operation *op, StringRef name, unsigned index) {
+  auto list = op->getAttrOfType<ArrayAttr>(name);
+  return list && index < list.size() ? dyn_cast<ShardingAttr>(list[index]) : ShardingAttr();
+}
+
+ShardingAttr dist::makeWhole(MeshOp mesh, Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return makeSharding(mesh, Cuts(tensor ? tensor.getRank() : 0));
+}
+
+std::optional<unsigned>
+dist::getFactor(ArrayRef<SmallVector<onnx::DimFactors>> values, unsigned index, int64_t dim) {
+  if (index >= values.size())
+    return std::nullopt;
+  if (dim < 0)
+    dim += values[index].size();
+  if (dim < 0 || dim >= static_cast<int64_t>(values[index].size()) ||
+      values[index][dim].factors.empty())
+    return std::nullopt;
+  return values[index][dim].factors.front();
+}
+
+SmallVector<Cut> dist::recoverFactors(Operation *op, const onnx::ShardingRule &rule) {
+  SmallVector<Cut> factors(rule.factors.size());
+  auto recover = [&](StringRef name, ArrayRef<SmallVector<onnx::DimFactors>> values) {
+    for (auto [index, dims] : llvm::enumerate(values)) {
+      ShardingAttr sharding = getListed(op, name, index);
+      if (!sharding || sharding.getDims().size() != dims.size())
+        continue;
+      for (auto [cut, dim] : llvm::zip_equal(getCuts(sharding), dims))
+        if (!dim.factors.empty() && !cut.axes.empty())
+          factors[dim.factors.front()] = {cut.axes, std::max<int64_t>(cut.unit / dim.unit, 1)};
+    }
+  };
+  recover(inAttrName, rule.operands);
+  recover(outAttrName, rule.results);
+  return factors;
+}
+
+namespace {
+/// Gives every op that a builder makes the number of its stage.
+struct StageListener : OpBuilder::Listener {
+  explicit StageListener(const int64_t &stage) : stage(stage) {}
+  void notifyOperationInserted(Operation *op, OpBuilder::InsertPoint) override {
+    if (!op->hasTrait<OpTrait::IsTerminator>())
+      op->setAttr(stageAttrName, Builder(op->getContext()).getI64IntegerAttr(stage));
+  }
+  const int64_t &stage;
+};
+} // namespace
+
+Partitioner::Partitioner(ModuleOp module, func::FuncOp main, SmallVector<MeshOp> meshes,
+                         SmallVector<StatePair> states)
+    : module(module), main(main), meshes(std::move(meshes)), states(std::move(states)),
+      builder(module.getContext()), symbols(module) {}
+
+FailureOr<Type> Partitioner::getLocal(Type global, ShardingAttr sharding, Location loc) {
+  auto tensor = dyn_cast<RankedTensorType>(global);
+  if (!tensor || !sharding)
+    return global;
+  if (llvm::all_of(sharding.getDims(), [](CutAttr cut) { return cut.getAxes().empty(); }))
+    return global;
+  FailureOr<RankedTensorType> type = getLocalType(tensor, sharding, getMesh(sharding));
+  if (failed(type))
+    return emitError(loc) << "cannot cut type " << global << " by " << sharding
+                          << ": an extent is not known";
+  return Type(*type);
+}
+
+//===----------------------------------------------------------------------===//
+// Arguments and values
+//===----------------------------------------------------------------------===//
+
+Value Partitioner::addArgument(BlockArgument argument, int64_t stage, ShardingAttr sharding) {
+  FailureOr<Type> type = getLocal(argument.getType(), sharding, main.getLoc());
+  if (failed(type))
+    return {};
+  NamedAttrList attributes(main.getArgAttrDict(argument.getArgNumber()));
+  attributes.set(shardingAttrName, sharding);
+  attributes.set(globalAttrName, TypeAttr::get(argument.getType()));
+  attributes.set(stageAttrName, builder.getI64IntegerAttr(stage));
+  unsigned index = local.getNumArguments();
+  if (failed(local.insertArgument(index, *type, attributes.getDictionary(module.getContext()),
+                                  argument.getLoc())))
+    return {};
+  Value added = local.getArgument(index);
+  setPadding(added, Padding::Zero); // the runner fills up with zeros
+  cache[{argument.getAsOpaquePointer(), stage, sharding.getAsOpaquePointer()}] = added;
+  return added;
+}
+
+/// One argument for each way in which a stage wants a model input. The two ends
+/// of a state have one sharding; other wishes are met from that.
+LogicalResult Partitioner::createArguments() {
+  Operation *terminator = main.front().getTerminator();
+  llvm::SmallDenseMap<unsigned, StatePair> stateOf;
+  for (StatePair state : states)
+    stateOf[state.argument] = state;
+  for (BlockArgument argument : main.getArguments()) {
+    if (!isa<RankedTensorType>(argument.getType()))
+      return main.emitError() << "input \"" << getArgumentName(main, argument.getArgNumber())
+                              << "\" is of type " << argument.getType()
+                              << ": only tensors of known rank can be placed";
+    auto state = stateOf.find(argument.getArgNumber());
+    if (state != stateOf.end()) {
+      Operation *producer = terminator->getOperand(state->second.result).getDefiningOp();
+      int64_t stage = producer && !isSource(producer) ? getStage(producer) : 0;
+      auto sharding = main.getArgAttrOfType<ShardingAttr>(argument.getArgNumber(),
+                                                          shardingAttrName);
+      if (producer && !isSource(producer)) {
+        auto result = cast<OpResult>(terminator->getOperand(state->second.result));
+        if (ShardingAttr out = getListed(producer, outAttrName, result.getResultNumber()))
+          sharding = makeSharding(getMesh(out), getCuts(out));
+      }
+      if (!sharding)
+        sharding = makeWhole(meshes[stage], argument.getType());
+      Value added = addArgument(argument, stage, sharding);
+      if (!added)
+        return failure();
+      made[argument] = {added, sharding};
+      continue;
+    }
+    // Uses, ordered by stage; in a stage, by first use.
+    llvm::SetVector<std::pair<int64_t, Attribute>> wanted;
+    for (int64_t stage = 0; stage < static_cast<int64_t>(meshes.size()); ++stage)
+      for (Operation &op : main.front())
+        for (auto [index, operand] : llvm::enumerate(op.getOperands()))
+          if (operand == argument && !op.hasTrait<OpTrait::IsTerminator>() &&
+              getStage(&op) == stage)
+            if (ShardingAttr in = getListed(&op, inAttrName, index))
+              wanted.insert({stage, in});
+    for (auto [stage, sharding] : wanted)
+      if (!addArgument(argument, stage, cast<ShardingAttr>(sharding)))
+        return failure();
+  }
+  return success();
+}
+
+FailureOr<Value> Partitioner::materialize(Value value, int64_t stage, ShardingAttr wanted,
+                                          Location loc) {
+  Operation *producer = value.getDefiningOp();
+  if (!wanted && !(producer && isa<onnx::NoneOp>(producer))) {
+    auto it = made.find(value);
+    if (it == made.end())
+      return emitError(loc) << "a value of type " << value.getType() << " cannot change its stage";
+    return it->second.first;
+  }
+  ValueKey key{value.getAsOpaquePointer(), stage, wanted ? wanted.getAsOpaquePointer() : nullptr};
+  if (auto it = cache.find(key); it != cache.end())
+    return it->second;
+  FailureOr<Value> result = failure();
+  if (producer && isSource(producer)) {
+    result = makeSource(producer, wanted, loc);
+  } else if (auto argument = dyn_cast<BlockArgument>(value);
+             argument && !made.contains(argument)) {
+    Value added = addArgument(argument, stage, wanted);
+    result = added ? FailureOr<Value>(added) : FailureOr<Value>(failure());
+  } else {
+    auto it = made.find(value);
+    if (it == made.end())
+      return emitError(loc) << "uses a value that was not partitioned";
+    auto [from, sharding] = it->second;
+    auto global = dyn_cast<RankedTensorType>(value.getType());
+    if (!global)
+      return from;
+    if (sharding.getMesh() != wanted.getMesh() ||
+        (producer && getStage(producer) != stage)) {
+      FailureOr<Type> type = getLocal(global, wanted, loc);
+      if (failed(type))
+        return failure();
+      result = TransferOp::create(builder, loc, *type, from, sharding, wanted,
+                                  TypeAttr::get(global))
+                   .getResult();
+      setPadding(*result, Padding::Zero);
+    } else {
+      result = reshard(from, global, sharding, wanted, loc);
+    }
+  }
+  if (succeeded(result))
+    cache[key] = *result;
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Operators
+//===----------------------------------------------------------------------===//
+
+Value Partitioner::applyReduction(Value value, ShardingAttr sharding, Location loc) {
+  // Axes of one kind are reduced together.
+  for (Reduction reduction : {Reduction::Sum, Reduction::Max, Reduction::Min, Reduction::Prod}) {
+    SmallVector<Attribute> axes;
+    for (PartialAttr partial : sharding.getPartial())
+      if (partial.getReduction() == reduction)
+        axes.push_back(partial.getAxis());
+    if (axes.empty())
+      continue;
+    Value reduced = AllReduceOp::create(builder, loc, value.getType(), value, sharding.getMesh(),
+                                        builder.getArrayAttr(axes),
+                                        ReductionAttr::get(module.getContext(), reduction));
+    if (auto it = paddings.find(value); it != paddings.end()) {
+      SmallVector<Padding> padding = it->second;
+      paddings[reduced] = padding;
+    }
+    value = reduced;
+  }
+  return value;
+}
+
+LogicalResult Partitioner::partition(Operation *op) {
+  currentStage = getStage(op);
+  MeshOp mesh = meshes[currentStage];
+  if (op->getNumRegions() != 0)
+    return partitionWithRegions(op);
+  onnx::ShardingRule rule = onnx::getShardingRule(op);
+  SmallVector<Cut> factors = recoverFactors(op, rule);
+
+  SmallVector<Value> operands;
+  for (auto [index, operand] : llvm::enumerate(op->getOperands())) {
+    FailureOr<Value> value =
+        materialize(operand, currentStage, getListed(op, inAttrName, index), op->getLoc());
+    if (failed(value))
+      return failure();
+    operands.push_back(*value);
+  }
+  SmallVector<Type> types;
+  for (auto [index, result] : llvm::enumerate(op->getResults())) {
+    FailureOr<Type> type =
+        getLocal(result.getType(), getListed(op, outAttrName, index), op->getLoc());
+    if (failed(type))
+      return failure();
+    types.push_back(*type);
+  }
+
+  SmallVector<Value> results;
+  std::optional<unsigned> gathered =
+      isa<onnx::GatherOp>(op) ? getFactor(rule.operands, 0, [&] {
+        auto axis = op->getAttrOfType<IntegerAttr>("axis");
+        return axis ? axis.getInt() : 0;
+      }())
+                              : std::nullopt;
+  if (gathered && !factors[*gathered].axes.empty()) {
+    FailureOr<Value> value =
+        gatherByParts(op, operands[0], operands[1], types[0], factors[*gathered], mesh);
+    if (failed(value))
+      return failure();
+    results.push_back(*value);
+  } else {
+    if (failed(adjustShapeOperand(op, operands, types)) ||
+        failed(maskReductions(op, rule, factors, mesh, operands)))
+      return failure();
+    keepOnFirstRank(op, rule, factors, mesh, operands);
+    OperationState state(op->getLoc(), op->getName(), operands, types);
+    for (NamedAttribute attribute : op->getAttrs())
+      if (attribute.getName() != inAttrName && attribute.getName() != outAttrName &&
+          attribute.getName() != stageAttrName)
+        state.attributes.push_back(attribute);
+    Operation *made = builder.create(state);
+    if (failed(adjustAttributes(op, made, rule, factors, mesh)))
+      return failure();
+    derivePadding(op, made, rule, factors, mesh);
+    results.assign(made->result_begin(), made->result_end());
+  }
+  for (auto [index, pair] : llvm::enumerate(llvm::zip_equal(op->getResults(), results))) {
+    auto [result, value] = pair;
+    ShardingAttr sharding = getListed(op, outAttrName, index);
+    if (sharding && !sharding.getPartial().empty()) {
+      value = applyReduction(value, sharding, op->getLoc());
+      sharding = makeSharding(mesh, getCuts(sharding));
+    }
+    made[result] = {value, sharding};
+    if (sharding)
+      cache[{result.getAsOpaquePointer(), currentStage, sharding.getAsOpaquePointer()}] = value;
+  }
+  return success();
+}
+
+/// Loops and branches run whole on every rank; what they read from outside is
+/// made whole first.
+LogicalResult Partitioner::partitionWithRegions(Operation *op) {
+  MeshOp mesh = meshes[currentStage];
+  IRMapping mapping;
+  llvm::SetVector<Value> used(op->operand_begin(), op->operand_end());
+  op->walk([&](Operation *nested) {
+    for (Value operand : nested->getOperands())
+      if (operand.getParentRegion() == &main.getBody())
+        used.insert(operand);
+  });
+  for (Value value : used) {
+    ShardingAttr whole;
+    if (isa<RankedTensorType>(value.getType()))
+      whole = makeWhole(mesh, value.getType());
+    FailureOr<Value> made = materialize(value, currentStage, whole, op->getLoc());
+    if (failed(made))
+      return failure();
+    mapping.map(value, *made);
+  }
+  Operation *clone = builder.clone(*op, mapping);
+  for (StringRef name : {inAttrName, outAttrName})
+    clone->removeAttr(name);
+  for (auto [result, value] : llvm::zip_equal(op->getResults(), clone->getResults())) {
+    ShardingAttr whole;
+    if (isa<RankedTensorType>(result.getType()))
+      whole = makeWhole(mesh, result.getType());
+    made[result] = {value, whole};
+    if (whole)
+      cache[{result.getAsOpaquePointer(), currentStage, whole.getAsOpaquePointer()}] = value;
+  }
+  return success();
+}
+
+LogicalResult Partitioner::createReturn(Operation *op) {
+  SmallVector<Value> values;
+  SmallVector<Attribute> attributes;
+  for (auto [index, operand] : llvm::enumerate(op->getOperands())) {
+    if (!isa<RankedTensorType>(operand.getType()))
+      return main.emitError() << "output \"" << getResultName(main, index) << "\" is of type "
+                              << operand.getType()
+                              << ": only tensors of known rank can be placed";
+    Operation *producer = operand.getDefiningOp();
+    int64_t stage = producer && !isSource(producer) ? getStage(producer) : 0;
+    ShardingAttr sharding;
+    if (auto it = made.find(operand); it != made.end()) {
+      sharding = it->second.second;
+      if (isa<BlockArgument>(operand))
+        stage = getStage(op);
+    }
+    if (!sharding)
+      sharding = makeWhole(meshes[stage], operand.getType());
+    currentStage = stage;
+    FailureOr<Value> value = materialize(operand, stage, sharding, main.getLoc());
+    if (failed(value))
+      return failure();
+    values.push_back(*value);
+    NamedAttrList list(main.getResultAttrDict(index));
+    list.set(shardingAttrName, sharding);
+    list.set(globalAttrName, TypeAttr::get(operand.getType()));
+    list.set(stageAttrName, builder.getI64IntegerAttr(stage));
+    attributes.push_back(list.getDictionary(module.getContext()));
+  }
+  func::ReturnOp::create(builder, op->getLoc(), values);
+  SmallVector<Type> types(ValueRange(values).getTypes());
+  local.setFunctionType(
+      FunctionType::get(module.getContext(), local.getArgumentTypes(), types));
+  local.setResAttrsAttr(builder.getArrayAttr(attributes));
+  return success();
+}
+
+LogicalResult Partitioner::run() {
+  // The local function takes the place and the name of the whole one.
+  OpBuilder outer(main);
+  local = func::FuncOp::create(outer, main.getLoc(), main.getSymName(),
+                               FunctionType::get(module.getContext(), {}, {}));
+  for (NamedAttribute attribute : main->getDiscardableAttrs())
+    local->setAttr(attribute.getName(), attribute.getValue());
+  local.setSymVisibilityAttr(main.getSymVisibilityAttr());
+  Block *block = local.addEntryBlock();
+  builder.setInsertionPointToEnd(block);
+  StageListener listener(currentStage);
+  builder.setListener(&listener);
+
+  auto work = [&]() -> LogicalResult {
+    if (failed(createArguments()))
+      return failure();
+    for (Operation &op : main.front()) {
+      if (isSource(&op))
+        continue;
+      if (failed(op.hasTrait<OpTrait::IsTerminator>() ? createReturn(&op) : partition(&op)))
+        return failure();
+    }
+    return bindExtents();
+  };
+  LogicalResult result = work();
+  builder.setListener(nullptr);
+  if (failed(result)) {
+    local.erase();
+    return failure();
+  }
+  recordModelPorts();
+  main.erase();
+  return success();
+}
+
+/// What the model takes and gives, for the time when its function is gone.
+void Partitioner::recordModelPorts() {
+  SmallVector<Attribute> inputs, outputs;
+  for (auto [index, type] : llvm::enumerate(main.getArgumentTypes()))
+    inputs.push_back(builder.getArrayAttr(
+        {builder.getStringAttr(getArgumentName(main, index)), TypeAttr::get(type)}));
+  for (auto [index, type] : llvm::enumerate(main.getResultTypes()))
+    outputs.push_back(builder.getArrayAttr(
+        {builder.getStringAttr(getResultName(main, index)), TypeAttr::get(type)}));
+  module->setAttr(inputsAttrName, builder.getArrayAttr(inputs));
+  module->setAttr(outputsAttrName, builder.getArrayAttr(outputs));
+}

@@ -1,0 +1,36 @@
+//===- Automatic.h - cuts that nobody asked for in detail -------*- C++ -*-===//
+#ifndef DOUGONG_LIB_DIST_PLAN_AUTOMATIC_H
+#define DOUGONG_LIB_DIST_PLAN_AUTOMATIC_H
+
+#include "dougong/Dist/Propagation.h"
+
+namespace dougong::dist {
+
+/// Gives ops their stages: `count` runs of about equal weight, at places where
+/// few values cross.
+void splitIntoStages(mlir::func::FuncOp main, int64_t count);
+
+/// Cuts the batch along axis "dp": dim 0 of the inputs that share its extent.
+void cutBatch(mlir::func::FuncOp main, llvm::ArrayRef<MeshOp> meshes, Propagation &propagation);
+
+/// Cuts weights along axis "tp" of the meshes that have it, and writes the cuts
+/// to the ops as directives (`dist.in`).
+void cutWeights(mlir::func::FuncOp main, llvm::ArrayRef<MeshOp> meshes,
+                Propagation &propagation);
+
+/// A product with a weight: its features, as factors of its rule.
+struct WeightProduct {
+  unsigned weight;              ///< operand number
+  std::optional<unsigned> in;   ///< summed over
+  std::optional<unsigned> out;  ///< features of the result
+};
+
+/// The op as a product with a weight matrix, if it is one.
+std::optional<WeightProduct> getWeightProduct(mlir::Operation *op, const onnx::ShardingRule &rule);
+
+/// Bytes of a static tensor type, rounded up; 0 for others.
+int64_t getBytes(mlir::Type type);
+
+} // namespace dougong::dist
+
+#endif // DOUGONG_LIB_DIST_PLAN_AUTOMATIC_H

@@ -1,0 +1,38 @@
+//===- Pass.cpp - the pass dist-plan --------------------------------------===//
+#include "dougong/Dist/Passes.h"
+#include "dougong/Dist/Strategy.h"
+
+namespace dougong::dist {
+#define GEN_PASS_DEF_PLANPASS
+#include "dougong/Dist/Passes.h.inc"
+} // namespace dougong::dist
+
+using namespace mlir;
+using namespace dougong::dist;
+
+namespace {
+struct PlanPass : dougong::dist::impl::PlanPassBase<PlanPass> {
+  using PlanPassBase::PlanPassBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    if (!parallel.empty() && !strategyFile.empty()) {
+      module.emitError("give either a strategy file or its short form, not both");
+      return signalPassFailure();
+    }
+    llvm::Expected<Strategy> strategy = strategyFile.empty() ? parseShortStrategy(parallel)
+                                                             : readStrategyFile(strategyFile);
+    if (!strategy) {
+      module.emitError() << llvm::toString(strategy.takeError());
+      return signalPassFailure();
+    }
+    for (const std::string &state : states)
+      if (llvm::Error error = addState(*strategy, state)) {
+        module.emitError() << llvm::toString(std::move(error));
+        return signalPassFailure();
+      }
+    if (failed(applyStrategy(module, *strategy)))
+      signalPassFailure();
+  }
+};
+} // namespace

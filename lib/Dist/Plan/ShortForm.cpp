@@ -1,0 +1,53 @@
+//===- ShortForm.cpp - strategies on the command line ---------------------===//
+#include "dougong/Dist/Strategy.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
+
+using namespace llvm;
+using namespace dougong::dist;
+
+static Error makeError(const Twine &message) {
+  return createStringError(inconvertibleErrorCode(), message);
+}
+
+Expected<Strategy> dougong::dist::parseShortStrategy(StringRef text) {
+  Strategy strategy;
+  SmallVector<StringRef> entries;
+  text.split(entries, ',', -1, false);
+  StringSet<> seen;
+  std::optional<int64_t> tp, dp;
+  for (StringRef entry : entries) {
+    auto [name, value] = entry.trim().split('=');
+    int64_t count;
+    if (value.empty() || value.getAsInteger(10, count) || count < 1)
+      return makeError("expected AXIS=COUNT with a count of at least 1, got \"" + entry + "\"");
+    if (!seen.insert(name).second)
+      return makeError("\"" + name + "\" is given twice");
+    if (name == "pp")
+      strategy.pipeline = count;
+    else if (name == "tp")
+      tp = count;
+    else if (name == "dp")
+      dp = count;
+    else
+      return makeError("unknown kind of parallelism \"" + name +
+                       "\": expected tp (tensor), pp (pipeline) or dp (data)");
+  }
+  // Ranks that talk most are neighbours: tp is the fastest axis.
+  if (dp)
+    strategy.mesh.push_back({"dp", *dp});
+  if (tp)
+    strategy.mesh.push_back({"tp", *tp});
+  return strategy;
+}
+
+Error dougong::dist::addState(Strategy &strategy, StringRef text) {
+  auto [input, output] = text.split('=');
+  if (input.empty() || output.empty())
+    return makeError("expected INPUT=OUTPUT for a state, got \"" + text + "\"");
+  if (input.count('*') > 1 || input.count('*') != output.count('*'))
+    return makeError("a state pattern has at most one *, in both names, got \"" + text + "\"");
+  strategy.states.push_back({input.str(), output.str()});
+  return Error::success();
+}

@@ -1,0 +1,69 @@
+//===- Stages.cpp - a model in runs of about equal weight -----------------===//
+#include "Automatic.h"
+
+#include <limits>
+
+using namespace mlir;
+using namespace dougong::dist;
+
+/// What a stage pays for an op: the bytes of its weights, and a little for each
+/// op, so that models without weights are cut too.
+static double getWeight(Operation *op) {
+  double weight = 1;
+  for (Value operand : op->getOperands())
+    if (Operation *producer = operand.getDefiningOp(); producer && isa<dougong::onnx::UseOp>(producer))
+      // A look-up reads a few rows of its table.
+      weight += isa<dougong::onnx::GatherOp>(op) ? 1 : getBytes(operand.getType());
+  return weight;
+}
+
+void dougong::dist::splitIntoStages(func::FuncOp main, int64_t count) {
+  SmallVector<Operation *> ops;
+  for (Operation &op : main.front())
+    if (!isSource(&op) && !op.hasTrait<OpTrait::IsTerminator>())
+      ops.push_back(&op);
+  llvm::DenseMap<Operation *, unsigned> position;
+  for (auto [index, op] : llvm::enumerate(ops))
+    position[op] = index;
+  // Values that live across the border before op i, and weight before it.
+  SmallVector<int> crossing(ops.size() + 2, 0);
+  SmallVector<double> before(ops.size() + 1, 0);
+  for (auto [index, op] : llvm::enumerate(ops)) {
+    before[index + 1] = before[index] + getWeight(op);
+    for (Value result : op->getResults()) {
+      unsigned last = index;
+      for (Operation *user : result.getUsers()) {
+        Operation *top = main.front().findAncestorOpInBlock(*user);
+        if (auto it = position.find(top); it != position.end())
+          last = std::max(last, it->second);
+      }
+      ++crossing[index + 1];
+      --crossing[last + 1];
+    }
+  }
+  for (size_t index = 1; index < crossing.size(); ++index)
+    crossing[index] += crossing[index - 1];
+  // Borders nearest to equal shares; each value that crosses costs as much as
+  // being off by a fiftieth of the model.
+  SmallVector<size_t> borders{0};
+  double total = before.back();
+  for (int64_t stage = 1; stage < count; ++stage) {
+    double wanted = total * stage / count, best = std::numeric_limits<double>::max();
+    size_t border = borders.back();
+    for (size_t index = borders.back() + 1; index < ops.size(); ++index) {
+      double cost = std::abs(before[index] - wanted) / std::max(total, 1.0) + 0.02 * crossing[index];
+      if (cost < best) {
+        best = cost;
+        border = index;
+      }
+    }
+    borders.push_back(border);
+  }
+  Builder builder(main.getContext());
+  int64_t stage = 0;
+  for (auto [index, op] : llvm::enumerate(ops)) {
+    while (stage + 1 < static_cast<int64_t>(borders.size()) && index >= borders[stage + 1])
+      ++stage;
+    op->setAttr(stageAttrName, builder.getI64IntegerAttr(stage));
+  }
+}

@@ -1,0 +1,278 @@
+//===- Upgrade.cpp - nodes at the newest opset ----------------------------===//
+#include "Upgrade.h"
+#include "Error.h"
+
+#include <onnx/version_converter/adapters/compatible.h>
+#include <onnx/version_converter/convert.h>
+
+#include <unordered_map>
+#include <unordered_set>
+
+using namespace dougong::importer;
+
+namespace {
+
+/// The library's converter, with a look at its table of adapters.
+class Converter : public pb::version_conversion::DefaultVersionConverter {
+public:
+  /// Whether a node of operator `opType` is to be changed on the way from opset
+  /// `from` to `to`: not if every newer definition accepts it as it is.
+  bool changes(const std::string &opType, int64_t from, int64_t to) const {
+    auto op = all_schemas.find(opType);
+    if (op == all_schemas.end())
+      return false;
+    auto versions = op->second.find("");
+    if (versions == op->second.end())
+      return false;
+    for (auto it = versions->second.upper_bound(from); it != versions->second.end(); ++it) {
+      if (it->first > to)
+        break;
+      const auto *adapter = find(opType, it->first - 1, it->first);
+      // Without an adapter, converting tells why it cannot.
+      if (!adapter ||
+          !dynamic_cast<const pb::version_conversion::CompatibleAdapter *>(adapter))
+        return true;
+    }
+    return false;
+  }
+
+private:
+  const pb::version_conversion::Adapter *find(const std::string &opType, int64_t from,
+                                              int64_t to) const {
+    auto op = adapters.find(opType);
+    if (op == adapters.end())
+      return nullptr;
+    auto source = op->second.find(pb::OpSetID(from).toString());
+    if (source == op->second.end())
+      return nullptr;
+    auto target = source->second.find(pb::OpSetID(to).toString());
+    return target == source->second.end() ? nullptr : target->second.get();
+  }
+};
+
+/// Values of a graph and of the graphs around it.
+struct Scope {
+  const Scope *parent = nullptr;
+  std::unordered_map<std::string, const pb::TypeProto *> types;
+  std::unordered_map<std::string, const pb::TensorProto *> initializers;
+  std::unordered_map<std::string, const pb::NodeProto *> constants; ///< Constant nodes
+
+  template <typename T>
+  const T *find(std::unordered_map<std::string, const T *> Scope::*table,
+                const std::string &name) const {
+    for (const Scope *scope = this; scope; scope = scope->parent)
+      if (auto it = (scope->*table).find(name); it != (scope->*table).end())
+        return it->second;
+    return nullptr;
+  }
+};
+
+class Upgrader {
+public:
+  explicit Upgrader(pb::ModelProto &model) : model(model), from(getOpsetVersion(model, "")) {}
+
+  bool needsWork() {
+    bool any = false;
+    forEachGraph(*model.mutable_graph(), [&](pb::GraphProto &graph) {
+      for (const pb::NodeProto &node : graph.node())
+        any |= changes(node);
+    });
+    return any;
+  }
+
+  void run() {
+    forEachGraph(*model.mutable_graph(), [&](pb::GraphProto &graph) {
+      for (const pb::NodeProto &node : graph.node())
+        names.insert(node.output().begin(), node.output().end());
+      for (const pb::ValueInfoProto &input : graph.input())
+        names.insert(input.name());
+      for (const pb::TensorProto &tensor : graph.initializer())
+        names.insert(tensor.name());
+    });
+    upgrade(*model.mutable_graph(), nullptr);
+  }
+
+private:
+  bool changes(const pb::NodeProto &node) {
+    if (!node.domain().empty() || from == 0 || from >= newestOpset)
+      return false;
+    auto [it, inserted] = changed.try_emplace(node.op_type());
+    if (inserted)
+      it->second = converter.changes(node.op_type(), from, newestOpset);
+    return it->second;
+  }
+
+  void upgrade(pb::GraphProto &graph, const Scope *parent) {
+    Scope scope;
+    scope.parent = parent;
+    auto addTypes = [&](const auto &infos) {
+      for (const pb::ValueInfoProto &info : infos)
+        if (info.has_type())
+          scope.types.emplace(info.name(), &info.type());
+    };
+    addTypes(graph.input());
+    addTypes(graph.output());
+    addTypes(graph.value_info());
+    for (const pb::TensorProto &tensor : graph.initializer())
+      scope.initializers.emplace(tensor.name(), &tensor);
+
+    NodeList old;
+    old.Swap(graph.mutable_node());
+    graph.mutable_node()->Reserve(old.size());
+    for (int index = 0; index < old.size(); ++index) {
+      pb::NodeProto &node = old[index];
+      if (node.op_type() == "Constant" && node.domain().empty() && node.output_size() == 1)
+        scope.constants.emplace(node.output(0), &node);
+      if (changes(node)) {
+        convert(node, index, graph, scope);
+        continue;
+      }
+      for (pb::AttributeProto &attribute : *node.mutable_attribute()) {
+        if (attribute.has_g())
+          upgrade(*attribute.mutable_g(), &scope);
+        for (pb::GraphProto &inner : *attribute.mutable_graphs())
+          upgrade(inner, &scope);
+      }
+      // Swapped, not copied; `constants` keeps pointing at the moved message.
+      pb::NodeProto *moved = graph.add_node();
+      moved->Swap(&node);
+      if (auto it = moved->output_size() == 1 ? scope.constants.find(moved->output(0))
+                                              : scope.constants.end();
+          it != scope.constants.end() && it->second == &node)
+        it->second = moved;
+    }
+  }
+
+  /// Converts one node in a model of its own, and puts the result in its place.
+  void convert(const pb::NodeProto &node, int index, pb::GraphProto &graph, const Scope &scope) {
+    pb::ModelProto single = makeModel(node, scope);
+    pb::ModelProto converted;
+    try {
+      converted =
+          converter.convert_version(single, pb::OpSetID(from), pb::OpSetID(newestOpset));
+    } catch (const std::exception &error) {
+      throw ImportError(node.op_type() + " cannot be brought from opset " + std::to_string(from) +
+                            " to " + std::to_string(newestOpset) + ": " + error.what(),
+                        node.name(), index);
+    }
+    splice(node, converted, graph);
+  }
+
+  pb::ModelProto makeModel(const pb::NodeProto &node, const Scope &scope) const {
+    pb::ModelProto single;
+    single.set_ir_version(10);
+    *single.mutable_opset_import() = model.opset_import();
+    pb::GraphProto &graph = *single.mutable_graph();
+    graph.set_name("node");
+    std::unordered_set<std::string> seen;
+    std::function<void(const pb::NodeProto &)> addInputs = [&](const pb::NodeProto &user) {
+      for (const std::string &input : user.input())
+        addInput(input, graph, scope, seen);
+      // A name that a graph inside the node defines itself is not found here.
+      for (const pb::AttributeProto &attribute : user.attribute())
+        if (attribute.has_g())
+          for (const pb::NodeProto &inner : attribute.g().node())
+            addInputs(inner);
+    };
+    addInputs(node);
+    *graph.add_node() = node;
+    for (const std::string &output : node.output()) {
+      if (output.empty())
+        continue;
+      pb::ValueInfoProto *info = graph.add_output();
+      info->set_name(output);
+      if (const pb::TypeProto *type = scope.find(&Scope::types, output))
+        *info->mutable_type() = *type;
+    }
+    return single;
+  }
+
+  /// Adapters look at the values of constant inputs, and at the types of all.
+  static void addInput(const std::string &name, pb::GraphProto &graph, const Scope &scope,
+                       std::unordered_set<std::string> &seen) {
+    if (name.empty() || !seen.insert(name).second)
+      return;
+    if (const pb::TensorProto *tensor = scope.find(&Scope::initializers, name)) {
+      *graph.add_initializer() = *tensor;
+      return;
+    }
+    const pb::NodeProto *constant = scope.find(&Scope::constants, name);
+    if (constant)
+      *graph.add_node() = *constant;
+    pb::ValueInfoProto *info = constant ? graph.add_value_info() : graph.add_input();
+    info->set_name(name);
+    if (const pb::TypeProto *type = scope.find(&Scope::types, name))
+      *info->mutable_type() = *type;
+  }
+
+  void splice(const pb::NodeProto &original, pb::ModelProto &converted, pb::GraphProto &graph) {
+    pb::GraphProto &part = *converted.mutable_graph();
+    std::unordered_set<std::string> own(original.output().begin(), original.output().end());
+    // New values get names that say where they come from.
+    std::unordered_map<std::string, std::string> renamed;
+    auto define = [&](const std::string &name) {
+      if (name.empty() || own.count(name))
+        return name;
+      std::string fresh;
+      do
+        fresh = original.name() + "/opset" + std::to_string(newestOpset) + "_" +
+                std::to_string(counter++);
+      while (!names.insert(fresh).second);
+      renamed[name] = fresh;
+      return fresh;
+    };
+    for (pb::TensorProto &tensor : *part.mutable_initializer()) {
+      if (names.count(tensor.name()))
+        continue; // one that makeModel put there
+      tensor.set_name(define(tensor.name()));
+      graph.add_initializer()->Swap(&tensor);
+    }
+    for (pb::NodeProto &node : *part.mutable_node()) {
+      bool isCopy = node.op_type() == "Constant" && node.output_size() == 1 &&
+                    !own.count(node.output(0)) && names.count(node.output(0));
+      if (isCopy)
+        continue;
+      for (std::string &input : *node.mutable_input())
+        if (auto it = renamed.find(input); it != renamed.end())
+          input = it->second;
+      bool isMain = false;
+      for (std::string &output : *node.mutable_output()) {
+        isMain |= own.count(output) && !output.empty();
+        output = define(output);
+      }
+      node.set_name(isMain ? original.name() : node.output(0));
+      // What the library's graph form has no place for.
+      *node.mutable_metadata_props() = original.metadata_props();
+      if (isMain) {
+        *node.mutable_device_configurations() = original.device_configurations();
+        if (original.has_doc_string())
+          node.set_doc_string(original.doc_string());
+      }
+      graph.add_node()->Swap(&node);
+    }
+  }
+
+  pb::ModelProto &model;
+  int64_t from;
+  Converter converter;
+  std::unordered_map<std::string, bool> changed; ///< by operator type
+  std::unordered_set<std::string> names;         ///< of all values of the model
+  unsigned counter = 0;
+};
+
+} // namespace
+
+void dougong::importer::upgradeModel(pb::ModelProto &model, mlir::MLIRContext *context) {
+  int64_t version = getOpsetVersion(model, "");
+  if (version > newestOpset)
+    throw ImportError("the model is of opset " + std::to_string(version) +
+                      ", this version reads up to " + std::to_string(newestOpset));
+  Upgrader upgrader(model);
+  if (upgrader.needsWork()) {
+    inferTypes(model, context);
+    upgrader.run();
+  }
+  for (pb::OperatorSetIdProto &opset : *model.mutable_opset_import())
+    if (isDefaultDomain(opset.domain()))
+      opset.set_version(newestOpset);
+}

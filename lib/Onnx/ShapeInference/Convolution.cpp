@@ -1,0 +1,122 @@
+//===- Convolution.cpp - shapes of convolutions ---------------------------===//
+#include "Families.h"
+
+using namespace mlir;
+using namespace dougong;
+using namespace dougong::onnx;
+
+namespace {
+
+/// A convolution whose weights are operand `weightIndex`.
+template <typename OpTy, unsigned weightIndex>
+LogicalResult inferConv(OpTy op, ShapeScope &scope) {
+  FailureOr<Dims> input = scope.getOperandDims(op, 0);
+  if (failed(input))
+    return failure();
+  if (input->size() < 3)
+    return op.emitOpError() << "input must have rank 3 or more, got shape " << toString(*input);
+  FailureOr<Dims> weights = scope.getOperandDims(op, weightIndex, input->size());
+  if (failed(weights))
+    return failure();
+  if (failed(scope.unify(op, (*input)[1], (*weights)[1] * DimExpr(int64_t(op.getGroup())),
+                         "channels of input and weights (times groups)")))
+    return failure();
+  SmallVector<int64_t> kernel;
+  if (auto shape = op.getKernelShape())
+    kernel.assign(shape->begin(), shape->end());
+  else if (auto extents = getStatic(ArrayRef<DimExpr>(*weights).drop_front(2)))
+    kernel = *extents;
+  else
+    return op.emitOpError() << "kernel extents are not known at compile time";
+  WindowOptions options;
+  options.kernel = kernel;
+  options.strides = op.getStrides();
+  options.pads = op.getPads();
+  options.dilations = op.getDilations();
+  options.autoPad = op.getAutoPad();
+  FailureOr<Dims> windows =
+      inferWindow(op, scope, ArrayRef<DimExpr>(*input).drop_front(2), options);
+  if (failed(windows))
+    return failure();
+  Dims result = {(*input)[0], (*weights)[0]};
+  result.append(*windows);
+  return scope.setResult(op, 0, result);
+}
+
+/// DeformConv has no auto_pad.
+LogicalResult inferDeformConv(DeformConvOp op, ShapeScope &scope) {
+  FailureOr<Dims> input = scope.getOperandDims(op, 0, 4), weights = scope.getOperandDims(op, 1, 4),
+                  offset = scope.getOperandDims(op, 2, 4);
+  if (failed(input) || failed(weights) || failed(offset))
+    return failure();
+  // One offset for each output position.
+  return scope.setResult(op, 0, {(*input)[0], (*weights)[0], (*offset)[2], (*offset)[3]});
+}
+
+LogicalResult inferConvTranspose(ConvTransposeOp op, ShapeScope &scope) {
+  FailureOr<Dims> input = scope.getOperandDims(op, 0);
+  if (failed(input))
+    return failure();
+  if (input->size() < 3)
+    return op.emitOpError() << "input must have rank 3 or more, got shape " << toString(*input);
+  FailureOr<Dims> weights = scope.getOperandDims(op, 1, input->size());
+  if (failed(weights) ||
+      failed(scope.unify(op, (*input)[1], (*weights)[0], "channels of input and weights")))
+    return failure();
+  size_t rank = input->size() - 2;
+  Dims result = {(*input)[0], (*weights)[1] * DimExpr(int64_t(op.getGroup()))};
+  auto at = [](std::optional<ArrayRef<int64_t>> list, size_t index, int64_t otherwise) {
+    return list && index < list->size() ? (*list)[index] : otherwise;
+  };
+  for (size_t i = 0; i < rank; ++i) {
+    if (auto shape = op.getOutputShape()) {
+      // Spatial dims only; some exporters list all dims.
+      size_t skip = shape->size() == rank ? 0 : 2;
+      result.push_back(DimExpr(at(shape, skip + i, 0)));
+      continue;
+    }
+    DimExpr extent = (*input)[2 + i];
+    int64_t stride = at(op.getStrides(), i, 1);
+    if (op.getAutoPad() == "SAME_UPPER" || op.getAutoPad() == "SAME_LOWER") {
+      result.push_back(extent * DimExpr(stride));
+      continue;
+    }
+    auto kernel = op.getKernelShape() ? std::optional<int64_t>((*op.getKernelShape())[i])
+                                      : (*weights)[2 + i].constant();
+    if (!kernel)
+      return op.emitOpError() << "kernel extents are not known at compile time";
+    bool pads = op.getAutoPad() == "NOTSET";
+    int64_t padding = pads ? at(op.getPads(), i, 0) + at(op.getPads(), rank + i, 0) : 0;
+    int64_t window = (*kernel - 1) * at(op.getDilations(), i, 1) + 1;
+    result.push_back((extent - DimExpr(1)) * DimExpr(stride) +
+                     DimExpr(at(op.getOutputPadding(), i, 0) + window - padding));
+  }
+  return scope.setResult(op, 0, result);
+}
+
+LogicalResult inferCol2Im(Col2ImOp op, ShapeScope &scope) {
+  FailureOr<Dims> input = scope.getOperandDims(op, 0, 3);
+  if (failed(input))
+    return failure();
+  auto image = scope.getContents(op.getImageShape()), block = scope.getContents(op.getBlockShape());
+  if (!image || !block)
+    return op.emitOpError() << "image_shape and block_shape are not known at compile time";
+  auto channels = divideExactly((*input)[1], ShapeScope::product(*block));
+  if (!channels)
+    return op.emitOpError() << "dim 1 of " << toString(*input) << " is not a multiple of the block";
+  Dims result = {(*input)[0], *channels};
+  result.append(*image);
+  return scope.setResult(op, 0, result);
+}
+
+} // namespace
+
+void dougong::onnx::attachConvolutionShapes(MLIRContext &context) {
+  attach<inferConv<ConvOp, 1>, ConvOp>(context);
+  attach<inferConv<ConvIntegerOp, 1>, ConvIntegerOp>(context);
+  attach<inferConv<MsFusedConvOp, 1>, MsFusedConvOp>(context);
+  attach<inferConv<QLinearConvOp, 3>, QLinearConvOp>(context);
+  attach<inferDeformConv, DeformConvOp>(context);
+  attach<inferConvTranspose, ConvTransposeOp>(context);
+  attach<inferCol2Im, Col2ImOp>(context);
+}

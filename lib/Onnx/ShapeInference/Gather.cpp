@@ -1,0 +1,97 @@
+//===- Gather.cpp - shapes of gathers and scatters ------------------------===//
+#include "Families.h"
+
+using namespace mlir;
+using namespace dougong;
+using namespace dougong::onnx;
+
+namespace {
+
+LogicalResult inferGather(GatherOp op, ShapeScope &scope) {
+  FailureOr<Dims> data = scope.getOperandDims(op, 0), indices = scope.getOperandDims(op, 1);
+  if (failed(data) || failed(indices))
+    return failure();
+  FailureOr<int64_t> axis = scope.normalizeAxis(op, op.getAxis(), data->size());
+  if (failed(axis))
+    return failure();
+  Dims result(data->begin(), data->begin() + *axis);
+  result.append(indices->begin(), indices->end());
+  result.append(data->begin() + *axis + 1, data->end());
+  if (failed(scope.setResult(op, 0, result)))
+    return failure();
+  auto contents = scope.getContents(op.getData());
+  auto picked = scope.getConstants(op.getIndices());
+  if (!contents || !picked || data->size() != 1)
+    return success();
+  Dims values;
+  int64_t extent = contents->size();
+  for (int64_t index : *picked) {
+    if (index < -extent || index >= extent)
+      return op.emitOpError() << "index " << index << " is out of range for extent " << extent;
+    values.push_back((*contents)[index < 0 ? index + extent : index]);
+  }
+  scope.setContents(op.getResult(), values);
+  return success();
+}
+
+LogicalResult inferGatherElements(GatherElementsOp op, ShapeScope &scope) {
+  FailureOr<Dims> data = scope.getOperandDims(op, 0);
+  if (failed(data))
+    return failure();
+  FailureOr<Dims> indices = scope.getOperandDims(op, 1, data->size());
+  if (failed(indices))
+    return failure();
+  return scope.setResult(op, 0, *indices);
+}
+
+LogicalResult inferGatherND(GatherNDOp op, ShapeScope &scope) {
+  FailureOr<Dims> data = scope.getOperandDims(op, 0), indices = scope.getOperandDims(op, 1);
+  if (failed(data) || failed(indices))
+    return failure();
+  auto depth = indices->empty() ? std::nullopt : indices->back().constant();
+  int64_t batch = op.getBatchDims();
+  if (!depth || *depth < 1 || batch < 0 || batch + *depth > int64_t(data->size()) ||
+      batch >= int64_t(indices->size()))
+    return op.emitOpError() << "indices of shape " << toString(*indices) << " do not fit data of "
+                            << toString(*data) << " with " << batch << " batch dims";
+  Dims result(indices->begin(), indices->end() - 1);
+  for (int64_t d = 0; d < batch; ++d) {
+    FailureOr<DimExpr> dim = scope.unify(op, (*data)[d], (*indices)[d], "batch dims " + Twine(d));
+    if (failed(dim))
+      return failure();
+    result[d] = *dim;
+  }
+  result.append(data->begin() + batch + *depth, data->end());
+  return scope.setResult(op, 0, result);
+}
+
+LogicalResult inferTensorScatter(TensorScatterOp op, ShapeScope &scope) {
+  FailureOr<Dims> cache = scope.getOperandDims(op, 0);
+  if (failed(cache))
+    return failure();
+  FailureOr<Dims> update = scope.getOperandDims(op, 1, cache->size());
+  FailureOr<int64_t> axis = scope.normalizeAxis(op, op.getAxis(), cache->size());
+  if (failed(update) || failed(axis))
+    return failure();
+  for (size_t d = 0; d < cache->size(); ++d)
+    if (int64_t(d) != *axis && failed(scope.unify(op, (*cache)[d], (*update)[d],
+                                                  "dim " + Twine(d) + " of cache and update")))
+      return failure();
+  if (isGiven(op, 2)) {
+    FailureOr<Dims> indices = scope.getOperandDims(op, 2, 1);
+    if (failed(indices) ||
+        failed(scope.unify(op, (*cache)[0], indices->front(), "batch and write_indices")))
+      return failure();
+  }
+  return scope.setResult(op, 0, *cache);
+}
+
+} // namespace
+
+void dougong::onnx::attachGatherShapes(MLIRContext &context) {
+  attach<inferGather, GatherOp>(context);
+  attach<inferGatherElements, GatherElementsOp>(context);
+  attach<inferGatherND, GatherNDOp>(context);
+  attach<inferTensorScatter, TensorScatterOp>(context);
+  attach<inferSameShape, ScatterElementsOp, ScatterNDOp, ScatterOp>(context);
+}

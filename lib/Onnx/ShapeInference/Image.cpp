@@ -1,0 +1,165 @@
+//===- Image.cpp - shapes of image operators ------------------------------===//
+#include "Families.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace dougong;
+using namespace dougong::onnx;
+
+namespace {
+
+/// The floats of a constant operand.
+std::optional<SmallVector<double>> getFloats(Value value) {
+  auto constant = value.getDefiningOp<ConstantOp>();
+  if (!constant)
+    return std::nullopt;
+  SmallVector<double> result;
+  if (auto list = constant.getValueFloats()) {
+    result.assign(list->begin(), list->end());
+    return result;
+  }
+  auto dense = dyn_cast_if_present<DenseFPElementsAttr>(constant.getValueAttr());
+  if (!dense || dense.getNumElements() > ShapeScope::maxContents)
+    return std::nullopt;
+  for (APFloat element : dense.getValues<APFloat>()) {
+    bool lossy;
+    element.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &lossy);
+    result.push_back(element.convertToDouble());
+  }
+  return result;
+}
+
+/// floor(dim * scale); symbolic dims need an integer scale.
+DimExpr scaleDim(Operation *op, ShapeScope &scope, const DimExpr &dim, double scale, unsigned axis) {
+  if (auto extent = dim.constant())
+    return DimExpr(int64_t(std::floor(double(*extent) * scale)));
+  if (scale == std::floor(scale))
+    return dim * DimExpr(int64_t(scale));
+  if (1 / scale == std::floor(1 / scale))
+    return floorDiv(dim, DimExpr(int64_t(1 / scale)));
+  return scope.freshDim(op, 0, axis);
+}
+
+LogicalResult inferResize(ResizeOp op, ShapeScope &scope) {
+  FailureOr<Dims> input = scope.getOperandDims(op, 0);
+  if (failed(input))
+    return failure();
+  SmallVector<int64_t> axes;
+  if (auto listed = op.getAxes()) {
+    for (int64_t axis : *listed) {
+      FailureOr<int64_t> normal = scope.normalizeAxis(op, axis, input->size());
+      if (failed(normal))
+        return failure();
+      axes.push_back(*normal);
+    }
+  } else {
+    for (size_t i = 0; i < input->size(); ++i)
+      axes.push_back(i);
+  }
+  Dims result = *input;
+  if (isGiven(op, 3)) {
+    auto sizes = scope.getContents(op.getSizes());
+    if (sizes && sizes->size() != axes.size())
+      return op.emitOpError() << "has " << sizes->size() << " sizes for " << axes.size() << " axes";
+    bool stretch = op.getKeepAspectRatioPolicy() == "stretch";
+    double factor = 0;
+    if (!stretch) {
+      // One scale for all axes: the smallest or greatest of the quotients.
+      auto wanted = scope.getConstants(op.getSizes());
+      auto given = getStatic(*input);
+      if (!wanted || !given)
+        return op.emitOpError() << "keep_aspect_ratio_policy '" << op.getKeepAspectRatioPolicy()
+                                << "' needs static extents";
+      bool larger = op.getKeepAspectRatioPolicy() == "not_larger";
+      for (auto [index, axis] : llvm::enumerate(axes)) {
+        double quotient = double((*wanted)[index]) / double((*given)[axis]);
+        factor = index == 0 ? quotient
+                            : (larger ? std::min(factor, quotient) : std::max(factor, quotient));
+      }
+    }
+    for (auto [index, axis] : llvm::enumerate(axes)) {
+      if (!stretch)
+        result[axis] = DimExpr(int64_t(std::round(double(*result[axis].constant()) * factor)));
+      else
+        result[axis] = sizes ? (*sizes)[index] : scope.freshDim(op, 0, axis);
+    }
+    return scope.setResult(op, 0, result);
+  }
+  auto scales = isGiven(op, 2) ? getFloats(op.getScales()) : std::nullopt;
+  if (scales && scales->size() != axes.size())
+    return op.emitOpError() << "has " << scales->size() << " scales for " << axes.size() << " axes";
+  for (auto [index, axis] : llvm::enumerate(axes))
+    result[axis] = scales ? scaleDim(op, scope, result[axis], (*scales)[index], axis)
+                          : scope.freshDim(op, 0, axis);
+  return scope.setResult(op, 0, result);
+}
+
+LogicalResult inferUpsample(UpsampleOp op, ShapeScope &scope) {
+  FailureOr<Dims> input = scope.getOperandDims(op, 0);
+  if (failed(input))
+    return failure();
+  auto scales = getFloats(op.getScales());
+  if (scales && scales->size() != input->size())
+    return op.emitOpError() << "has " << scales->size() << " scales for rank " << input->size();
+  for (size_t i = 0; i < input->size(); ++i)
+    (*input)[i] = scales ? scaleDim(op, scope, (*input)[i], (*scales)[i], i)
+                         : scope.freshDim(op, 0, i);
+  return scope.setResult(op, 0, *input);
+}
+
+LogicalResult inferGridSample(GridSampleOp op, ShapeScope &scope) {
+  FailureOr<Dims> input = scope.getOperandDims(op, 0);
+  if (failed(input))
+    return failure();
+  FailureOr<Dims> grid = scope.getOperandDims(op, 1, input->size());
+  if (failed(grid))
+    return failure();
+  if (input->size() < 3)
+    return op.emitOpError() << "X must have rank 3 or more, got shape " << toString(*input);
+  if (failed(scope.unify(op, (*input)[0], (*grid)[0], "batch dims of X and grid")))
+    return failure();
+  Dims result = {(*input)[0], (*input)[1]};
+  result.append(grid->begin() + 1, grid->end() - 1);
+  return scope.setResult(op, 0, result);
+}
+
+LogicalResult inferRoiAlign(RoiAlignOp op, ShapeScope &scope) {
+  FailureOr<Dims> input = scope.getOperandDims(op, 0, 4), rois = scope.getOperandDims(op, 1, 2);
+  if (failed(input) || failed(rois))
+    return failure();
+  return scope.setResult(op, 0, {(*rois)[0], (*input)[1], DimExpr(int64_t(op.getOutputHeight())),
+                                 DimExpr(int64_t(op.getOutputWidth()))});
+}
+
+LogicalResult inferMaxRoiPool(MaxRoiPoolOp op, ShapeScope &scope) {
+  FailureOr<Dims> input = scope.getOperandDims(op, 0, 4), rois = scope.getOperandDims(op, 1, 2);
+  if (failed(input) || failed(rois))
+    return failure();
+  Dims result = {(*rois)[0], (*input)[1]};
+  for (int64_t extent : op.getPooledShape())
+    result.push_back(DimExpr(extent));
+  return scope.setResult(op, 0, result);
+}
+
+LogicalResult inferAffineGrid(AffineGridOp op, ShapeScope &scope) {
+  auto size = scope.getContents(op.getSize());
+  if (!size || size->size() < 4)
+    return op.emitOpError() << "size is not known at compile time";
+  // [n, c, (d,) h, w] gives [n, (d,) h, w, 2 or 3].
+  Dims result = {(*size)[0]};
+  result.append(size->begin() + 2, size->end());
+  result.push_back(DimExpr(int64_t(size->size()) - 2));
+  return scope.setResult(op, 0, result);
+}
+
+} // namespace
+
+void dougong::onnx::attachImageShapes(MLIRContext &context) {
+  attach<inferResize, ResizeOp>(context);
+  attach<inferUpsample, UpsampleOp>(context);
+  attach<inferGridSample, GridSampleOp>(context);
+  attach<inferRoiAlign, RoiAlignOp>(context);
+  attach<inferMaxRoiPool, MaxRoiPoolOp>(context);
+  attach<inferAffineGrid, AffineGridOp>(context);
+}

@@ -1,0 +1,52 @@
+//===- Pipeline.cpp - the normalize phase ---------------------------------===//
+#include "dougong/Onnx/Passes.h"
+
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace dougong::onnx;
+
+namespace {
+
+struct NormalizePipelineOptions : PassPipelineOptions<NormalizePipelineOptions> {
+  ListOption<std::string> dims{*this, "dims",
+                               llvm::cl::desc("extents of symbols, as for onnx-infer-shapes")};
+};
+
+} // namespace
+
+void dougong::onnx::buildNormalizePipeline(OpPassManager &manager,
+                                           const NormalizeOptions &options) {
+  InferShapesPassOptions shapes;
+  for (const std::string &dim : options.dims)
+    shapes.dims.push_back(dim);
+  // Everything below needs types.
+  manager.addPass(createInferShapesPass(shapes));
+  // One form of each operator first: constants as dense values are what the two
+  // folds see, and CastLike would hide casts of weights.
+  manager.addPass(createSimplifyGraphPass());
+  // Shapes before constants: what is left of a shape computation is then small
+  // or depends on data.
+  manager.addPass(createFoldShapesPass());
+  manager.addPass(createFoldConstantsPass());
+  // Folding makes casts and reshapes trivial, and equal values equal.
+  manager.addPass(createSimplifyGraphPass());
+  manager.addPass(createCSEPass());
+  manager.addPass(createDeriveWeightsPass());
+  // Equal recipes are one weight: their uses are one value.
+  manager.addPass(createCSEPass());
+  manager.addPass(createVerifyNormalizedPass());
+}
+
+void dougong::onnx::registerOnnxPasses() {
+  registerDougongOnnxPasses();
+  PassPipelineRegistration<NormalizePipelineOptions>(
+      "onnx-normalize", "the normalize phase: types, folded shapes and constants, weight recipes",
+      [](OpPassManager &manager, const NormalizePipelineOptions &given) {
+        NormalizeOptions options;
+        options.dims.assign(given.dims.begin(), given.dims.end());
+        buildNormalizePipeline(manager, options);
+      });
+}

@@ -1,0 +1,135 @@
+//===- CheckMemory.cpp - every rank's share fits its chip -----------------===//
+//
+// Ids: memory-capacity, memory-proof.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Checker.h"
+#include "Memory.h"
+#include "dougong/Package/Describe.h"
+
+#include <algorithm>
+
+namespace dougong::package {
+
+std::vector<MemoryPart> memoryParts(const plan::v1::Memory &memory) {
+  return {{"weights", memory.weights(),
+           "cut the weights over more ranks (tensor or pipeline parallel), or quantise them"},
+          {"state", memory.state(), "lower the upper bounds of the dims of the state, or cut it"},
+          {"activations", memory.activations(),
+           "use a smaller batch or more micro-batches, or lower the upper bounds of dims"},
+          {"io", memory.io(), "lower the upper bounds of the dims of inputs and outputs"},
+          {"collectives", memory.collectives(), "use smaller groups or smaller buffers"},
+          {"workspace", memory.workspace(), "use a program that needs less workspace"}};
+}
+
+MemoryPart bindingPart(const plan::v1::Memory &memory) {
+  auto parts = memoryParts(memory);
+  return *std::max_element(
+      parts.begin(), parts.end(),
+      [](const MemoryPart &a, const MemoryPart &b) { return a.bytes < b.bytes; });
+}
+
+namespace {
+
+/// "weights 3 GiB, state 1 GiB": the parts that are not zero.
+std::string printParts(const plan::v1::Memory &memory) {
+  std::string text;
+  for (const MemoryPart &part : memoryParts(memory))
+    if (part.bytes != 0)
+      text += (text.empty() ? "" : ", ") + std::string(part.name) + " " + formatBytes(part.bytes);
+  return text;
+}
+
+/// The bytes of weights that a rank holds, if it holds the largest shard of each
+/// weight. Equal segments (tied weights) count once.
+std::uint64_t weightBytes(const plan::v1::Program &program) {
+  std::set<std::pair<std::string, std::uint64_t>> counted;
+  std::uint64_t total = 0;
+  for (const auto &weight : program.weights()) {
+    auto largest = std::max_element(weight.shards().begin(), weight.shards().end(),
+                                    [](const plan::v1::Segment &a, const plan::v1::Segment &b) {
+                                      return a.bytes() < b.bytes();
+                                    });
+    if (largest == weight.shards().end() ||
+        !counted.insert({largest->file(), largest->offset()}).second)
+      continue;
+    if (__builtin_add_overflow(total, largest->bytes(), &total))
+      return UINT64_MAX;
+  }
+  return total;
+}
+
+void checkPool(Checker &checker, const plan::v1::Stage &stage, const plan::v1::Memory &memory) {
+  std::string subject = "stage " + quote(stage.name());
+  std::string pool = memory.pool().empty() ? "memory" : "pool " + quote(memory.pool());
+
+  std::uint64_t sum = 0;
+  bool overflow = false;
+  for (const MemoryPart &part : memoryParts(memory))
+    overflow |= __builtin_add_overflow(sum, part.bytes, &sum);
+  if (overflow || sum != memory.total())
+    checker.error("memory-proof", subject,
+                  "the parts of " + pool + " add up to " +
+                      (overflow ? "more than 2^64" : std::to_string(sum)) + " bytes, not to the " +
+                      std::to_string(memory.total()) + " of its total");
+  if (memory.bound() != "exact" && memory.bound() != "upper" && memory.bound() != "estimate")
+    checker.error("memory-proof", subject,
+                  "bound of " + pool + " must be 'exact', 'upper' or 'estimate', got " +
+                      quote(memory.bound()));
+  else if (memory.bound() == "estimate")
+    checker.note("memory-proof", subject,
+                 "the amounts of " + pool + " are estimates, not proved bounds",
+                 "give every dim an upper bound");
+
+  if (memory.capacity() == 0) {
+    checker.warning("memory-proof", subject, "the capacity of " + pool + " is not known",
+                    "state memory_bytes of the chip type in the fleet");
+    return;
+  }
+  const auto *mesh = checker.meshOf(stage);
+  std::string chip = mesh ? "chip type " + quote(mesh->chip_type()) : "the chip";
+  if (memory.total() > memory.capacity()) {
+    MemoryPart binding = bindingPart(memory);
+    checker.error("memory-capacity", subject,
+                  "a rank needs " + formatBytes(memory.total()) + " of " + pool + ", " + chip +
+                      " has " + formatBytes(memory.capacity()) + ", " +
+                      formatBytes(memory.total() - memory.capacity()) + " too little (" +
+                      printParts(memory) + "); the largest part is " + binding.name,
+                  binding.remedy);
+  }
+  auto type = mesh ? checker.chipTypes.find(mesh->chip_type()) : checker.chipTypes.end();
+  if (type == checker.chipTypes.end() || type->second->memory_bytes() == 0)
+    return;
+  std::uint64_t usable = type->second->memory_bytes() -
+                         std::min(type->second->memory_bytes(), type->second->reserved_bytes());
+  if (memory.capacity() > usable)
+    checker.error("memory-capacity", subject,
+                  "the proof counts on " + std::to_string(memory.capacity()) + " bytes of " + pool +
+                      ", but " + chip + " has " + std::to_string(usable) +
+                      " after what is reserved");
+}
+
+} // namespace
+
+void checkMemory(Checker &checker) {
+  for (const auto &stage : checker.plan.stages()) {
+    std::string subject = "stage " + quote(stage.name());
+    if (stage.memory().empty()) {
+      checker.warning("memory-proof", subject, "there is no proof that it fits its chips");
+      continue;
+    }
+    std::uint64_t planned = 0;
+    for (const auto &memory : stage.memory()) {
+      checkPool(checker, stage, memory);
+      planned += memory.weights();
+    }
+    const auto *program = checker.programOf(stage);
+    if (std::uint64_t held = program ? weightBytes(*program) : 0; held > planned)
+      checker.error("memory-proof", subject,
+                    "the weights of its program take " + std::to_string(held) +
+                        " bytes of a rank, the proof counts " + std::to_string(planned));
+  }
+}
+
+} // namespace dougong::package

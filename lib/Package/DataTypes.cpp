@@ -1,0 +1,48 @@
+//===- DataTypes.cpp - element types of a plan's values -------------------===//
+
+#include "DataTypes.h"
+
+#include <array>
+
+namespace dougong::package {
+namespace {
+
+struct Entry {
+  const char *name = nullptr;
+  int bits = 0;
+};
+
+/// Indexed by onnx.TensorProto.DataType of ONNX 1.22.
+constexpr std::array<Entry, 27> table = {{
+    {}, // UNDEFINED
+    {"f32", 32},  {"u8", 8},       {"i8", 8},         {"u16", 16},       {"i16", 16},
+    {"i32", 32},  {"i64", 64},     {"string", 0},     {"bool", 8},       {"f16", 16},
+    {"f64", 64},  {"u32", 32},     {"u64", 64},       {"complex64", 64}, {"complex128", 128},
+    {"bf16", 16}, {"f8E4M3FN", 8}, {"f8E4M3FNUZ", 8}, {"f8E5M2", 8},     {"f8E5M2FNUZ", 8},
+    {"u4", 4},    {"i4", 4},       {"f4E2M1", 4},     {"f8E8M0", 8},     {"u2", 2},
+    {"i2", 2},
+}};
+
+Entry entry(std::int32_t dtype) {
+  return dtype > 0 && dtype < static_cast<std::int32_t>(table.size())
+             ? table[static_cast<std::size_t>(dtype)]
+             : Entry();
+}
+
+} // namespace
+
+std::string dataTypeName(std::int32_t dtype) {
+  const char *name = entry(dtype).name;
+  return name ? name : "type " + std::to_string(dtype);
+}
+
+int dataTypeBits(std::int32_t dtype) { return entry(dtype).bits; }
+
+bool isDataType(std::int32_t dtype) { return entry(dtype).name != nullptr; }
+
+bool isReducible(std::int32_t dtype) {
+  constexpr std::int32_t boolean = 9, complex64 = 14, complex128 = 15;
+  return dataTypeBits(dtype) != 0 && dtype != boolean && dtype != complex64 && dtype != complex128;
+}
+
+} // namespace dougong::package

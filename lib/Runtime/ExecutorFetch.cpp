@@ -1,0 +1,123 @@
+//===- ExecutorFetch.cpp - outputs and measurements of a rank -------------===//
+#include "ExecutorImpl.h"
+
+#include "dougong/Runtime/ElementType.h"
+
+#include <cstring>
+
+using namespace dougong;
+
+/// The rank that gets whole outputs.
+static constexpr std::uint32_t root = 0;
+
+/// A string tensor owns its texts; what ranks exchange only points to them.
+static void ownStrings(Tensor &tensor, const Buffer &elements) {
+  const auto *texts = reinterpret_cast<const dougong_string *>(elements.data());
+  for (std::size_t i = 0; i < tensor.strings.size(); ++i)
+    tensor.strings[i].assign(texts[i].data, static_cast<std::size_t>(texts[i].size));
+}
+
+Result<Tensor> Executor::Impl::fetch(int index) {
+  if (!ran)
+    return Error{"no step has run whose outputs could be fetched"};
+  if (index < 0 || index >= model().outputs_size())
+    return Error{"the model has no output " + std::to_string(index)};
+  const Origin &origin = wiring.modelOutputs[index];
+  const plan::v1::Value &value = model().outputs(index);
+  bool atRoot = rank() == static_cast<int>(root);
+  if (origin.isModel()) {
+    if (!atRoot)
+      return Tensor();
+    const Tensor &kept = passedThrough.at(index);
+    Result<Tensor> copy = Tensor::create(kept.dtype, kept.dims);
+    if (copy) {
+      if (kept.bytes())
+        std::memcpy(copy->data.data(), kept.data.data(), kept.bytes());
+      copy->strings = kept.strings;
+      copy->name = kept.name;
+    }
+    return copy;
+  }
+
+  const ShardLayout &from = layouts[origin.stage].outputs[origin.index];
+  ShardLayout whole = ShardLayout::whole(root, from.globalExtents());
+  bool isString = value.dtype() == DOUGONG_STRING;
+  if (isString && std::string_view(collectives.backend()) != "threads" && !from.contains(root))
+    return Error{"model output '" + value.name() + "': strings cannot move between processes"};
+  Part part = stages[origin.stage] ? stages[origin.stage]->outputs[origin.index] : nullptr;
+  Result<Tensor> tensor = Tensor();
+  if (atRoot) {
+    tensor = Tensor::create(value.dtype(), from.globalExtents());
+    if (!tensor)
+      return Error{"model output '" + value.name() + "': " + tensor.message()};
+    tensor->name = value.name();
+  }
+  if (elementBits(value.dtype()) < 8) {
+    // Never cut: a whole copy is on every rank of the stage.
+    if (!from.contains(root))
+      return Error{"model output '" + value.name() + "' of " + elementTypeName(value.dtype()) +
+                   " is not on rank 0, which is not supported"};
+    if (atRoot && tensor->bytes())
+      std::memcpy(tensor->data.data(), part->data(), tensor->bytes());
+    return tensor;
+  }
+
+  Result<Mover> mover = Mover::create(from, whole, elementBytes(value.dtype()),
+                                      wiring.firstGatherTag + index, collectives, buffers);
+  if (!mover)
+    return Error{"model output '" + value.name() + "': " + mover.message()};
+  std::vector<Mover::Outgoing> outgoing;
+  if (part)
+    if (Result<void> sent = mover->send(part, outgoing); !sent)
+      return sent.takeError();
+  CallSite site{-1, value.name().c_str()};
+  if (atRoot) {
+    Part strings;
+    std::byte *to = tensor->data.data();
+    if (isString) {
+      Result<Part> elements = buffers.take(tensor->strings.size() * sizeof(dougong_string));
+      if (!elements)
+        return elements.takeError();
+      strings = std::move(*elements);
+      to = strings->data();
+    }
+    if (Result<void> done = mover->receive(part.get(), to, site); !done)
+      return done.takeError();
+    if (isString)
+      ownStrings(*tensor, *strings);
+  }
+  std::vector<Collectives::RequestPtr> requests;
+  for (Mover::Outgoing &message : outgoing)
+    requests.push_back(std::move(message.request));
+  if (Result<void> done = collectives.wait(requests, site); !done)
+    return done.takeError();
+  return tensor;
+}
+
+Json Executor::Impl::profile() const {
+  Json::Array all;
+  for (std::size_t s = 0; s < stages.size(); ++s) {
+    if (!stages[s])
+      continue;
+    const RankStage &stage = *stages[s];
+    Json::Array calls;
+    for (std::size_t c = 0; options.profile && c < stage.host->costs.size(); ++c) {
+      const CallCost &cost = stage.host->costs[c];
+      const plan::v1::Call &call = stage.host->program.calls(static_cast<int>(c));
+      calls.push_back(Json::Object{{"call", c},
+                                   {"kind", call.kind()},
+                                   {"node", call.node()},
+                                   {"times", cost.times},
+                                   {"bytes", cost.bytes},
+                                   {"seconds", cost.seconds}});
+    }
+    all.push_back(Json::Object{{"stage", wiring.stages[s].stage->name()},
+                               {"steps", stage.cost.steps},
+                               {"arena_bytes", stage.cost.arenaBytes},
+                               {"receive_seconds", stage.cost.receiveSeconds},
+                               {"run_seconds", stage.cost.runSeconds},
+                               {"send_seconds", stage.cost.sendSeconds},
+                               {"calls", std::move(calls)}});
+  }
+  return Json::Object{{"rank", rank()}, {"stages", std::move(all)}};
+}

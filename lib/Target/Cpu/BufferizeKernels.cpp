@@ -1,0 +1,163 @@
+//===- BufferizeKernels.cpp - tensors of a kernel to buffers --------------===//
+#include "Internal.h"
+
+#include "dougong/Target/Cpu/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Bufferization/Transforms/OneShotAnalysis.h"
+#include "mlir/Dialect/Bufferization/Transforms/Transforms.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace dougong::cpu;
+
+namespace dougong::cpu {
+#define GEN_PASS_DEF_CPUBUFFERIZEKERNELSPASS
+#include "dougong/Target/Cpu/Passes.h.inc"
+} // namespace dougong::cpu
+
+namespace {
+
+MemRefType getBufferType(RankedTensorType type) {
+  return MemRefType::get(type.getShape(), type.getElementType());
+}
+
+/// Gives the function's tensor arguments memref types; their uses read through
+/// `bufferization.to_tensor`, without `writable`, so that nothing writes them.
+void bufferizeArguments(func::FuncOp function) {
+  OpBuilder builder = OpBuilder::atBlockBegin(&function.front());
+  for (BlockArgument argument : function.getArguments()) {
+    auto tensor = dyn_cast<RankedTensorType>(argument.getType());
+    if (!tensor)
+      continue;
+    argument.setType(getBufferType(tensor));
+    auto read = bufferization::ToTensorOp::create(builder, argument.getLoc(), tensor, argument,
+                                                  /*restrict=*/true, /*writable=*/false);
+    argument.replaceAllUsesExcept(read.getResult(), read);
+  }
+}
+
+/// Where a result is a reshaped or cast value, lets the unreshaped value be
+/// written to the out-parameter seen in the value's own shape: `value` and
+/// `destination` become that pair.
+void lookThroughReshapes(OpBuilder &builder, Value &value, Value &destination) {
+  while (Operation *op = value.getDefiningOp()) {
+    Location loc = op->getLoc();
+    if (auto cast = dyn_cast<tensor::CastOp>(op)) {
+      auto source = dyn_cast<RankedTensorType>(cast.getSource().getType());
+      if (!source)
+        return;
+      destination =
+          memref::CastOp::create(builder, loc, getBufferType(source), destination);
+      value = cast.getSource();
+    } else if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op)) {
+      auto type = getBufferType(expand.getSrcType());
+      destination = memref::CollapseShapeOp::create(builder, loc, type, destination,
+                                                    expand.getReassociationIndices());
+      value = expand.getSrc();
+    } else if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
+      auto type = getBufferType(collapse.getSrcType());
+      SmallVector<OpFoldResult> extents =
+          tensor::getMixedSizes(builder, loc, collapse.getSrc());
+      destination = memref::ExpandShapeOp::create(builder, loc, type, destination,
+                                                  collapse.getReassociationIndices(), extents);
+      value = collapse.getSrc();
+    } else {
+      return;
+    }
+  }
+}
+
+/// Makes each result a trailing memref argument that the result is
+/// materialized in.
+LogicalResult addOutParameters(func::FuncOp function) {
+  auto exit = dyn_cast<func::ReturnOp>(function.front().getTerminator());
+  if (!exit || !llvm::hasSingleElement(function.getBody()))
+    return function.emitError("a kernel must be one block that ends in func.return");
+  OpBuilder builder(exit);
+  for (Value value : exit.getOperands()) {
+    auto tensor = dyn_cast<RankedTensorType>(value.getType());
+    if (!tensor)
+      return function.emitError() << "kernel result of type " << value.getType()
+                                  << ": expected a ranked tensor";
+    Value destination =
+        function.front().addArgument(getBufferType(tensor), function.getLoc());
+    lookThroughReshapes(builder, value, destination);
+    bufferization::MaterializeInDestinationOp::create(builder, exit.getLoc(), Type(), value,
+                                                      destination, /*restrict=*/true,
+                                                      /*writable=*/true);
+  }
+  exit->setOperands({});
+  return success();
+}
+
+/// Clones `tensor.empty` for each of its uses: CSE and canonicalization merge
+/// them, which makes two writes of one buffer out of two buffers.
+void separateEmptyTensors(func::FuncOp function) {
+  SmallVector<tensor::EmptyOp> empties;
+  function.walk([&](tensor::EmptyOp op) { empties.push_back(op); });
+  for (tensor::EmptyOp empty : empties) {
+    SmallVector<OpOperand *> uses;
+    for (OpOperand &use : llvm::drop_begin(llvm::make_early_inc_range(empty->getUses())))
+      uses.push_back(&use);
+    OpBuilder builder(empty);
+    for (OpOperand *use : uses)
+      use->set(builder.clone(*empty)->getResult(0));
+  }
+}
+
+struct CpuBufferizeKernelsPass
+    : public dougong::cpu::impl::CpuBufferizeKernelsPassBase<CpuBufferizeKernelsPass> {
+  void getDependentDialects(DialectRegistry &registry) const override {
+    registerBufferization(registry);
+  }
+  void runOnOperation() override;
+};
+
+void CpuBufferizeKernelsPass::runOnOperation() {
+  func::FuncOp function = getOperation();
+  if (!isKernel(function) || function.isExternal())
+    return;
+  if (failed(addOutParameters(function)))
+    return signalPassFailure();
+  bufferizeArguments(function);
+  function.setType(FunctionType::get(&getContext(), function.front().getArgumentTypes(), {}));
+  // Argument attributes (extents' names) stay; out-parameters have none.
+  if (ArrayAttr attributes = function.getArgAttrsAttr()) {
+    SmallVector<Attribute> all(attributes.begin(), attributes.end());
+    all.resize(function.getNumArguments(), DictionaryAttr::get(&getContext()));
+    function.setArgAttrsAttr(ArrayAttr::get(&getContext(), all));
+  }
+  function.removeResAttrsAttr();
+
+  separateEmptyTensors(function);
+  IRRewriter rewriter(&getContext());
+  if (failed(bufferization::eliminateEmptyTensors(rewriter, function)))
+    return signalPassFailure();
+
+  bufferization::OneShotBufferizationOptions options;
+  options.unknownTypeConverterFn = [](TensorType type, Attribute space,
+                                      const bufferization::BufferizationOptions &) {
+    return bufferization::getMemRefTypeWithStaticIdentityLayout(type, space);
+  };
+  options.memCpyFn = [](OpBuilder &builder, Location loc, Value from, Value to) {
+    linalg::CopyOp::create(builder, loc, from, to);
+    return success();
+  };
+  bufferization::BufferizationState state;
+  if (failed(bufferization::runOneShotBufferize(function, options, state)))
+    return signalPassFailure();
+
+  // Some ops copy by themselves.
+  function.walk([&](memref::CopyOp copy) {
+    rewriter.setInsertionPoint(copy);
+    if (copy.getSource() != copy.getTarget())
+      linalg::CopyOp::create(rewriter, copy.getLoc(), copy.getSource(), copy.getTarget());
+    rewriter.eraseOp(copy);
+  });
+}
+
+} // namespace

@@ -1,0 +1,185 @@
+//===- EmitObject.cpp - LLVM dialect to machine code ----------------------===//
+#include "Internal.h"
+
+#include "mlir/Target/LLVMIR/Export.h"
+
+#include "llvm/ADT/StringSet.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/MCSubtargetInfo.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/SmallVectorMemoryBuffer.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
+
+using namespace dougong;
+using namespace dougong::cpu;
+
+/// The program ABI: what a shared library exports.
+static constexpr llvm::StringLiteral exportPrefix = "dougong_program_";
+
+llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
+cpu::createTargetMachine(const CpuTraits &traits, unsigned optLevel) {
+  llvm::Triple triple(traits.triple);
+  std::string message;
+  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, message);
+  if (!target)
+    return llvm::createStringError("no code generator for '" + traits.triple + "': " + message);
+  llvm::TargetOptions options;
+  // Multiply-adds are fused by llvm.fma and contract flags alone, so that the
+  // results of plain arithmetic are those of IEEE.
+  options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
+  // Level 0 code is many times slower: never.
+  auto level = optLevel >= 3 ? llvm::CodeGenOptLevel::Aggressive
+               : optLevel == 2 ? llvm::CodeGenOptLevel::Default
+                               : llvm::CodeGenOptLevel::Less;
+  std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
+      triple, traits.cpu, traits.features, options, llvm::Reloc::PIC_, std::nullopt, level));
+  if (!machine)
+    return llvm::createStringError("no code generator for processor '" + traits.cpu + "'");
+  return machine;
+}
+
+/// The host's features in LLVM's form. The name alone is not enough: a virtual
+/// machine may hide features of its processor.
+static std::string getHostFeatures() {
+  std::string text;
+  llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
+  llvm::SmallVector<llvm::StringRef> names(features.keys());
+  llvm::sort(names); // the map's order is no one's
+  for (llvm::StringRef name : names)
+    text += (text.empty() ? "" : ",") + std::string(features[name] ? "+" : "-") + name.str();
+  return text;
+}
+
+llvm::Expected<CpuTraits> cpu::getCpuTraits(const CpuOptions &options) {
+  static bool initialized = [] {
+    llvm::InitializeNativeTarget();
+    llvm::InitializeNativeTargetAsmPrinter();
+    llvm::InitializeNativeTargetAsmParser();
+    return true;
+  }();
+  (void)initialized;
+  CpuTraits traits;
+  traits.triple = llvm::Triple::normalize(llvm::sys::getProcessTriple());
+  traits.cpu = options.cpu;
+  if (options.cpu == "native") {
+    traits.cpu = llvm::sys::getHostCPUName().str();
+    traits.features = getHostFeatures();
+  }
+  if (!options.features.empty())
+    traits.features += (traits.features.empty() ? "" : ",") + options.features;
+
+  std::string message;
+  const llvm::Target *target =
+      llvm::TargetRegistry::lookupTarget(llvm::Triple(traits.triple), message);
+  if (!target)
+    return llvm::createStringError("no code generator for '" + traits.triple + "': " + message);
+  std::unique_ptr<llvm::MCSubtargetInfo> info(target->createMCSubtargetInfo(
+      llvm::Triple(traits.triple), traits.cpu, traits.features));
+  if (!info || !info->isCPUStringValid(traits.cpu))
+    return llvm::createStringError("unknown processor '" + traits.cpu + "' for '" +
+                                   traits.triple + "'");
+  llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine = createTargetMachine(traits, 2);
+  if (!machine)
+    return machine.takeError();
+  traits.dataLayout = (*machine)->createDataLayout().getStringRepresentation();
+  // Register tiles: measured in notes of the project; more rows spill.
+  if (info->checkFeatures("+avx512f")) {
+    traits.lanes = 16;
+    traits.tileRows = 8;
+  } else if (info->checkFeatures("+avx2")) {
+    traits.lanes = 8;
+    traits.tileRows = 6;
+  }
+  return traits;
+}
+
+/// Makes everything but the program ABI local, names the processor on each
+/// function, and refuses calls of functions that a program may not need.
+static llvm::Error prepareModule(llvm::Module &module, const CpuTraits &traits) {
+  static const llvm::StringSet<> allowed = {
+      "memcpy", "memmove", "memset", "sinf",   "cosf",  "tanf",   "sinhf",  "coshf", "asinhf",
+      "acoshf", "atanhf",  "powf",   "fmodf",  "atan2f", "atanf", "asinf",  "acosf", "expf",
+      "exp2f",  "expm1f",  "logf",   "log2f",  "log10f", "log1pf", "tanhf", "erff",  "erfcf",
+      "cbrtf",  "roundf",  "roundevenf", "truncf", "floorf", "ceilf", "rintf", "sqrtf", "fmaf",
+      "sin",    "cos",     "tan",    "sinh",   "cosh",  "asinh",  "acosh",  "atanh", "pow",
+      "fmod",   "atan2",   "atan",   "asin",   "acos",  "exp",    "exp2",   "expm1", "log",
+      "log2",   "log10",   "log1p",  "tanh",   "erf",   "erfc",   "cbrt",   "round", "roundeven",
+      "trunc",  "floor",   "ceil",   "rint",   "sqrt",  "fma"};
+  for (llvm::Function &function : module) {
+    if (function.isIntrinsic())
+      continue;
+    if (function.isDeclaration()) {
+      if (!allowed.contains(function.getName()) && !function.use_empty())
+        return llvm::createStringError("program calls '" + function.getName().str() +
+                                       "', which is not part of its ABI");
+      continue;
+    }
+    bool isExported = function.getName().starts_with(exportPrefix);
+    if (!isExported) {
+      function.setLinkage(llvm::GlobalValue::InternalLinkage);
+      // The schedule calls each kernel; inlined, it would be one huge function.
+      function.addFnAttr(llvm::Attribute::NoInline);
+    }
+    function.addFnAttr("target-cpu", traits.cpu);
+    if (!traits.features.empty())
+      function.addFnAttr("target-features", traits.features);
+    function.addFnAttr(llvm::Attribute::NoUnwind);
+    if (traits.lanes == 16)
+      function.addFnAttr("prefer-vector-width", "512");
+  }
+  for (llvm::GlobalVariable &global : module.globals())
+    if (!global.isDeclaration())
+      global.setLinkage(llvm::GlobalValue::InternalLinkage);
+  return llvm::Error::success();
+}
+
+static void optimize(llvm::Module &module, llvm::TargetMachine &machine, unsigned optLevel) {
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager components;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PassBuilder builder(&machine);
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(components);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, components, modules);
+  auto level = optLevel >= 3   ? llvm::OptimizationLevel::O3
+               : optLevel == 2 ? llvm::OptimizationLevel::O2
+                               : llvm::OptimizationLevel::O1;
+  builder.buildPerModuleDefaultPipeline(level).run(module, modules);
+}
+
+llvm::Expected<std::string> cpu::emitMachineCode(mlir::ModuleOp module, const CpuOptions &options,
+                                                 const CpuTraits &traits, bool assembly) {
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> translated =
+      mlir::translateModuleToLLVMIR(module, context, "program");
+  if (!translated)
+    return llvm::createStringError("translation to LLVM IR failed");
+  llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine =
+      createTargetMachine(traits, options.optLevel);
+  if (!machine)
+    return machine.takeError();
+  translated->setTargetTriple(llvm::Triple(traits.triple));
+  translated->setDataLayout((*machine)->createDataLayout());
+  translated->setPICLevel(llvm::PICLevel::BigPIC);
+  translated->setSourceFileName("program");
+  if (llvm::Error error = prepareModule(*translated, traits))
+    return error;
+  optimize(*translated, **machine, options.optLevel);
+
+  llvm::SmallVector<char, 0> bytes;
+  llvm::raw_svector_ostream stream(bytes);
+  llvm::legacy::PassManager codegen;
+  auto kind = assembly ? llvm::CodeGenFileType::AssemblyFile : llvm::CodeGenFileType::ObjectFile;
+  if ((*machine)->addPassesToEmitFile(codegen, stream, nullptr, kind))
+    return llvm::createStringError("the code generator cannot write this kind of file");
+  codegen.run(*translated);
+  return std::string(bytes.begin(), bytes.end());
+}

@@ -1,0 +1,136 @@
+//===- ExpandMath.cpp - f32 math functions as polynomials -----------------===//
+#include "Internal.h"
+
+#include "dougong/Target/Cpu/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+#include "llvm/ADT/StringSet.h"
+
+using namespace mlir;
+
+namespace dougong::cpu {
+#define GEN_PASS_DEF_CPUEXPANDMATHPASS
+#include "dougong/Target/Cpu/Passes.h.inc"
+} // namespace dougong::cpu
+
+namespace {
+
+Type withElementType(Type type, Type element) {
+  if (auto shaped = dyn_cast<ShapedType>(type))
+    return shaped.clone(element);
+  return element;
+}
+
+/// A constant of `type` (a scalar or a vector) with every element `value`.
+Value createSplat(ImplicitLocOpBuilder &builder, Type type, double value) {
+  Type element = getElementTypeOrSelf(type);
+  TypedAttr attribute = isa<FloatType>(element)
+                            ? TypedAttr(builder.getFloatAttr(element, value))
+                            : TypedAttr(builder.getIntegerAttr(element, int64_t(value)));
+  if (auto shaped = dyn_cast<ShapedType>(type))
+    attribute = DenseElementsAttr::get(shaped, Attribute(attribute));
+  return arith::ConstantOp::create(builder, attribute);
+}
+
+/// x * y + z, fused where the processor can: a fused op would be a call of libm
+/// on one that cannot.
+Value createMulAdd(ImplicitLocOpBuilder &builder, Value x, Value y, Value z) {
+  auto contract = arith::FastMathFlags::contract;
+  Value product = arith::MulFOp::create(builder, x, y, contract);
+  return arith::AddFOp::create(builder, product, z, contract);
+}
+
+/// The fused multiply-adds of MLIR's polynomials.
+template <typename Op> struct ExpandFma : public OpRewritePattern<Op> {
+  using OpRewritePattern<Op>::OpRewritePattern;
+  LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    rewriter.replaceOp(op, createMulAdd(b, op->getOperand(0), op->getOperand(1), op->getOperand(2)));
+    return success();
+  }
+};
+
+/// exp(x) = 2^n * exp(r), n = round(x / ln 2), |r| <= ln 2 / 2.
+///
+/// n is found by adding 1.5 * 2^23, which leaves it in the low mantissa bits
+/// (no conversion of a NaN to an integer). r comes from a two-part ln 2 (Cody
+/// and Waite), exp(r) from its Taylor polynomial of degree 6 with end
+/// coefficients fitted to the interval. 2^n is applied as two powers, so that
+/// results at both ends of the range (infinity, denormals, 0) come out right.
+struct ExpandExp : public OpRewritePattern<math::ExpOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(math::ExpOp op, PatternRewriter &rewriter) const override {
+    Type type = op.getType();
+    auto vector = dyn_cast<VectorType>(type);
+    if (!getElementTypeOrSelf(type).isF32() || (vector && vector.isScalable()))
+      return rewriter.notifyMatchFailure(op, "not f32");
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    Type intType = withElementType(type, b.getI32Type());
+    auto constant = [&](double value) { return createSplat(b, type, value); };
+    auto integer = [&](int64_t value) { return createSplat(b, intType, double(value)); };
+    auto fma = [&](Value x, Value y, Value z) { return createMulAdd(b, x, y, z); };
+
+    // select(low > x, low, x) keeps a NaN in x and is one max instruction.
+    Value x = op.getOperand();
+    Value low = constant(-105.0), high = constant(89.5);
+    x = arith::SelectOp::create(
+        b, arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, low, x), low, x);
+    x = arith::SelectOp::create(
+        b, arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, high, x), high, x);
+
+    Value magic = constant(12582912.0);
+    Value shifted = fma(x, constant(1.44269504088896341), magic);
+    Value n = arith::SubFOp::create(b, shifted, magic);
+    Value r = fma(n, constant(-0.693145751953125), x);
+    r = fma(n, constant(-1.428606765330187045e-06), r);
+    Value p = constant(0.0013930435525253415);
+    for (double c : {0.008333360776305199, 0.04166646674275398, 0.16666664183139801,
+                     0.5, 1.0, 1.0})
+      p = fma(p, r, constant(c));
+
+    Value bits = arith::BitcastOp::create(b, intType, shifted);
+    Value whole = arith::SubIOp::create(b, bits, integer(0x4b400000));
+    Value half = arith::ShRSIOp::create(b, whole, integer(1));
+    Value rest = arith::SubIOp::create(b, whole, half);
+    for (Value power : {half, rest}) {
+      Value biased = arith::AddIOp::create(b, power, integer(127));
+      Value field = arith::ShLIOp::create(b, biased, integer(23));
+      p = arith::MulFOp::create(b, p, arith::BitcastOp::create(b, type, field));
+    }
+    rewriter.replaceOp(op, p);
+    return success();
+  }
+};
+
+/// The functions for which MLIR's polynomials are exact to about 1e-7.
+bool hasPolynomial(StringRef name) {
+  static const llvm::StringSet<> names = {
+      math::TanhOp::getOperationName(),  math::ErfOp::getOperationName(),
+      math::ErfcOp::getOperationName(),  math::LogOp::getOperationName(),
+      math::Log2Op::getOperationName(),  math::Log1pOp::getOperationName(),
+      math::ExpM1Op::getOperationName(), math::AtanOp::getOperationName(),
+      math::AcosOp::getOperationName(),  math::AsinOp::getOperationName()};
+  return names.contains(name);
+}
+
+struct CpuExpandMathPass
+    : public dougong::cpu::impl::CpuExpandMathPassBase<CpuExpandMathPass> {
+  void runOnOperation() override {
+    RewritePatternSet patterns(&getContext());
+    populateMathF32ExpansionPatterns(patterns, [](StringRef name) {
+      return hasPolynomial(name) || name == math::ExpOp::getOperationName();
+    });
+    populateMathPolynomialApproximationPatterns(patterns, hasPolynomial);
+    patterns.add<ExpandExp, ExpandFma<math::FmaOp>, ExpandFma<vector::FMAOp>>(&getContext());
+    (void)applyPatternsGreedily(getOperation(), std::move(patterns));
+  }
+};
+
+} // namespace

@@ -1,0 +1,135 @@
+//===- KernelTest.cpp - compiled kernels against plain loops --------------===//
+#include "TestSupport.h"
+
+#include <cmath>
+#include <gtest/gtest.h>
+
+using namespace dougong;
+using namespace dougong::test;
+
+namespace {
+
+constexpr const char *matmulText = R"(
+func.func private @kernel_0(%ctx: !llvm.ptr, %a: tensor<?x?xf32>, %b: tensor<?x?xf32>)
+    -> tensor<?x?xf32> attributes {dougong.kernel} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant 0.0 : f32
+  %m = tensor.dim %a, %c0 : tensor<?x?xf32>
+  %n = tensor.dim %b, %c1 : tensor<?x?xf32>
+  %e = tensor.empty(%m, %n) : tensor<?x?xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<?x?xf32>) -> tensor<?x?xf32>
+  %r = linalg.matmul ins(%a, %b : tensor<?x?xf32>, tensor<?x?xf32>)
+                     outs(%f : tensor<?x?xf32>) -> tensor<?x?xf32>
+  return %r : tensor<?x?xf32>
+}
+)";
+
+TEST(CpuKernel, MatMulHasAllTails) {
+  for (const cpu::CpuOptions &options : getConfigurations()) {
+    auto runner = KernelRunner::compile(matmulText, options);
+    for (int64_t m : {1, 2, 3, 4, 5, 6, 7, 8, 9, 17})
+      for (int64_t n : {1, 7, 15, 16, 17, 31, 32, 33, 64, 100})
+        for (int64_t k : {0, 1, 5, 33}) {
+          std::vector<float> a = makeRandom(m * k, 1), b = makeRandom(k * n, 2);
+          std::vector<float> c(m * n + 1, 77.0f);
+          runner->run({buffer(a, {m, k}), buffer(b, {k, n}), buffer(c, {m, n})});
+          for (int64_t i = 0; i < m; ++i)
+            for (int64_t j = 0; j < n; ++j) {
+              double expected = 0;
+              for (int64_t p = 0; p < k; ++p)
+                expected += double(a[i * k + p]) * b[p * n + j];
+              ASSERT_NEAR(c[i * n + j], expected, 1e-5)
+                  << options.cpu << " " << m << "x" << k << "x" << n << " at " << i << "," << j;
+            }
+          ASSERT_EQ(c[m * n], 77.0f) << "wrote behind the end";
+        }
+  }
+}
+
+TEST(CpuKernel, LibraryIsDeterministic) {
+  auto first = KernelRunner::compile(matmulText, {});
+  auto second = KernelRunner::compile(matmulText, {});
+  EXPECT_FALSE(first->bytes.empty());
+  EXPECT_EQ(first->bytes, second->bytes);
+}
+
+constexpr const char *expText = R"(
+#id = affine_map<(d0) -> (d0)>
+func.func private @kernel_0(%ctx: !llvm.ptr, %x: tensor<?xf32>) -> tensor<?xf32>
+    attributes {dougong.kernel} {
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %x, %c0 : tensor<?xf32>
+  %e = tensor.empty(%n) : tensor<?xf32>
+  %r = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]}
+      ins(%x : tensor<?xf32>) outs(%e : tensor<?xf32>) {
+    ^bb0(%in: f32, %out: f32):
+      %y = math.exp %in : f32
+      linalg.yield %y : f32
+  } -> tensor<?xf32>
+  return %r : tensor<?xf32>
+}
+)";
+
+TEST(CpuKernel, ExpIsAccurateEverywhere) {
+  for (const cpu::CpuOptions &options : getConfigurations()) {
+    auto runner = KernelRunner::compile(expText, options);
+    std::vector<float> x;
+    for (int i = -110000; i <= 90000; i += 7)
+      x.push_back(float(i) * 1e-3f);
+    float infinity = std::numeric_limits<float>::infinity();
+    x.insert(x.end(), {0.0f, -0.0f, infinity, -infinity, std::nanf(""), -3e38f, 3e38f});
+    std::vector<float> y(x.size());
+    int64_t n = x.size();
+    runner->run({buffer(x, {n}), buffer(y, {n})});
+    for (size_t i = 0; i < x.size(); ++i) {
+      double expected = std::exp(double(x[i]));
+      if (std::isnan(x[i])) {
+        EXPECT_TRUE(std::isnan(y[i]));
+      } else if (expected > std::numeric_limits<float>::max()) {
+        EXPECT_EQ(y[i], infinity) << x[i];
+      } else {
+        ASSERT_NEAR(y[i], expected, 3e-7 * expected + 3e-45) << x[i];
+      }
+    }
+  }
+}
+
+constexpr const char *temporaryText = R"(
+#id = affine_map<(d0, d1) -> (d0, d1)>
+#swap = affine_map<(d0, d1) -> (d1, d0)>
+func.func private @kernel_0(%ctx: !llvm.ptr, %a: tensor<?x?xf32>) -> tensor<?x?xf32>
+    attributes {dougong.kernel} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant 0.0 : f32
+  %m = tensor.dim %a, %c0 : tensor<?x?xf32>
+  %k = tensor.dim %a, %c1 : tensor<?x?xf32>
+  %et = tensor.empty(%k, %m) : tensor<?x?xf32>
+  %t = linalg.transpose ins(%a : tensor<?x?xf32>) outs(%et : tensor<?x?xf32>) permutation = [1, 0]
+  %e = tensor.empty(%m, %m) : tensor<?x?xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<?x?xf32>) -> tensor<?x?xf32>
+  %r = linalg.matmul ins(%a, %t : tensor<?x?xf32>, tensor<?x?xf32>)
+                     outs(%f : tensor<?x?xf32>) -> tensor<?x?xf32>
+  return %r : tensor<?x?xf32>
+}
+)";
+
+TEST(CpuKernel, TemporariesLiveInTheWorkspace) {
+  for (const cpu::CpuOptions &options : getConfigurations()) {
+    auto runner = KernelRunner::compile(temporaryText, options);
+    int64_t m = 21, k = 13;
+    std::vector<float> a = makeRandom(m * k, 3), c(m * m);
+    runner->run({buffer(a, {m, k}), buffer(c, {m, m})});
+    for (int64_t i = 0; i < m; ++i)
+      for (int64_t j = 0; j < m; ++j) {
+        double expected = 0;
+        for (int64_t p = 0; p < k; ++p)
+          expected += double(a[i * k + p]) * a[j * k + p];
+        ASSERT_NEAR(c[i * m + j], expected, 1e-5);
+      }
+    EXPECT_GE(runner->workspaceBytes, m * k * 4);
+  }
+}
+
+} // namespace
