@@ -86,14 +86,17 @@ bool Propagation::mergeIntoFactor(Operation *op, OpState &state, unsigned factor
   Cut merged{cut.axes, std::lcm(current.unit, getFactorUnit(cut.unit, unit))};
   if (merged == current || checkFactor(op, state, factor, merged))
     return false;
+  if (inTrial)
+    changes.push_back({op, {}, factor, current});
   current = merged;
   return true;
 }
 
 /// The reverse. Returns whether the dim changed.
-bool Propagation::mergeIntoDim(Cuts &cuts, unsigned dim, const Cut &factor, int64_t unit) {
+bool Propagation::mergeIntoDim(ValueKey key, unsigned dim, const Cut &factor, int64_t unit) {
+  Cuts &cuts = values[key];
   Cut &current = cuts[dim];
-  if (factor.axes.empty() || !isPrefix(current.axes, factor.axes))
+  if (closed.contains(key.first) || factor.axes.empty() || !isPrefix(current.axes, factor.axes))
     return false;
   for (auto [other, cut] : llvm::enumerate(cuts))
     if (other != dim && intersects(cut.axes, factor.axes))
@@ -101,6 +104,8 @@ bool Propagation::mergeIntoDim(Cuts &cuts, unsigned dim, const Cut &factor, int6
   Cut merged{factor.axes, std::lcm(current.unit, factor.unit * unit)};
   if (merged == current)
     return false;
+  if (inTrial)
+    changes.push_back({nullptr, key, dim, current});
   current = merged;
   return true;
 }
@@ -109,13 +114,18 @@ bool Propagation::mergeIntoDim(Cuts &cuts, unsigned dim, const Cut &factor, int6
 // Spreading
 //===----------------------------------------------------------------------===//
 
+void Propagation::enqueue(Operation *op) {
+  if (queued.insert(op).second)
+    worklist.push_back(op);
+}
+
 void Propagation::enqueueUsers(ValueKey key) {
   auto [value, stage] = key;
   if (Operation *producer = value.getDefiningOp(); producer && getStage(producer) == stage)
-    worklist.insert(producer);
+    enqueue(producer);
   for (Operation *user : value.getUsers())
     if (ops.contains(user) && getStage(user) == stage)
-      worklist.insert(user);
+      enqueue(user);
 }
 
 /// Lets the cuts of a value and of the factors of an op flow into each other.
@@ -125,15 +135,15 @@ bool Propagation::exchange(Operation *op, OpState &state, ValueKey key,
   auto type = dyn_cast<RankedTensorType>(key.first.getType());
   if (!type || dims.size() != static_cast<size_t>(type.getRank()))
     return false;
-  Cuts &cuts = values[key];
-  cuts.resize(dims.size());
+  values[key].resize(dims.size());
   bool factorChanged = false, valueChanged = false;
   for (auto [dim, factors] : llvm::enumerate(dims)) {
     if (factors.factors.empty())
       continue;
     unsigned factor = factors.factors.front();
-    factorChanged |= mergeIntoFactor(op, state, factor, cuts[dim], factors.unit);
-    valueChanged |= mergeIntoDim(cuts, dim, state.factors[factor], factors.unit);
+    Cut current = values[key][dim];
+    factorChanged |= mergeIntoFactor(op, state, factor, current, factors.unit);
+    valueChanged |= mergeIntoDim(key, dim, state.factors[factor], factors.unit);
   }
   if (valueChanged)
     enqueueUsers(key);
@@ -175,7 +185,7 @@ bool Propagation::mergeTies() {
       Cuts source = values[from];
       bool merged = false;
       for (auto [dim, cut] : llvm::enumerate(source))
-        merged |= mergeIntoDim(values[to], dim, cut, 1);
+        merged |= mergeIntoDim(to, dim, cut, 1);
       if (merged)
         enqueueUsers(to);
       changed |= merged;
@@ -185,16 +195,75 @@ bool Propagation::mergeTies() {
 }
 
 void Propagation::run() {
-  for (auto &[op, state] : ops)
-    worklist.insert(op);
+  if (!started)
+    for (auto &[op, state] : ops)
+      enqueue(op);
+  started = true;
   do {
     while (!worklist.empty()) {
       Operation *op = worklist.front();
-      worklist.erase(worklist.begin());
+      worklist.pop_front();
+      queued.erase(op);
       if (visit(op))
-        worklist.insert(op);
+        enqueue(op);
     }
   } while (mergeTies());
+}
+
+void Propagation::close(Value result) { closed.insert(result); }
+
+void Propagation::beginTrial() {
+  inTrial = true;
+  changes.clear();
+}
+
+llvm::SetVector<Operation *> Propagation::getTouched() const {
+  llvm::SetVector<Operation *> touched;
+  for (const Change &change : changes) {
+    if (change.op) {
+      touched.insert(change.op);
+      continue;
+    }
+    for (Operation *user : change.key.first.getUsers())
+      if (ops.contains(user))
+        touched.insert(user);
+  }
+  return touched;
+}
+
+unsigned Propagation::countGathers(const llvm::SetVector<Operation *> &touched) const {
+  llvm::DenseSet<Value> gathered;
+  auto check = [&](Operation *op) {
+    for (auto [index, operand] : llvm::enumerate(op->getOperands())) {
+      Operation *producer = operand.getDefiningOp();
+      if (!producer || !ops.contains(producer) || getStage(producer) != getStage(op))
+        continue;
+      Cuts held = getResultCuts(producer, cast<OpResult>(operand).getResultNumber());
+      Cuts wanted = getOperandCuts(op, index);
+      for (auto [from, to] : llvm::zip_equal(held, wanted))
+        if (!isPrefix(from.axes, to.axes))
+          gathered.insert(operand);
+    }
+  };
+  for (Operation *op : touched) {
+    check(op);
+    for (Operation *user : op->getUsers())
+      if (ops.contains(user))
+        check(user);
+  }
+  return gathered.size();
+}
+
+void Propagation::endTrial(bool keep) {
+  inTrial = false;
+  if (!keep)
+    for (Change &change : llvm::reverse(changes)) {
+      if (change.op)
+        ops.find(change.op)->second.factors[change.index] = change.old;
+      else
+        values[change.key][change.index] = change.old;
+    }
+  changes.clear();
 }
 
 //===----------------------------------------------------------------------===//
@@ -215,8 +284,10 @@ std::optional<std::string> Propagation::cutFactor(Operation *op, unsigned factor
     return "that dim is already cut along another axis";
   if (std::optional<std::string> reason = checkFactor(op, state, factor, wanted))
     return reason;
+  if (inTrial)
+    changes.push_back({op, {}, factor, current});
   current = wanted;
-  worklist.insert(op);
+  enqueue(op);
   return std::nullopt;
 }
 
@@ -259,7 +330,7 @@ std::optional<std::string> Propagation::cutArgument(BlockArgument argument, unsi
       continue;
     ValueKey key{argument, static_cast<int64_t>(stage)};
     values[key].resize(type.getRank());
-    if (mergeIntoDim(values[key], dim, cut, 1))
+    if (mergeIntoDim(key, dim, cut, 1))
       enqueueUsers(key);
   }
   return std::nullopt;
@@ -267,6 +338,9 @@ std::optional<std::string> Propagation::cutArgument(BlockArgument argument, unsi
 
 LogicalResult Propagation::readDirectives() {
   for (auto &[op, state] : ops) {
+    if (op->hasAttr(closedAttrName))
+      for (Value result : op->getResults())
+        close(result);
     for (StringRef name : {inAttrName, outAttrName}) {
       auto list = op->getAttrOfType<ArrayAttr>(name);
       if (!list)

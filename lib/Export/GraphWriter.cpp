@@ -117,6 +117,12 @@ LogicalResult GraphWriter::write(func::FuncOp function, pb::GraphProto &graph) {
     if (!fill(*info, value.getType(), function.getResultAttrDict(index)))
       return function.emitError("ONNX has no type for result ")
              << index << " of type " << value.getType();
+    if (auto rank = function.getResultAttrOfType<IntegerAttr>(index, "onnx.rank");
+        rank && rank.getInt() <= 64 && info->type().has_tensor_type() && !info->type().tensor_type().has_shape()) {
+      pb::TensorShapeProto *shape = info->mutable_type()->mutable_tensor_type()->mutable_shape();
+      for (int64_t dim = 0; dim < rank.getInt(); ++dim)
+        shape->add_dim();
+    }
     bool isOwn = isa<OpResult>(value) && !value.getDefiningOp<onnx::UseOp>();
     if (isOwn && !names.count(value))
       names[value] = name;

@@ -38,7 +38,10 @@ void printText(ArrayRef<Entry> sites, ArrayRef<Entry> chips, raw_ostream &out) {
   out << "sites\n";
   Table siteTable;
   for (const Entry &site : sites)
-    siteTable.add({site.name, std::to_string(site.fleet.getChipCount()) + " chips", site.title});
+    siteTable.add({site.name,
+                   std::to_string(site.fleet.getChipCount()) +
+                       (site.fleet.getChipCount() == 1 ? " chip" : " chips"),
+                   site.title});
   siteTable.print(out);
   out << "chips\n";
   Table chipTable;

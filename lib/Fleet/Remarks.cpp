@@ -1,4 +1,5 @@
 //===- Remarks.cpp - what is legal in a fleet but odd ----------------------===//
+#include "Report.h"
 #include "dougong/Fleet/Analysis.h"
 #include "dougong/Fleet/Catalog.h"
 
@@ -41,7 +42,7 @@ private:
   }
 
   bool isUsed(const Chip &chip) const {
-    return any_of(fleet.pools, [&](const Pool &pool) { return pool.chip == chip.id; });
+    return fleet.pools.empty() || any_of(fleet.pools, [&](const Pool &pool) { return pool.chip == chip.id; });
   }
 
   /// What a planner would miss, and what programs really run on.
@@ -63,8 +64,9 @@ private:
         recalled.push_back(path.str());
     });
     if (!recalled.empty())
-      add(where, Twine(recalled.size()) + " figures are recalled, not verified: " +
-                     join(recalled, ", "));
+      add(where, Twine(recalled.size()) +
+                     (recalled.size() == 1 ? " figure is" : " figures are") +
+                     " recalled, not verified: " + join(recalled, ", "));
   }
 
   void checkLevel(const Level &level) {
@@ -143,10 +145,39 @@ private:
                      "', which neither the file nor the catalogue lists");
     for (const ConflictingValue &conflict : figure.conflicts)
       add(where, "sources disagree on '" + path + "': " +
-                     printQuantity(figure.value, figure.quantity) + " is used" +
+                     printFigureValue(path, figure.value, figure.quantity) + " is used" +
                      (figure.source.empty() ? "" : " (" + figure.source + ")") + ", " +
                      (conflict.source.empty() ? "another source" : conflict.source) + " says " +
-                     printQuantity(conflict.value, figure.quantity));
+                     printFigureValue(path, conflict.value, figure.quantity));
+    checkMagnitude(where, path, figure);
+  }
+
+  /// Values that no chip or network of today comes near: mostly a slip in a
+  /// unit, GB for Gb or ms for us.
+  void checkMagnitude(const std::string &where, StringRef path, const Figure &figure) {
+    struct Range {
+      StringRef suffix;
+      double low, high;
+    };
+    static constexpr Range kRanges[] = {
+        {"memory.bytes", 64e6, 4e12},     {"memory.bandwidth", 1e9, 1e14},
+        {"measured_bandwidth", 1e9, 1e14}, {".bandwidth", 1e7, 2e13},
+        {".latency", 1e-8, 0.1},          {"power", 1, 1e4},
+        {"clock", 1e7, 1e10},             {"launch_overhead", 1e-8, 0.1},
+        {"power_budget", 100, 1e10}};
+    if (path.starts_with("peak.") && (figure.value < 1e9 || figure.value > 1e17))
+      return addMagnitude(where, path, figure);
+    for (const Range &range : kRanges)
+      if (path.ends_with(range.suffix)) {
+        if (figure.value < range.low || figure.value > range.high)
+          addMagnitude(where, path, figure);
+        return;
+      }
+  }
+
+  void addMagnitude(const std::string &where, StringRef path, const Figure &figure) {
+    add(where, "'" + path + "' is " + printFigureValue(path, figure.value, figure.quantity) +
+                   ": is the unit right?");
   }
 
   const Fleet &fleet;

@@ -64,6 +64,14 @@ std::string dougong::fleet::printRoundedFlops(double value) {
   return text.insert(text.size() - StringRef("OP/s").size(), "FL");
 }
 
+std::string dougong::fleet::printFigureValue(StringRef path, double value, Quantity quantity) {
+  std::string text = printQuantity(value, quantity);
+  size_t at = text.find("OP/s");
+  if (quantity == Quantity::OpRate && !path.contains("int") && text.find("FLOP/s") == text.npos)
+    text.insert(at, "FL");
+  return text;
+}
+
 void ProvenanceCount::add(const Figure &figure) {
   ++total;
   ++byKind[static_cast<size_t>(figure.kind)];

@@ -29,6 +29,10 @@ std::string printRounded(double value, Quantity quantity);
 /// The same for floating-point operations per second: "294.9 TFLOP/s".
 std::string printRoundedFlops(double value);
 
+/// A figure's value in full; the peaks and rates of floating-point types in
+/// FLOP/s. `path` is that of forEachFigure.
+std::string printFigureValue(llvm::StringRef path, double value, Quantity quantity);
+
 /// How many figures are known in which way.
 struct ProvenanceCount {
   std::array<unsigned, 4> byKind{};

@@ -93,20 +93,14 @@ private:
   void showFigures(function_ref<void(function_ref<void(StringRef, const Figure &)>)> forEach) {
     Table table;
     forEach([&](StringRef path, const Figure &figure) {
-      std::string value = printQuantity(figure.value, figure.quantity);
-      // Rates of floating-point types are usually written in FLOP/s.
-      if (figure.quantity == Quantity::OpRate && !path.contains("int")) {
-        size_t at = value.find("OP/s");
-        if (at != std::string::npos && value.find("FLOP/s") == std::string::npos)
-          value.insert(at, "FL");
-      }
+      std::string value = printFigureValue(path, figure.value, figure.quantity);
       if (!figure.source.empty())
         sources.insert(figure.source);
       std::string note = figure.note;
       for (const ConflictingValue &conflict : figure.conflicts) {
         note += (note.empty() ? "" : "; ") +
                 (conflict.source.empty() ? "another source" : conflict.source) + " says " +
-                printQuantity(conflict.value, figure.quantity);
+                printFigureValue(path, conflict.value, figure.quantity);
         if (!conflict.source.empty())
           sources.insert(conflict.source);
       }

@@ -113,7 +113,12 @@ OwningOpRef<ModuleOp> dougong::importer::emitModel(const pb::ModelProto &model,
   OpBuilder end = OpBuilder::atBlockEnd(entry);
   func::ReturnOp::create(end, loc, outputs);
   func.setFunctionType(builder.getFunctionType(inputTypes, TypeRange(ValueRange(outputs))));
-  for (auto [index, output] : llvm::enumerate(graph.output()))
+  for (auto [index, output] : llvm::enumerate(graph.output())) {
     func.setResultAttrs(index, getInterfaceAttrs(output, builder));
+    // Extents may be unknown where the rank is declared: export needs that.
+    if (isa<UnrankedTensorType>(outputs[index].getType()) && output.type().tensor_type().has_shape())
+      func.setResultAttr(index, "onnx.rank",
+                         builder.getI64IntegerAttr(output.type().tensor_type().shape().dim_size()));
+  }
   return module;
 }

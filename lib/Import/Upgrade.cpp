@@ -75,7 +75,7 @@ public:
     bool any = false;
     forEachGraph(*model.mutable_graph(), [&](pb::GraphProto &graph) {
       for (const pb::NodeProto &node : graph.node())
-        any |= changes(node);
+        any |= changes(node) || isBatchedScan(node);
     });
     return any;
   }
@@ -93,12 +93,66 @@ public:
   }
 
 private:
+  bool isBatchedScan(const pb::NodeProto &node) const {
+    return from == 8 && node.domain().empty() && node.op_type() == "Scan";
+  }
+
+  /// Scan of opset 8 works on batches, along axis 1. The library's adapter
+  /// takes the batch from the model's own inputs and outputs; here a Scan over
+  /// the batch holds the Scan over the sequence.
+  void splitBatch(pb::NodeProto &node, int index) {
+    if (node.input_size() != 0 && !node.input(0).empty())
+      throw ImportError("Scan of opset 8 with sequence_lens cannot be brought to a newer opset",
+                        node.name(), index);
+    pb::NodeProto inner = node;
+    for (pb::AttributeProto &attribute : *inner.mutable_attribute())
+      if (attribute.name() == "directions")
+        attribute.set_name("scan_input_directions");
+    inner.clear_device_configurations();
+    inner.set_name(node.name() + "/sequence");
+    inner.clear_input();
+    inner.clear_output();
+
+    pb::GraphProto body;
+    body.set_name(node.name() + "/batch");
+    auto makeName = [&](const char *kind, int number) {
+      std::string name = body.name() + kind + std::to_string(number);
+      while (!names.insert(name).second)
+        name += "_";
+      return name;
+    };
+    for (int input = 1; input < node.input_size(); ++input) {
+      std::string name = makeName("/in", input - 1);
+      body.add_input()->set_name(name);
+      inner.add_input(name);
+    }
+    for (int output = 0; output < node.output_size(); ++output) {
+      std::string name = makeName("/out", output);
+      body.add_output()->set_name(name);
+      inner.add_output(name);
+    }
+    body.add_node()->Swap(&inner);
+
+    node.mutable_input()->erase(node.mutable_input()->begin());
+    node.clear_attribute();
+    pb::AttributeProto *graph = node.add_attribute();
+    graph->set_name("body");
+    graph->set_type(pb::AttributeProto::GRAPH);
+    graph->mutable_g()->Swap(&body);
+    pb::AttributeProto *count = node.add_attribute();
+    count->set_name("num_scan_inputs");
+    count->set_type(pb::AttributeProto::INT);
+    count->set_i(node.input_size());
+  }
+
   bool changes(const pb::NodeProto &node) {
     if (!node.domain().empty() || from == 0 || from >= newestOpset)
       return false;
     auto [it, inserted] = changed.try_emplace(node.op_type());
+    // The batch of Scan-8 is taken care of by splitBatch.
+    int64_t start = isBatchedScan(node) ? 9 : from;
     if (inserted)
-      it->second = converter.changes(node.op_type(), from, newestOpset);
+      it->second = converter.changes(node.op_type(), start, newestOpset);
     return it->second;
   }
 
@@ -123,12 +177,18 @@ private:
       pb::NodeProto &node = old[index];
       if (node.op_type() == "Constant" && node.domain().empty() && node.output_size() == 1)
         scope.constants.emplace(node.output(0), &node);
+      bool batched = isBatchedScan(node);
+      if (batched)
+        splitBatch(node, index);
       if (changes(node)) {
         convert(node, index, graph, scope);
         continue;
       }
       for (pb::AttributeProto &attribute : *node.mutable_attribute()) {
-        if (attribute.has_g())
+        // The Scan inside is split already: go on with its body.
+        if (batched && attribute.has_g())
+          upgrade(*attribute.mutable_g()->mutable_node(0)->mutable_attribute(), scope);
+        else if (attribute.has_g())
           upgrade(*attribute.mutable_g(), &scope);
         for (pb::GraphProto &inner : *attribute.mutable_graphs())
           upgrade(inner, &scope);
@@ -141,6 +201,13 @@ private:
           it != scope.constants.end() && it->second == &node)
         it->second = moved;
     }
+  }
+
+  void upgrade(google::protobuf::RepeatedPtrField<pb::AttributeProto> &attributes,
+               const Scope &scope) {
+    for (pb::AttributeProto &attribute : attributes)
+      if (attribute.has_g())
+        upgrade(*attribute.mutable_g(), &scope);
   }
 
   /// Converts one node in a model of its own, and puts the result in its place.

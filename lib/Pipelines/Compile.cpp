@@ -51,7 +51,10 @@ class Compilation {
 public:
   Compilation(const CompileOptions &options, raw_ostream &errors)
       : options(options), errors(errors), progress(errors), registry(makeRegistry()),
-        context(registry), printer(&context, errors) {
+        printer(&context, errors) {
+    // Appended, not given to the constructor: only so do extensions reach the
+    // builtin dialect, which is loaded from the start.
+    context.appendDialectRegistry(registry);
     context.loadAllAvailableDialects();
   }
 

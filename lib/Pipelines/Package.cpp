@@ -116,6 +116,13 @@ llvm::Expected<plan::v1::Program> ProgramBuilder::build(StageProgram &stage, Wei
   ModuleOp module = *stage.module;
   if (llvm::Error error = lower(module))
     return error;
+  // The target may have laid weights down anew: (name, type, value) each.
+  if (auto added = module->getAttrOfType<ArrayAttr>("dougong.added_weights"))
+    for (ArrayAttr weight : added.getAsRange<ArrayAttr>()) {
+      OpBuilder builder = OpBuilder::atBlockEnd(recipes->getBody());
+      onnx::WeightOp::create(builder, module.getLoc(), cast<StringAttr>(weight[0]),
+                             cast<TypeAttr>(weight[1]), weight[2]);
+    }
   plan::v1::Program program;
   if (llvm::Error error = addWeights(module, stage, *recipes, weights, program))
     return error;

@@ -1,6 +1,8 @@
 //===- Registration.cpp - everything the tools register -------------------===//
 #include "dougong/Registration.h"
 
+#include "dougong/Conversion/KernelPasses.h"
+#include "dougong/Conversion/Passes.h"
 #include "dougong/Dist/Passes.h"
 #include "dougong/Onnx/Interfaces.h"
 #include "dougong/Onnx/Passes.h"
@@ -39,6 +41,8 @@ void dougong::registerDialects(DialectRegistry &registry) {
 void dougong::registerPasses() {
   registerTransformsPasses();
   onnx::registerOnnxPasses();
+  registerDougongKernelPasses();
+  registerDougongConversionPasses();
   cpu::registerCpuPasses();
   dist::registerDougongDistPasses();
 }

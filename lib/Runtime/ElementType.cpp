@@ -14,33 +14,60 @@ struct TypeFact {
 
 static TypeFact factOf(std::int32_t dtype) {
   switch (dtype) {
-  case DOUGONG_F32: return {"float32", 32};
-  case DOUGONG_U8: return {"uint8", 8};
-  case DOUGONG_I8: return {"int8", 8};
-  case DOUGONG_U16: return {"uint16", 16};
-  case DOUGONG_I16: return {"int16", 16};
-  case DOUGONG_I32: return {"int32", 32};
-  case DOUGONG_I64: return {"int64", 64};
-  case DOUGONG_STRING: return {"string", 8 * sizeof(dougong_string)};
-  case DOUGONG_BOOL: return {"bool", 8};
-  case DOUGONG_F16: return {"float16", 16};
-  case DOUGONG_F64: return {"float64", 64};
-  case DOUGONG_U32: return {"uint32", 32};
-  case DOUGONG_U64: return {"uint64", 64};
-  case typeComplex64: return {"complex64", 64};
-  case typeComplex128: return {"complex128", 128};
-  case DOUGONG_BF16: return {"bfloat16", 16};
-  case typeF8E4M3FN: return {"float8e4m3fn", 8};
-  case typeF8E4M3FNUZ: return {"float8e4m3fnuz", 8};
-  case typeF8E5M2: return {"float8e5m2", 8};
-  case typeF8E5M2FNUZ: return {"float8e5m2fnuz", 8};
-  case typeU4: return {"uint4", 4};
-  case typeI4: return {"int4", 4};
-  case typeF4E2M1: return {"float4e2m1", 4};
-  case typeF8E8M0: return {"float8e8m0", 8};
-  case typeU2: return {"uint2", 2};
-  case typeI2: return {"int2", 2};
-  default: return {nullptr, 0};
+  case DOUGONG_F32:
+    return {"float32", 32};
+  case DOUGONG_U8:
+    return {"uint8", 8};
+  case DOUGONG_I8:
+    return {"int8", 8};
+  case DOUGONG_U16:
+    return {"uint16", 16};
+  case DOUGONG_I16:
+    return {"int16", 16};
+  case DOUGONG_I32:
+    return {"int32", 32};
+  case DOUGONG_I64:
+    return {"int64", 64};
+  case DOUGONG_STRING:
+    return {"string", 8 * sizeof(dougong_string)};
+  case DOUGONG_BOOL:
+    return {"bool", 8};
+  case DOUGONG_F16:
+    return {"float16", 16};
+  case DOUGONG_F64:
+    return {"float64", 64};
+  case DOUGONG_U32:
+    return {"uint32", 32};
+  case DOUGONG_U64:
+    return {"uint64", 64};
+  case typeComplex64:
+    return {"complex64", 64};
+  case typeComplex128:
+    return {"complex128", 128};
+  case DOUGONG_BF16:
+    return {"bfloat16", 16};
+  case typeF8E4M3FN:
+    return {"float8e4m3fn", 8};
+  case typeF8E4M3FNUZ:
+    return {"float8e4m3fnuz", 8};
+  case typeF8E5M2:
+    return {"float8e5m2", 8};
+  case typeF8E5M2FNUZ:
+    return {"float8e5m2fnuz", 8};
+  case typeU4:
+    return {"uint4", 4};
+  case typeI4:
+    return {"int4", 4};
+  case typeF4E2M1:
+    return {"float4e2m1", 4};
+  case typeF8E8M0:
+    return {"float8e8m0", 8};
+  case typeU2:
+    return {"uint2", 2};
+  case typeI2:
+    return {"int2", 2};
+  default:
+    return {nullptr, 0};
   }
 }
 

@@ -95,8 +95,7 @@ Result<void> Executor::Impl::setUpStage(int index) {
     return loaded.takeError();
   stage->loaded = std::move(*loaded);
   stage->coordinates = meshCoordinates(*wired.mesh, rank() - wired.firstRank);
-  Result<RankWeights> weights =
-      package->weights(*wired.program, *wired.mesh, stage->coordinates);
+  Result<RankWeights> weights = package->weights(*wired.program, *wired.mesh, stage->coordinates);
   if (!weights)
     return weights.takeError();
   stage->weights = std::move(*weights);
@@ -111,8 +110,8 @@ Result<void> Executor::Impl::setUpStage(int index) {
       return made.takeError();
     groups.push_back(*made);
   }
-  stage->host = std::make_unique<ProgramHost>(*wired.program, collectives, pool, strings,
-                                              std::move(groups));
+  stage->host =
+      std::make_unique<ProgramHost>(*wired.program, collectives, pool, strings, std::move(groups));
   stage->host->profile = options.profile;
   stage->outputs.resize(wired.program->outputs_size());
   stages[index] = std::move(stage);
@@ -157,8 +156,8 @@ Result<void> Executor::Impl::compareRanks() {
       std::string calls;
       for (const plan::v1::Call &call : program.calls())
         if (static_cast<int>(call.group()) == g)
-          calls += call.kind() + " " + std::to_string(call.dtype()) + " " + call.elements() +
-                   " " + call.reduction() + "\n";
+          calls += call.kind() + " " + std::to_string(call.dtype()) + " " + call.elements() + " " +
+                   call.reduction() + "\n";
       if (Result<void> same =
               compareGroup(stage->host->groups[g], calls,
                            "another sequence of calls in group " + std::to_string(g));

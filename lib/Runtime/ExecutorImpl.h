@@ -78,8 +78,7 @@ struct Executor::Impl {
   /// Model inputs that are model outputs too, kept by rank 0 for fetch.
   std::map<int, Tensor> passedThrough;
 
-  Impl(std::shared_ptr<Package> package, Collectives &collectives,
-       const ExecutorOptions &options)
+  Impl(std::shared_ptr<Package> package, Collectives &collectives, const ExecutorOptions &options)
       : package(std::move(package)), collectives(collectives), options(options),
         pool(options.threads, options.spin) {}
 
@@ -101,8 +100,7 @@ struct Executor::Impl {
   Result<Part> inputPart(int stage, int index, const InputTensors &inputs);
   Result<Part> cutInput(const ShardLayout &layout, const Tensor &tensor, std::int32_t dtype);
   Result<Part> receivePart(int link, const ShardLayout &layout, std::size_t elementSize);
-  Result<std::vector<Part>> allocateOutputs(int stage,
-                                            const std::vector<std::int64_t> &inputDims);
+  Result<std::vector<Part>> allocateOutputs(int stage, const std::vector<std::int64_t> &inputDims);
   Result<Mover *> moverOf(int link);
   Result<void> keepStates(const InputTensors &inputs);
   Result<void> step(const InputTensors &inputs);

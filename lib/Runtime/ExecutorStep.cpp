@@ -24,8 +24,7 @@ static Result<std::size_t> bytesOf(const plan::v1::Value &value,
 
 /// The type and dims of every model input: of the tensor that is given, or of the
 /// state that is carried.
-Result<std::vector<GivenInput>>
-Executor::Impl::givenInputs(const InputTensors &inputs) const {
+Result<std::vector<GivenInput>> Executor::Impl::givenInputs(const InputTensors &inputs) const {
   std::vector<GivenInput> given;
   for (int i = 0; i < model().inputs_size(); ++i) {
     const plan::v1::Value &value = model().inputs(i);
@@ -98,9 +97,8 @@ Result<void> Executor::Impl::setLayouts(const std::vector<GivenInput> &given) {
     const ShardLayout &from = layouts[link.from.stage].outputs[link.from.index];
     const ShardLayout &to = layouts[link.stage].inputs[link.index];
     if (!link.carried && from.globalExtents() != to.globalExtents())
-      return Error{"value '" +
-                   wiring.stages[link.stage].program->inputs(link.index).name() + "' is " +
-                   printDims(from.globalExtents()) + " where it leaves stage '" +
+      return Error{"value '" + wiring.stages[link.stage].program->inputs(link.index).name() +
+                   "' is " + printDims(from.globalExtents()) + " where it leaves stage '" +
                    wiring.stages[link.from.stage].stage->name() + "' and " +
                    printDims(to.globalExtents()) + " where it enters stage '" +
                    wiring.stages[link.stage].stage->name() + "'"};
@@ -128,9 +126,8 @@ Result<Mover *> Executor::Impl::moverOf(int index) {
   if (elementBits(value.dtype()) < 8)
     return Error{"value '" + value.name() + "' of " + elementTypeName(value.dtype()) +
                  " moves between stages, which is not supported"};
-  Result<Mover> made =
-      Mover::create(*from, layouts[link.stage].inputs[link.index], elementBytes(value.dtype()),
-                    link.tag, collectives, buffers);
+  Result<Mover> made = Mover::create(*from, layouts[link.stage].inputs[link.index],
+                                     elementBytes(value.dtype()), link.tag, collectives, buffers);
   if (!made)
     return Error{"value '" + value.name() + "': " + made.message()};
   mover = std::move(*made);
@@ -249,8 +246,8 @@ Executor::Impl::allocateOutputs(int index, const std::vector<std::int64_t> &inpu
     total += value.dims_size();
   std::vector<std::int64_t> dims(total, -1);
   std::int64_t arenaBytes = 0;
-  std::int32_t code = stage.loaded->shapes(inputDims.data(), stage.coordinates.data(),
-                                           dims.data(), &arenaBytes);
+  std::int32_t code =
+      stage.loaded->shapes(inputDims.data(), stage.coordinates.data(), dims.data(), &arenaBytes);
   if (code != 0)
     return Error{checkText(program, code)};
   if (arenaBytes < 0)
@@ -316,8 +313,7 @@ Result<void> Executor::Impl::runStage(int index, const InputTensors &inputs,
   stage.outputs = std::move(*outputs);
   if (Result<void> done = stage.host->run(
           *stage.loaded, stage.arena->data(), stage.weights.pointers.data(),
-          stage.coordinates.data(), inputPointers.data(), outputPointers.data(),
-          inputDims.data());
+          stage.coordinates.data(), inputPointers.data(), outputPointers.data(), inputDims.data());
       !done)
     return done;
   stage.cost.runSeconds += secondsSince(begin);
@@ -345,8 +341,7 @@ Result<void> Executor::Impl::keepStates(const InputTensors &inputs) {
     const ShardLayout &layout = layouts[origin.stage].outputs[origin.index];
     carried[s].dims = layout.globalExtents();
     carried[s].layout = layout;
-    carried[s].part =
-        stages[origin.stage] ? stages[origin.stage]->outputs[origin.index] : nullptr;
+    carried[s].part = stages[origin.stage] ? stages[origin.stage]->outputs[origin.index] : nullptr;
   }
   carrying = !wiring.states.empty();
   passedThrough.clear();

@@ -62,8 +62,8 @@ static void runChunk(void *argument, std::int64_t begin, std::int64_t end) {
     loop.failed = true;
 }
 
-static void hostParallelFor(const dougong_context *context, dougong_loop_body body,
-                            void *argument, std::int64_t count, std::int64_t grain) {
+static void hostParallelFor(const dougong_context *context, dougong_loop_body body, void *argument,
+                            std::int64_t count, std::int64_t grain) {
   ThreadPool &pool = hostOf(context).pool;
   if (pool.threads() == 1 || count <= grain) {
     if (count > 0)
@@ -91,11 +91,10 @@ struct Request {
 
 /// Fails unless the call is one that the plan announces.
 static Result<void> checkCall(const ProgramHost &host, const Request &request) {
-  std::string what = std::string("the program calls ") + request.kind + " as call " +
-                     std::to_string(request.call);
+  std::string what =
+      std::string("the program calls ") + request.kind + " as call " + std::to_string(request.call);
   if (request.call < 0 || request.call >= host.program.calls_size())
-    return Error{what + ", the plan lists " + std::to_string(host.program.calls_size()) +
-                 " calls"};
+    return Error{what + ", the plan lists " + std::to_string(host.program.calls_size()) + " calls"};
   const plan::v1::Call &call = host.program.calls(static_cast<int>(request.call));
   if (call.kind() != request.kind)
     return Error{what + ", the plan says " + call.kind()};
@@ -153,16 +152,14 @@ static void hostAllGather(const dougong_context *context, std::int64_t group, co
   ProgramHost &host = hostOf(context);
   if (!communicate(host, {"all_gather", group, count, call, dtype},
                    [&](int id, const CallSite &site) {
-                     return host.collectives.allGather(id, source, destination, count, dtype,
-                                                       site);
+                     return host.collectives.allGather(id, source, destination, count, dtype, site);
                    }))
     leaveProgram();
 }
 
 static void hostReduceScatter(const dougong_context *context, std::int64_t group,
                               const void *source, void *destination, std::int64_t count,
-                              dougong_dtype dtype, dougong_reduction reduction,
-                              std::int64_t call) {
+                              dougong_dtype dtype, dougong_reduction reduction, std::int64_t call) {
   ProgramHost &host = hostOf(context);
   if (!communicate(host, {"reduce_scatter", group, count, call, dtype},
                    [&](int id, const CallSite &site) {
@@ -178,8 +175,7 @@ static void hostAllToAll(const dougong_context *context, std::int64_t group, con
   ProgramHost &host = hostOf(context);
   if (!communicate(host, {"all_to_all", group, count, call, dtype},
                    [&](int id, const CallSite &site) {
-                     return host.collectives.allToAll(id, source, destination, count, dtype,
-                                                      site);
+                     return host.collectives.allToAll(id, source, destination, count, dtype, site);
                    }))
     leaveProgram();
 }

@@ -49,10 +49,10 @@ Result<std::shared_ptr<LoadedProgram>> LoadedProgram::load(const std::filesystem
   loaded->library = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!loaded->library)
     return refuse(dlerror());
-  auto abi = reinterpret_cast<dougong_program_abi_fn>(
-      dlsym(loaded->library, "dougong_program_abi"));
-  loaded->shapes = reinterpret_cast<dougong_program_shapes_fn>(
-      dlsym(loaded->library, "dougong_program_shapes"));
+  auto abi =
+      reinterpret_cast<dougong_program_abi_fn>(dlsym(loaded->library, "dougong_program_abi"));
+  loaded->shapes =
+      reinterpret_cast<dougong_program_shapes_fn>(dlsym(loaded->library, "dougong_program_shapes"));
   loaded->run =
       reinterpret_cast<dougong_program_run_fn>(dlsym(loaded->library, "dougong_program_run"));
   if (!abi || !loaded->shapes || !loaded->run)
@@ -74,8 +74,8 @@ LoadedProgram::~LoadedProgram() {
 
 Result<std::shared_ptr<MappedFile>> MappedFile::map(const std::filesystem::path &path) {
   auto refuse = [&](const char *what) {
-    return Error{std::string("cannot ") + what + " '" + path.string() + "': " +
-                 std::strerror(errno)};
+    return Error{std::string("cannot ") + what + " '" + path.string() +
+                 "': " + std::strerror(errno)};
   };
   int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0)
@@ -170,8 +170,8 @@ static Result<std::int64_t> shardIndex(const plan::v1::Weight &weight, const pla
     auto axis = std::find_if(mesh.axes().begin(), mesh.axes().end(),
                              [&](const plan::v1::Axis &axis) { return axis.name() == name; });
     if (axis == mesh.axes().end())
-      return Error{"weight '" + weight.name() + "' is cut along axis '" + name +
-                   "', which mesh '" + mesh.id() + "' lacks"};
+      return Error{"weight '" + weight.name() + "' is cut along axis '" + name + "', which mesh '" +
+                   mesh.id() + "' lacks"};
     index = index * axis->size() + coordinates[axis - mesh.axes().begin()];
   }
   if (index >= weight.shards_size())
@@ -181,8 +181,7 @@ static Result<std::int64_t> shardIndex(const plan::v1::Weight &weight, const pla
   return index;
 }
 
-Result<RankWeights> Package::weights(const plan::v1::Program &program,
-                                     const plan::v1::Mesh &mesh,
+Result<RankWeights> Package::weights(const plan::v1::Program &program, const plan::v1::Mesh &mesh,
                                      const std::vector<std::int64_t> &coordinates) {
   RankWeights result;
   for (const plan::v1::Weight &weight : program.weights()) {
@@ -198,8 +197,9 @@ Result<RankWeights> Package::weights(const plan::v1::Program &program,
       return Error{"weight '" + weight.name() + "': bytes " + std::to_string(segment.offset()) +
                    " to " + std::to_string(segment.offset() + segment.bytes()) + " of '" +
                    segment.file() + "' are needed, it has " + std::to_string(bytes.size())};
-    Result<std::size_t> needed = tensorBytes(
-        weight.dtype(), std::span(weight.dims().data(), static_cast<std::size_t>(weight.dims_size())));
+    Result<std::size_t> needed =
+        tensorBytes(weight.dtype(),
+                    std::span(weight.dims().data(), static_cast<std::size_t>(weight.dims_size())));
     if (needed && weight.layout() == "row-major" && *needed != segment.bytes())
       return Error{"weight '" + weight.name() + "': " + elementTypeName(weight.dtype()) +
                    " needs " + std::to_string(*needed) + " bytes, its shard has " +

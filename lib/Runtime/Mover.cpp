@@ -46,8 +46,7 @@ Result<void> Mover::send(std::shared_ptr<Buffer> source, std::vector<Outgoing> &
     if (origin.empty())
       origin = from->box(self).begin;
     std::size_t bytes = piece.box.elements() * elementSize;
-    std::int64_t offset =
-        contiguousOffset(piece.box, origin, from->localExtents(), elementSize);
+    std::int64_t offset = contiguousOffset(piece.box, origin, from->localExtents(), elementSize);
     Outgoing message;
     const std::byte *data = nullptr;
     if (offset >= 0) {

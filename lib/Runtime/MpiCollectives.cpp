@@ -63,9 +63,9 @@ public:
                          const CallSite &site) override;
   Result<void> allGather(int group, const void *source, void *destination, std::int64_t count,
                          dougong_dtype dtype, const CallSite &site) override;
-  Result<void> reduceScatter(int group, const void *source, void *destination,
-                             std::int64_t count, dougong_dtype dtype,
-                             dougong_reduction reduction, const CallSite &site) override;
+  Result<void> reduceScatter(int group, const void *source, void *destination, std::int64_t count,
+                             dougong_dtype dtype, dougong_reduction reduction,
+                             const CallSite &site) override;
   Result<void> allToAll(int group, const void *source, void *destination, std::int64_t count,
                         dougong_dtype dtype, const CallSite &site) override;
   Result<void> barrier(int group, const CallSite &site) override;
@@ -78,9 +78,8 @@ public:
 private:
   /// One slice of each member's vector of `count` elements, reduced to `result`
   /// on its member. The m-th slice starts at element m * stride.
-  void reduceSlices(const Group &group, const void *source, std::int64_t stride,
-                    std::int64_t count, void *result, dougong_dtype dtype,
-                    dougong_reduction reduction);
+  void reduceSlices(const Group &group, const void *source, std::int64_t stride, std::int64_t count,
+                    void *result, dougong_dtype dtype, dougong_reduction reduction);
   void gatherBytes(const Group &group, const void *source, void *destination, std::size_t bytes);
   std::byte *scratchOf(std::size_t bytes);
 
@@ -140,8 +139,7 @@ std::byte *MpiCollectives::scratchOf(std::size_t bytes) {
 }
 
 /// Splits a message into parts that MPI can count.
-template <typename Start>
-static void forEachPart(std::byte *data, std::size_t bytes, Start start) {
+template <typename Start> static void forEachPart(std::byte *data, std::size_t bytes, Start start) {
   do {
     std::size_t part = std::min(bytes, messageBytes);
     start(data, static_cast<int>(part));
@@ -240,8 +238,8 @@ Result<void> MpiCollectives::allReduce(int id, const void *source, void *destina
     // Equal slices; what is left over (fewer elements than members) is small.
     std::int64_t slice = round / group.size();
     if (slice == 0) {
-      Result<void> rest = allReduce(id, from + done * size, to + done * size, round, dtype,
-                                    reduction, site);
+      Result<void> rest =
+          allReduce(id, from + done * size, to + done * size, round, dtype, reduction, site);
       if (!rest)
         return rest;
       break;
@@ -326,8 +324,8 @@ Result<Collectives::RequestPtr> MpiCollectives::startSend(int peer, int tag, con
 Result<Collectives::RequestPtr> MpiCollectives::startReceive(int peer, int tag, void *data,
                                                              std::size_t bytes) {
   if (peer < 0 || peer >= size())
-    return Error{"rank " + std::to_string(rank()) + " receives from rank " +
-                 std::to_string(peer) + " of " + std::to_string(size())};
+    return Error{"rank " + std::to_string(rank()) + " receives from rank " + std::to_string(peer) +
+                 " of " + std::to_string(size())};
   auto request = std::make_unique<MpiRequest>();
   request->what = "receive from rank " + std::to_string(peer);
   request->expected = bytes;

@@ -97,8 +97,8 @@ std::string MpiProgress::describeOthers() const {
 }
 
 void MpiProgress::watch() {
-  auto period = std::clamp(timeout / 8, std::chrono::milliseconds(10),
-                           std::chrono::milliseconds(1000));
+  auto period =
+      std::clamp(timeout / 8, std::chrono::milliseconds(10), std::chrono::milliseconds(1000));
   std::unique_lock lock(mutex);
   while (!stopped.wait_for(lock, period, [&] { return stopping; })) {
     if (!inside || std::chrono::steady_clock::now() - entered < timeout)

@@ -19,9 +19,9 @@ struct Descr {
   const char *text; // without the byte order
 };
 constexpr Descr descrs[] = {
-    {DOUGONG_F32, "f4"}, {DOUGONG_F64, "f8"}, {DOUGONG_F16, "f2"},  {DOUGONG_I8, "i1"},
-    {DOUGONG_I16, "i2"}, {DOUGONG_I32, "i4"}, {DOUGONG_I64, "i8"},  {DOUGONG_U8, "u1"},
-    {DOUGONG_U16, "u2"}, {DOUGONG_U32, "u4"}, {DOUGONG_U64, "u8"},  {DOUGONG_BOOL, "b1"},
+    {DOUGONG_F32, "f4"},   {DOUGONG_F64, "f8"},     {DOUGONG_F16, "f2"}, {DOUGONG_I8, "i1"},
+    {DOUGONG_I16, "i2"},   {DOUGONG_I32, "i4"},     {DOUGONG_I64, "i8"}, {DOUGONG_U8, "u1"},
+    {DOUGONG_U16, "u2"},   {DOUGONG_U32, "u4"},     {DOUGONG_U64, "u8"}, {DOUGONG_BOOL, "b1"},
     {typeComplex64, "c8"}, {typeComplex128, "c16"},
 };
 

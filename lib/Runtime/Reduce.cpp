@@ -89,12 +89,14 @@ static void reduceAs(dougong_reduction reduction, std::span<const void *const> s
   // A bool's sum is "or" (any non-zero count is true) and its product "and".
   switch (reduction) {
   case DOUGONG_SUM:
-    return std::is_same_v<Type, Bool>
-               ? reduceBlocks<Type, DOUGONG_MAX>(sources, results, count)
-               : reduceBlocks<Type, DOUGONG_SUM>(sources, results, count);
-  case DOUGONG_MAX: return reduceBlocks<Type, DOUGONG_MAX>(sources, results, count);
-  case DOUGONG_MIN: return reduceBlocks<Type, DOUGONG_MIN>(sources, results, count);
-  default: return reduceBlocks<Type, DOUGONG_PROD>(sources, results, count);
+    return std::is_same_v<Type, Bool> ? reduceBlocks<Type, DOUGONG_MAX>(sources, results, count)
+                                      : reduceBlocks<Type, DOUGONG_SUM>(sources, results, count);
+  case DOUGONG_MAX:
+    return reduceBlocks<Type, DOUGONG_MAX>(sources, results, count);
+  case DOUGONG_MIN:
+    return reduceBlocks<Type, DOUGONG_MIN>(sources, results, count);
+  default:
+    return reduceBlocks<Type, DOUGONG_PROD>(sources, results, count);
   }
 }
 
@@ -102,31 +104,56 @@ Result<void> dougong::checkReduction(dougong_dtype dtype, dougong_reduction redu
   if (reduction < DOUGONG_SUM || reduction > DOUGONG_PROD)
     return Error{"reduction " + std::to_string(reduction) + " is unknown, expected 0 to 3"};
   switch (dtype) {
-  case DOUGONG_F32: case DOUGONG_U8: case DOUGONG_I8: case DOUGONG_U16: case DOUGONG_I16:
-  case DOUGONG_I32: case DOUGONG_I64: case DOUGONG_BOOL: case DOUGONG_F16: case DOUGONG_F64:
-  case DOUGONG_U32: case DOUGONG_U64: case DOUGONG_BF16:
+  case DOUGONG_F32:
+  case DOUGONG_U8:
+  case DOUGONG_I8:
+  case DOUGONG_U16:
+  case DOUGONG_I16:
+  case DOUGONG_I32:
+  case DOUGONG_I64:
+  case DOUGONG_BOOL:
+  case DOUGONG_F16:
+  case DOUGONG_F64:
+  case DOUGONG_U32:
+  case DOUGONG_U64:
+  case DOUGONG_BF16:
     return {};
-  default: return Error{"elements of " + elementTypeName(dtype) + " cannot be reduced"};
+  default:
+    return Error{"elements of " + elementTypeName(dtype) + " cannot be reduced"};
   }
 }
 
 void dougong::reduceElements(dougong_dtype dtype, dougong_reduction reduction,
-                             std::span<const void *const> sources,
-                             std::span<void *const> results, std::int64_t count) {
+                             std::span<const void *const> sources, std::span<void *const> results,
+                             std::int64_t count) {
   switch (dtype) {
-  case DOUGONG_F32: return reduceAs<Plain<float>>(reduction, sources, results, count);
-  case DOUGONG_F64: return reduceAs<Plain<double>>(reduction, sources, results, count);
-  case DOUGONG_F16: return reduceAs<F16>(reduction, sources, results, count);
-  case DOUGONG_BF16: return reduceAs<BF16>(reduction, sources, results, count);
-  case DOUGONG_U8: return reduceAs<Plain<std::uint8_t>>(reduction, sources, results, count);
-  case DOUGONG_I8: return reduceAs<Plain<std::int8_t>>(reduction, sources, results, count);
-  case DOUGONG_U16: return reduceAs<Plain<std::uint16_t>>(reduction, sources, results, count);
-  case DOUGONG_I16: return reduceAs<Plain<std::int16_t>>(reduction, sources, results, count);
-  case DOUGONG_U32: return reduceAs<Plain<std::uint32_t>>(reduction, sources, results, count);
-  case DOUGONG_I32: return reduceAs<Plain<std::int32_t>>(reduction, sources, results, count);
-  case DOUGONG_U64: return reduceAs<Plain<std::uint64_t>>(reduction, sources, results, count);
-  case DOUGONG_I64: return reduceAs<Plain<std::int64_t>>(reduction, sources, results, count);
-  case DOUGONG_BOOL: return reduceAs<Bool>(reduction, sources, results, count);
-  default: return; // refused by checkReduction
+  case DOUGONG_F32:
+    return reduceAs<Plain<float>>(reduction, sources, results, count);
+  case DOUGONG_F64:
+    return reduceAs<Plain<double>>(reduction, sources, results, count);
+  case DOUGONG_F16:
+    return reduceAs<F16>(reduction, sources, results, count);
+  case DOUGONG_BF16:
+    return reduceAs<BF16>(reduction, sources, results, count);
+  case DOUGONG_U8:
+    return reduceAs<Plain<std::uint8_t>>(reduction, sources, results, count);
+  case DOUGONG_I8:
+    return reduceAs<Plain<std::int8_t>>(reduction, sources, results, count);
+  case DOUGONG_U16:
+    return reduceAs<Plain<std::uint16_t>>(reduction, sources, results, count);
+  case DOUGONG_I16:
+    return reduceAs<Plain<std::int16_t>>(reduction, sources, results, count);
+  case DOUGONG_U32:
+    return reduceAs<Plain<std::uint32_t>>(reduction, sources, results, count);
+  case DOUGONG_I32:
+    return reduceAs<Plain<std::int32_t>>(reduction, sources, results, count);
+  case DOUGONG_U64:
+    return reduceAs<Plain<std::uint64_t>>(reduction, sources, results, count);
+  case DOUGONG_I64:
+    return reduceAs<Plain<std::int64_t>>(reduction, sources, results, count);
+  case DOUGONG_BOOL:
+    return reduceAs<Bool>(reduction, sources, results, count);
+  default:
+    return; // refused by checkReduction
   }
 }

@@ -171,8 +171,7 @@ Result<std::unique_ptr<Session>> ThreadSession::open(std::shared_ptr<Package> pa
 Result<std::unique_ptr<Session>> MpiSession::open(std::shared_ptr<Package> package, int world,
                                                   const SessionOptions &options) {
   std::unique_ptr<MpiSession> session(new MpiSession);
-  Result<std::unique_ptr<Collectives>> collectives =
-      createMpiCollectives({options.timeout, false});
+  Result<std::unique_ptr<Collectives>> collectives = createMpiCollectives({options.timeout, false});
   if (!collectives)
     return collectives.takeError();
   session->collectives = std::move(*collectives);
@@ -187,8 +186,7 @@ Result<std::unique_ptr<Session>> MpiSession::open(std::shared_ptr<Package> packa
     (void)session->barrier();
     return Error{message};
   }
-  ExecutorOptions executorOptions =
-      ::executorOptions(options, session->collectives->localRanks());
+  ExecutorOptions executorOptions = ::executorOptions(options, session->collectives->localRanks());
   session->threads = executorOptions.threads;
   Result<std::unique_ptr<Executor>> executor =
       Executor::create(std::move(package), *session->collectives, executorOptions);

@@ -16,8 +16,7 @@ using DimExprs = std::vector<DimExpr>;
 Result<DimExprs> parseDims(const plan::v1::Value &value);
 
 /// Their values; the error names the value and the dim.
-Result<std::vector<std::int64_t>> evaluateDims(const plan::v1::Value &value,
-                                               const DimExprs &dims,
+Result<std::vector<std::int64_t>> evaluateDims(const plan::v1::Value &value, const DimExprs &dims,
                                                const SymbolValues &symbols);
 
 /// What a step is given for one model input.

@@ -133,7 +133,9 @@ static bool readFields(CodedInputStream &stream, Fields &fields) {
       good = readText(stream, wire, text);
       fields.strings.push_back(std::move(text));
       break;
-    case fieldName: good = readText(stream, wire, fields.name); break;
+    case fieldName:
+      good = readText(stream, wire, fields.name);
+      break;
     case fieldRawData:
       good = readText(stream, wire, fields.raw);
       fields.hasRaw = true;
@@ -148,7 +150,8 @@ static bool readFields(CodedInputStream &stream, Fields &fields) {
       fields.segment = true;
       good = WireFormatLite::SkipField(&stream, tag);
       break;
-    default: good = WireFormatLite::SkipField(&stream, tag);
+    default:
+      good = WireFormatLite::SkipField(&stream, tag);
     }
     if (!good)
       return false;
@@ -159,12 +162,21 @@ static bool readFields(CodedInputStream &stream, Fields &fields) {
 /// The typed field that ONNX prescribes for a type.
 static int typedFieldOf(std::int32_t dtype) {
   switch (dtype) {
-  case DOUGONG_F32: case typeComplex64: return fieldFloatData;
-  case DOUGONG_F64: case typeComplex128: return fieldDoubleData;
-  case DOUGONG_I64: return fieldInt64Data;
-  case DOUGONG_U32: case DOUGONG_U64: return fieldUint64Data;
-  case DOUGONG_STRING: return fieldStringData;
-  default: return fieldInt32Data; // sub-byte types: a packed byte in a number
+  case DOUGONG_F32:
+  case typeComplex64:
+    return fieldFloatData;
+  case DOUGONG_F64:
+  case typeComplex128:
+    return fieldDoubleData;
+  case DOUGONG_I64:
+    return fieldInt64Data;
+  case DOUGONG_U32:
+  case DOUGONG_U64:
+    return fieldUint64Data;
+  case DOUGONG_STRING:
+    return fieldStringData;
+  default:
+    return fieldInt32Data; // sub-byte types: a packed byte in a number
   }
 }
 

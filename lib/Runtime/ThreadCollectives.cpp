@@ -112,9 +112,9 @@ public:
                          const CallSite &site) override;
   Result<void> allGather(int group, const void *source, void *destination, std::int64_t count,
                          dougong_dtype dtype, const CallSite &site) override;
-  Result<void> reduceScatter(int group, const void *source, void *destination,
-                             std::int64_t count, dougong_dtype dtype,
-                             dougong_reduction reduction, const CallSite &site) override;
+  Result<void> reduceScatter(int group, const void *source, void *destination, std::int64_t count,
+                             dougong_dtype dtype, dougong_reduction reduction,
+                             const CallSite &site) override;
   Result<void> allToAll(int group, const void *source, void *destination, std::int64_t count,
                         dougong_dtype dtype, const CallSite &site) override;
   Result<void> barrier(int group, const CallSite &site) override;
@@ -174,9 +174,8 @@ Error ThreadCollectives::timeoutError(const Group &group, const char *kind, cons
     if (static_cast<std::int32_t>(group.shared->members[i].arrivals.load() - arrival) < 0)
       missing += (missing.empty() ? "" : ", ") + std::to_string(group.shared->ranks[i]);
   return Error{"rank " + std::to_string(self) + ": " + describeCall(kind, site) +
-               " timed out after " +
-               std::to_string(shared->options.timeout.count()) + " ms: no call from rank " +
-               missing};
+               " timed out after " + std::to_string(shared->options.timeout.count()) +
+               " ms: no call from rank " + missing};
 }
 
 /// Waits until every member has come here.
@@ -226,14 +225,12 @@ Result<void> ThreadCollectives::enter(Group &group, const Header &header, const 
              elementTypeName(h.dtype);
     };
     return Error{"ranks disagree: rank " + std::to_string(self) + " calls " + describe(header) +
-                 ", rank " + std::to_string(group.shared->ranks[i]) + " calls " +
-                 describe(other)};
+                 ", rank " + std::to_string(group.shared->ranks[i]) + " calls " + describe(other)};
   }
   return {};
 }
 
-std::vector<const void *> ThreadCollectives::sources(const Group &group,
-                                                     std::size_t offset) const {
+std::vector<const void *> ThreadCollectives::sources(const Group &group, std::size_t offset) const {
   std::vector<const void *> result;
   for (const Member &member : group.shared->members)
     result.push_back(static_cast<const std::byte *>(member.source[group.parity]) + offset);

@@ -62,8 +62,7 @@ void ThreadPool::work() {
     // Enter the loop if it is still open. A worker that comes late finds it
     // closed, or a later loop that it may as well help with.
     std::uint32_t now = state.load(std::memory_order_acquire);
-    while ((now & openBit) &&
-           !state.compare_exchange_weak(now, now + 1, std::memory_order_acq_rel))
+    while ((now & openBit) && !state.compare_exchange_weak(now, now + 1, std::memory_order_acq_rel))
       ;
     if (!(now & openBit))
       continue;

@@ -117,8 +117,8 @@ Result<Origin> Wirer::originOf(const Endpoint &from, const std::string &what) co
   origin.index = static_cast<int>(from.port().index());
   if (from.port().stage() >= wiring.stages.size() ||
       from.port().index() >= wiring.stages[origin.stage].outputLinks.size())
-    return Error{what + " comes from output " + std::to_string(from.port().index()) +
-                 " of stage " + std::to_string(from.port().stage()) + ", which the plan lacks"};
+    return Error{what + " comes from output " + std::to_string(from.port().index()) + " of stage " +
+                 std::to_string(from.port().stage()) + ", which the plan lacks"};
   return origin;
 }
 
@@ -131,8 +131,8 @@ static bool equalSharding(const Sharding &a, const Sharding &b, int rank) {
     const plan::v1::DimSharding *x = cut(a, d), *y = cut(b, d);
     if (!x != !y)
       return false;
-    if (x && (x->unit() != y->unit() || !std::equal(x->axes().begin(), x->axes().end(),
-                                                    y->axes().begin(), y->axes().end())))
+    if (x && (x->unit() != y->unit() ||
+              !std::equal(x->axes().begin(), x->axes().end(), y->axes().begin(), y->axes().end())))
       return false;
   }
   return true;
@@ -237,8 +237,7 @@ Result<void> Wirer::orderStages() {
   return {};
 }
 
-Result<void>
-Wirer::addStates(const std::vector<std::pair<std::string, std::string>> &states) {
+Result<void> Wirer::addStates(const std::vector<std::pair<std::string, std::string>> &states) {
   wiring.stateOfInput.assign(plan.model().inputs_size(), -1);
   for (const auto &[inputName, outputName] : states) {
     CarriedState state;
@@ -277,9 +276,8 @@ Wirer::addStates(const std::vector<std::pair<std::string, std::string>> &states)
   return {};
 }
 
-Result<Wiring>
-dougong::wirePlan(const Plan &plan,
-                  const std::vector<std::pair<std::string, std::string>> &states) {
+Result<Wiring> dougong::wirePlan(const Plan &plan,
+                                 const std::vector<std::pair<std::string, std::string>> &states) {
   Wiring wiring;
   Wirer wirer(plan, wiring);
   if (Result<void> added = wirer.addStages(); !added)

@@ -121,8 +121,7 @@ std::vector<int> Runner::wantedOutputs() const {
   std::set<std::string> found;
   for (int i = 0; i < model().outputs_size(); ++i) {
     const std::string &name = model().outputs(i).name();
-    bool named = std::find(options.fetch.begin(), options.fetch.end(), name) !=
-                 options.fetch.end();
+    bool named = std::find(options.fetch.begin(), options.fetch.end(), name) != options.fetch.end();
     if (named)
       found.insert(name);
     if (!options.outputs.empty() && (named || options.fetch.empty()))
@@ -171,8 +170,7 @@ void Runner::runSteps() {
       if (Result<void> done = session->step(steps[step]); !done)
         throw Failure{exitStep, where + done.message()};
       orThrow(session->barrier(), exitStep);
-      records[step].seconds.push_back(
-          std::chrono::duration<double>(Clock::now() - begin).count());
+      records[step].seconds.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
       if (repetition + 1 == options.repeat)
         writeOutputs(step, records[step]);
     }
@@ -201,8 +199,8 @@ void Runner::report() const {
     if (options.json)
       continue;
     if (options.repeat > 1)
-      std::printf("step %zu: best %.3f ms, median %.3f ms of %d\n", step, best * 1e3,
-                  median * 1e3, options.repeat);
+      std::printf("step %zu: best %.3f ms, median %.3f ms of %d\n", step, best * 1e3, median * 1e3,
+                  options.repeat);
     else
       std::printf("step %zu: %.3f ms\n", step, best * 1e3);
   }

@@ -1,9 +1,11 @@
 //===- dougong-translate.cpp - ONNX files to and from textual IR ----------===//
 //
-//   dougong-translate --onnx-to-mlir model.onnx
-//   dougong-translate --onnx-graph-to-mlir model.onnx    weight files may be missing
-//   dougong-translate --mlir-to-onnx model.mlir          weights inside the model
-//   dougong-translate --check-onnx-list paths.txt        one verdict for each model
+//   dougong-translate --onnx-to-mlir model.onnx -o model.mlir
+//   dougong-translate --mlir-to-onnx model.mlir -o model.onnx
+//   dougong-translate --check a.onnx b.onnx ...     "ok PATH" or "refused PATH: reason"
+//   dougong-translate --check-list paths.txt        the same for the paths of a list
+//
+// Not MlirTranslateMain: that reads its input whole, weights and all.
 //
 //===----------------------------------------------------------------------===//
 #include "dougong/Export/Export.h"
@@ -11,75 +13,131 @@
 #include "dougong/Registration.h"
 
 #include "mlir/IR/Diagnostics.h"
-#include "mlir/Tools/mlir-translate/MlirTranslateMain.h"
-#include "mlir/Tools/mlir-translate/Translation.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/SourceMgr.h"
+
+#include <CLI/CLI.hpp>
 
 using namespace mlir;
 
 namespace {
 
-/// Weights are referenced by file, so the importer needs the path, which is the
-/// name of the main buffer.
-OwningOpRef<Operation *> importFile(const std::shared_ptr<llvm::SourceMgr> &sources,
-                                    MLIRContext *context, dougong::ImportOptions options) {
-  StringRef path = sources->getMemoryBuffer(sources->getMainFileID())->getBufferIdentifier();
-  if (path == "-" || path == "<stdin>") {
-    emitError(UnknownLoc::get(context))
-        << "a model cannot be read from standard input: its weights are found by its path";
-    return {};
+struct Options {
+  std::vector<std::string> inputs;
+  std::string output = "-";
+  bool toMlir = false, toOnnx = false, check = false, checkList = false;
+  bool allowMissingData = false, embedWeights = false, printLocations = false;
+};
+
+bool writeText(ModuleOp module, const Options &options) {
+  std::error_code error;
+  llvm::raw_fd_ostream stream(options.output, error);
+  if (error) {
+    llvm::errs() << "error: file '" << options.output
+                 << "' cannot be written: " << error.message() << "\n";
+    return false;
   }
-  return dougong::importModel(path, *context, options);
+  OpPrintingFlags flags;
+  if (options.printLocations)
+    flags.enableDebugInfo();
+  module.print(stream, flags);
+  return true;
 }
 
-/// Imports each model that a list names (one path a line), and prints
-/// "ok PATH" or "refused PATH: reason". Fails only if a path is empty.
-OwningOpRef<Operation *> checkList(const std::shared_ptr<llvm::SourceMgr> &sources,
-                                   MLIRContext *context) {
-  SmallVector<StringRef> lines;
-  sources->getMemoryBuffer(sources->getMainFileID())->getBuffer().split(lines, '\n', -1, false);
-  for (StringRef path : lines) {
-    MLIRContext own(context->getDialectRegistry(), MLIRContext::Threading::DISABLED);
+bool importOne(const Options &options, MLIRContext &context) {
+  OwningOpRef<ModuleOp> module = dougong::importModel(
+      options.inputs[0], context, {/*allowMissingData=*/options.allowMissingData});
+  return module && writeText(*module, options);
+}
+
+bool exportOne(const Options &options, MLIRContext &context) {
+  OwningOpRef<ModuleOp> module =
+      parseSourceFile<ModuleOp>(options.inputs[0], ParserConfig(&context));
+  if (!module)
+    return false;
+  if (options.output != "-" && !options.embedWeights)
+    return succeeded(dougong::exportModel(*module, options.output));
+  std::error_code error;
+  llvm::raw_fd_ostream stream(options.output, error);
+  if (error) {
+    llvm::errs() << "error: file '" << options.output
+                 << "' cannot be written: " << error.message() << "\n";
+    return false;
+  }
+  return succeeded(dougong::exportModel(*module, stream));
+}
+
+/// Imports each model for its verdict alone. A refusal is no failure.
+void checkEach(const std::vector<std::string> &paths, const Options &options,
+               const DialectRegistry &registry) {
+  for (const std::string &path : paths) {
+    MLIRContext context(registry, MLIRContext::Threading::DISABLED);
     std::string reason;
-    ScopedDiagnosticHandler handler(&own, [&](Diagnostic &diagnostic) {
+    ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
       if (diagnostic.getSeverity() == DiagnosticSeverity::Error && reason.empty())
         reason = diagnostic.str();
       return success();
     });
-    if (dougong::importModel(path, own))
+    OwningOpRef<ModuleOp> module =
+        dougong::importModel(path, context, {/*allowMissingData=*/options.allowMissingData});
+    if (module)
       llvm::outs() << "ok " << path << "\n";
     else
-      llvm::outs() << "refused " << path << ": " << reason << "\n";
+      llvm::outs() << "refused " << path << ": " << StringRef(reason).split('\n').first << "\n";
+    llvm::outs().flush();
   }
-  return ModuleOp::create(UnknownLoc::get(context)).getOperation();
+}
+
+bool run(const Options &options) {
+  DialectRegistry registry;
+  dougong::registerDialects(registry);
+  if (options.check || options.checkList) {
+    std::vector<std::string> paths = options.inputs;
+    if (options.checkList) {
+      auto list = llvm::MemoryBuffer::getFile(options.inputs[0]);
+      if (!list) {
+        llvm::errs() << "error: file '" << options.inputs[0]
+                     << "' cannot be read: " << list.getError().message() << "\n";
+        return false;
+      }
+      SmallVector<StringRef> lines;
+      (*list)->getBuffer().split(lines, '\n', -1, /*KeepEmpty=*/false);
+      paths.assign(lines.begin(), lines.end());
+    }
+    checkEach(paths, options, registry);
+    return true;
+  }
+  if (options.inputs.size() != 1) {
+    llvm::errs() << "error: expected 1 input, got " << options.inputs.size() << "\n";
+    return false;
+  }
+  MLIRContext context(registry);
+  context.loadAllAvailableDialects();
+  llvm::SourceMgr sources;
+  SourceMgrDiagnosticHandler handler(sources, &context);
+  return options.toMlir ? importOne(options, context) : exportOne(options, context);
 }
 
 } // namespace
 
 int main(int argc, char **argv) {
-  TranslateToMLIRRegistration toMlir(
-      "onnx-to-mlir", "import an ONNX model into the onnx dialect",
-      [](const std::shared_ptr<llvm::SourceMgr> &sources, MLIRContext *context) {
-        return importFile(sources, context, {});
-      },
-      [](DialectRegistry &registry) { dougong::registerDialects(registry); });
-  TranslateToMLIRRegistration graphToMlir(
-      "onnx-graph-to-mlir", "the same for a graph whose weight files may be missing",
-      [](const std::shared_ptr<llvm::SourceMgr> &sources, MLIRContext *context) {
-        return importFile(sources, context, {/*allowMissingData=*/true});
-      },
-      [](DialectRegistry &registry) { dougong::registerDialects(registry); });
-  TranslateToMLIRRegistration checkModels(
-      "check-onnx-list", "import each model of a list of paths and print a verdict for each",
-      [](const std::shared_ptr<llvm::SourceMgr> &sources, MLIRContext *context) {
-        return checkList(sources, context);
-      },
-      [](DialectRegistry &registry) { dougong::registerDialects(registry); });
-  TranslateFromMLIRRegistration toOnnx(
-      "mlir-to-onnx", "export a module of the onnx dialect as an ONNX model, weights inside",
-      [](ModuleOp module, llvm::raw_ostream &stream) {
-        return dougong::exportModel(module, stream);
-      },
-      [](DialectRegistry &registry) { dougong::registerDialects(registry); });
-  return failed(mlirTranslateMain(argc, argv, "Dougong translation driver\n"));
+  Options options;
+  CLI::App app("ONNX models to the onnx dialect and back");
+  app.add_option("inputs", options.inputs, "input files")->required();
+  app.add_option("-o,--output", options.output, "output file; - is standard output");
+  CLI::Option_group *action = app.add_option_group("action");
+  action->add_flag("--onnx-to-mlir", options.toMlir, "import a model");
+  action->add_flag("--mlir-to-onnx", options.toOnnx, "export a module of the onnx dialect");
+  action->add_flag("--check", options.check, "import each input and print a verdict");
+  action->add_flag("--check-list", options.checkList, "the same for each line of the input");
+  action->require_option(1);
+  app.add_flag("--allow-missing-data", options.allowMissingData,
+               "weight files may be missing: for graphs that are planned, not run");
+  app.add_flag("--embed-weights", options.embedWeights,
+               "put weights into the exported model (always done on standard output)");
+  app.add_flag("--mlir-print-debuginfo", options.printLocations,
+               "print locations: they carry the names, documentation and metadata of nodes");
+  CLI11_PARSE(app, argc, argv);
+  return run(options) ? 0 : 1;
 }

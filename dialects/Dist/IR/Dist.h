@@ -31,6 +31,9 @@ namespace dougong::dist {
 inline constexpr llvm::StringLiteral stageAttrName = "dist.stage";
 inline constexpr llvm::StringLiteral inAttrName = "dist.in";
 inline constexpr llvm::StringLiteral outAttrName = "dist.out";
+/// On operators: unit; the cuts of the results end here, users hold them as they
+/// like.
+inline constexpr llvm::StringLiteral closedAttrName = "dist.closed";
 /// On function arguments and results: the sharding, and the type of the whole
 /// value.
 inline constexpr llvm::StringLiteral shardingAttrName = "dist.sharding";

@@ -8,7 +8,10 @@
 
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/SetVector.h"
+
+#include <deque>
 
 namespace dougong::dist {
 
@@ -79,6 +82,18 @@ public:
   /// Spreads all cuts until nothing changes.
   void run();
 
+  /// Nothing spreads over a result any more: users hold it as they like, and the
+  /// partitioner moves the data.
+  void close(mlir::Value result);
+
+  /// Changes from here on can be taken back.
+  void beginTrial();
+  /// Ops whose cuts changed since beginTrial.
+  llvm::SetVector<mlir::Operation *> getTouched() const;
+  /// Values of `touched` ops that a user must gather.
+  unsigned countGathers(const llvm::SetVector<mlir::Operation *> &touched) const;
+  void endTrial(bool keep);
+
   /// What an op wants of an operand, and how it leaves a result.
   Cuts getOperandCuts(mlir::Operation *op, unsigned operand) const;
   Cuts getResultCuts(mlir::Operation *op, unsigned result) const;
@@ -102,7 +117,7 @@ private:
   bool visit(mlir::Operation *op);
   bool mergeIntoFactor(mlir::Operation *op, OpState &state, unsigned factor, const Cut &cut,
                        int64_t unit);
-  bool mergeIntoDim(Cuts &cuts, unsigned dim, const Cut &factor, int64_t unit);
+  bool mergeIntoDim(ValueKey key, unsigned dim, const Cut &factor, int64_t unit);
   bool exchange(mlir::Operation *op, OpState &state, ValueKey key,
                 llvm::ArrayRef<onnx::DimFactors> dims);
   std::optional<std::string> checkFactor(mlir::Operation *op, const OpState &state,
@@ -110,6 +125,7 @@ private:
   std::optional<std::string> cutDim(mlir::Operation *op, llvm::ArrayRef<onnx::DimFactors> dims,
                                     unsigned dim, const Cut &cut);
   Cuts getDimCuts(const OpState &state, llvm::ArrayRef<onnx::DimFactors> dims) const;
+  void enqueue(mlir::Operation *op);
   void enqueueUsers(ValueKey key);
   bool mergeTies();
 
@@ -117,7 +133,20 @@ private:
   llvm::SmallVector<MeshOp> meshes;
   llvm::MapVector<mlir::Operation *, OpState> ops;
   llvm::DenseMap<ValueKey, Cuts> values;
-  llvm::SetVector<mlir::Operation *> worklist;
+  std::deque<mlir::Operation *> worklist;
+  llvm::DenseSet<mlir::Operation *> queued;
+  llvm::DenseSet<mlir::Value> closed;
+  bool started = false;
+
+  /// An old cut: of a factor of an op, or of a dim of a value.
+  struct Change {
+    mlir::Operation *op;
+    ValueKey key;
+    unsigned index;
+    Cut old;
+  };
+  bool inTrial = false;
+  llvm::SmallVector<Change> changes;
   llvm::SmallVector<std::pair<mlir::Value, mlir::Value>> ties;
 };
 

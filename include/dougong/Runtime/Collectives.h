@@ -23,8 +23,8 @@ namespace dougong {
 
 /// What a communication is for; only named in messages.
 struct CallSite {
-  std::int64_t call = -1;         ///< index in the program's call list, or -1
-  const char *node = nullptr;     ///< the ONNX node that it serves, or null
+  std::int64_t call = -1;     ///< index in the program's call list, or -1
+  const char *node = nullptr; ///< the ONNX node that it serves, or null
 };
 
 struct CollectivesOptions {
@@ -69,16 +69,14 @@ public:
                                  dougong_reduction reduction, const CallSite &site) = 0;
   /// `count` elements of every member, in group order.
   virtual Result<void> allGather(int group, const void *source, void *destination,
-                                 std::int64_t count, dougong_dtype dtype,
-                                 const CallSite &site) = 0;
+                                 std::int64_t count, dougong_dtype dtype, const CallSite &site) = 0;
   /// Member m gets elements [m * count, (m + 1) * count) of the reduction.
   virtual Result<void> reduceScatter(int group, const void *source, void *destination,
                                      std::int64_t count, dougong_dtype dtype,
                                      dougong_reduction reduction, const CallSite &site) = 0;
   /// Member m gets the m-th run of `count` elements of every member, in order.
   virtual Result<void> allToAll(int group, const void *source, void *destination,
-                                std::int64_t count, dougong_dtype dtype,
-                                const CallSite &site) = 0;
+                                std::int64_t count, dougong_dtype dtype, const CallSite &site) = 0;
   virtual Result<void> barrier(int group, const CallSite &site) = 0;
 
   /// A started send or receive.
@@ -92,8 +90,7 @@ public:
 
   Result<void> send(int rank, int tag, const void *data, std::size_t bytes,
                     const CallSite &site = {});
-  Result<void> receive(int rank, int tag, void *data, std::size_t bytes,
-                       const CallSite &site = {});
+  Result<void> receive(int rank, int tag, void *data, std::size_t bytes, const CallSite &site = {});
 
   /// Ends the whole job because this rank failed. `threads`: the other ranks'
   /// calls return `message` as an error. `mpi`: prints it, and every process
@@ -107,8 +104,8 @@ struct Collectives::Request {
 };
 
 /// The ends of `ranks` ranks that are threads of this process.
-std::vector<std::unique_ptr<Collectives>> createThreadCollectives(int ranks,
-                                                                  const CollectivesOptions &options);
+std::vector<std::unique_ptr<Collectives>>
+createThreadCollectives(int ranks, const CollectivesOptions &options);
 
 /// Loads the MPI back end and initialises MPI: this process is one rank of
 /// MPI_COMM_WORLD. Fails if the library or MPI is missing. At most once.

@@ -85,7 +85,7 @@ private:
 
   plan::v1::Plan thePlan;
   std::filesystem::path theFolder;
-  std::mutex mutex; // of the rest
+  std::mutex mutex;                                               // of the rest
   std::map<std::string, std::shared_ptr<LoadedProgram>> programs; // by path
   std::map<std::string, std::shared_ptr<MappedFile>> files;       // by path
 };

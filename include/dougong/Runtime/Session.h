@@ -37,7 +37,7 @@ public:
   static Result<std::unique_ptr<Session>> open(std::shared_ptr<Package> package,
                                                const SessionOptions &options);
 
-  virtual int rank() const = 0;      ///< of this process; 0 with threads
+  virtual int rank() const = 0; ///< of this process; 0 with threads
   virtual int worldSize() const = 0;
   virtual int threadsPerRank() const = 0;
 

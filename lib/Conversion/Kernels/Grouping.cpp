@@ -33,11 +33,13 @@ bool haveSameShape(Value a, Value b) {
          aType.getEncoding() == bType.getEncoding();
 }
 
-/// Whether the op reads buffers in the schedule: returns, collectives, and the
-/// data operand of views.
-bool needsBuffer(Operation *op) {
-  return op->hasTrait<OpTrait::IsTerminator>() || dougong::isViewOp(op) ||
-         op->getDialect()->getNamespace() != "onnx";
+/// Whether the schedule reads the operand's buffer: what is returned or sent, and
+/// the data operand of views.
+bool needsBuffer(OpOperand &use) {
+  Operation *op = use.getOwner();
+  if (dougong::isViewOp(op))
+    return use.getOperandNumber() == 0;
+  return op->hasTrait<OpTrait::IsTerminator>() || op->getDialect()->getNamespace() != "onnx";
 }
 
 } // namespace
@@ -74,7 +76,7 @@ SmallVector<dougong::KernelGroup> dougong::groupOperators(Block &block) {
     std::optional<size_t> joined;
     // A constant that the schedule itself reads (returns, sends) needs a buffer.
     bool isKernel = !isScheduleOp(&op) ||
-                    (isa<onnx::ConstantOp>(op) && llvm::any_of(op.getUsers(), needsBuffer));
+                    (isa<onnx::ConstantOp>(op) && llvm::any_of(op.getUses(), needsBuffer));
     if (!isScheduleOp(&op) && isElementwise(&op) && op.getNumResults() == 1)
       for (Value operand : op.getOperands()) {
         Operation *producer = operand.getDefiningOp();

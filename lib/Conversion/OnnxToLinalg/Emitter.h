@@ -236,6 +236,11 @@ public:
       Emitter &, mlir::ValueRange indices, mlir::ValueRange carried)>;
   llvm::SmallVector<mlir::Value> repeatNest(llvm::ArrayRef<mlir::OpFoldResult> shape,
                                             mlir::ValueRange inits, NestBody body);
+  /// The same with one carried value.
+  mlir::Value repeatNest(llvm::ArrayRef<mlir::OpFoldResult> shape, mlir::Value init,
+                         llvm::function_ref<mlir::Value(Emitter &, mlir::ValueRange indices,
+                                                        mlir::Value carried)>
+                             body);
   /// scf.if whose other branch gives `otherwise`.
   llvm::SmallVector<mlir::Value>
   when(mlir::Value condition, mlir::ValueRange otherwise,

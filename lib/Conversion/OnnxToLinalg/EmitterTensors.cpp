@@ -420,6 +420,15 @@ SmallVector<Value> Emitter::repeatNest(ArrayRef<OpFoldResult> shape, ValueRange 
   return nest(*this, inits);
 }
 
+Value Emitter::repeatNest(ArrayRef<OpFoldResult> shape, Value init,
+                          function_ref<Value(Emitter &, ValueRange, Value)> body) {
+  auto results = repeatNest(shape, ValueRange(init),
+                            [&](Emitter &e, ValueRange indices, ValueRange carried) {
+                              return SmallVector<Value>{body(e, indices, carried[0])};
+                            });
+  return results.front();
+}
+
 SmallVector<Value> Emitter::when(Value condition, ValueRange otherwise,
                                  function_ref<SmallVector<Value>(Emitter &)> body) {
   auto op = scf::IfOp::create(

@@ -74,44 +74,6 @@ Value MatrixProduct::compute(Type accumulator, bool aUnsigned, bool bUnsigned) {
   return e.contract(loops, left, right, {init, resultMap()}, {reduction}, aUnsigned, bUnsigned);
 }
 
-Operand MatrixProduct::place(Value tensor, unsigned count, bool isRow) {
-  RankedTensorType type = typeOf(tensor);
-  std::optional<unsigned> own = isRow ? row : column;
-  unsigned rank = type.getRank(), batch = reduction - row.has_value() - column.has_value();
-  SmallVector<AffineExpr> exprs;
-  for (unsigned dim = 0; dim < rank; ++dim) {
-    bool matrix = rank == 1 || dim + 2 >= rank;
-    if (type.getDimSize(dim) == 1)
-      exprs.push_back(e.zero());
-    else if (matrix)
-      exprs.push_back(own ? e.loop(*own) : e.zero());
-    else
-      exprs.push_back(e.loop(batch + 2 - rank + dim));
-  }
-  return {tensor, e.map(count, exprs)};
-}
-
-Value MatrixProduct::computeIntegers(bool aUnsigned, bool bUnsigned, Value aZero, Value bZero) {
-  Type i32 = e.getI32Type();
-  SmallVector<Operand> inputs{left, right};
-  if (aZero)
-    inputs.push_back(perRow(aZero, loops));
-  if (bZero)
-    inputs.push_back(perColumn(bZero, loops));
-  Value init = e.filled(shape, e.constantInt(i32, 0));
-  return e.generic(loops, inputs, Operand{init, resultMap()}, {reduction},
-                   [&](Emitter &e, ValueRange args) {
-                     unsigned next = 2;
-                     Value x = e.convert(args[0], i32, aUnsigned, false);
-                     Value y = e.convert(args[1], i32, bUnsigned, false);
-                     if (aZero)
-                       x = e.sub(x, e.convert(args[next++], i32, aUnsigned, false));
-                     if (bZero)
-                       y = e.sub(y, e.convert(args[next++], i32, bUnsigned, false));
-                     return e.add(args.back(), e.mul(x, y));
-                   });
-}
-
 namespace {
 
 template <typename OpT> Lowered lowerMatMul(OpT op, typename OpT::Adaptor in, Emitter &e) {

@@ -19,16 +19,6 @@ public:
 
   /// The product, summed in type `accumulator`.
   mlir::Value compute(mlir::Type accumulator, bool aUnsigned = false, bool bUnsigned = false);
-  /// The product of integers less their zero points, in i32. `aZero` (`bZero`)
-  /// is null, or a scalar, or one number for each row of A (column of B).
-  mlir::Value computeIntegers(bool aUnsigned, bool bUnsigned, mlir::Value aZero,
-                              mlir::Value bZero);
-  /// A tensor of one number, or of one for each row (column) of A (B), [n] or
-  /// [..., n, 1] ([..., 1, n]), as an operand over `count` loops, of which the
-  /// first ones are those of the product.
-  Operand perRow(mlir::Value tensor, unsigned count) { return place(tensor, count, true); }
-  Operand perColumn(mlir::Value tensor, unsigned count) { return place(tensor, count, false); }
-
   /// Map from loops to dims of the result.
   mlir::AffineMap resultMap();
 
@@ -37,9 +27,6 @@ public:
   Operand left, right;
   unsigned loops, reduction;
   std::optional<unsigned> row, column; ///< loops of the matrix dims, if any
-
-private:
-  Operand place(mlir::Value tensor, unsigned count, bool isRow);
 };
 
 } // namespace dougong::onnx

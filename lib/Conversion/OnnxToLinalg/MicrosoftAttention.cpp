@@ -1,4 +1,436 @@
-//===- MicrosoftAttention.cpp - attention of com.microsoft ----------------===//
-#include "Patterns.h"
+//===- MicrosoftAttention.cpp - attention of com.microsoft -----------------===//
+#include "Attention.h"
+#include "Recurrent.h"
+#include "Rotary.h"
 
-void dougong::onnx::populateMicrosoftAttentionPatterns(PatternSet &) {}
+using namespace mlir;
+using namespace dougong::onnx;
+
+using Compare = Emitter::Compare;
+
+namespace {
+
+/// `bias` ([batch or 1, heads or 1, queries, keys]) over the loops of attention.
+/// `sameBatch`: its first dim is known to be the batch if it is not 1.
+Operand placeBias(Emitter &e, const AttentionProblem &p, Value bias, bool sameBatch) {
+  AttentionLoops at = p.loops();
+  RankedTensorType type = typeOf(bias);
+  if (type.isDynamicDim(0) && !sameBatch) {
+    // May be 1 at run time.
+    Extents shape = e.extentsOf(bias);
+    shape[0] = p.batch;
+    Value source = bias;
+    Value last = e.sub(e.index(e.extentsOf(source)[0]), e.index(int64_t{1}));
+    bias = e.pointwise(shape, type.getElementType(), {}, [&](Emitter &e, ValueRange) {
+      Value where[] = {e.min(e.loopIndex(0), last), e.loopIndex(1), e.loopIndex(2),
+                       e.loopIndex(3)};
+      return e.extract(source, where);
+    });
+  }
+  SmallVector<AffineExpr> exprs{type.getDimSize(0) == 1 ? e.zero() : e.loop(at.batch)};
+  if (type.getDimSize(1) == 1) {
+    exprs.push_back(e.zero());
+  } else {
+    exprs.push_back(e.loop(at.head));
+    if (at.grouped) {
+      bias = e.splitDim(bias, 1, {e.attr(p.keyHeads), e.attr(p.queryHeads / p.keyHeads)});
+      exprs.push_back(e.loop(at.group));
+    }
+  }
+  exprs.push_back(type.getDimSize(2) == 1 ? e.zero() : e.loop(at.query()));
+  exprs.push_back(e.loop(at.key()));
+  return {bias, e.map(at.count(), exprs)};
+}
+
+/// Whether dim 0 of both types is one extent.
+bool haveSameBatch(Value a, Value b) {
+  auto name = [](Value value) -> Attribute {
+    auto type = cast<RankedTensorType>(value.getType());
+    if (!type.isDynamicDim(0))
+      return IntegerAttr::get(IndexType::get(type.getContext()), type.getDimSize(0));
+    auto dims = dyn_cast_if_present<DimsAttr>(type.getEncoding());
+    return dims ? Attribute(dims.getExprs()[0]) : Attribute();
+  };
+  return name(a) && name(a) == name(b);
+}
+
+/// x / sqrt(mean(x^2) + epsilon) * weight along the last dim of [b, s, h, d].
+Value normalizeHeads(Emitter &e, Value x, ArrayRef<OpFoldResult> shape, Value weight,
+                     double epsilon) {
+  Type element = typeOf(x).getElementType(), f32 = e.getF32Type();
+  AffineMap all = e.identity(4), kept = e.mapOf(4, {0, 1, 2});
+  Value squares = e.reduce(x, shape, {3}, e.constant(f32, 0), [&](Emitter &e, ValueRange args) {
+    Value value = e.toFloatType(args[0], f32);
+    return e.addReassoc(args[1], e.mul(value, value));
+  });
+  Value size = e.convert(arith::IndexCastOp::create(e, e.getI64Type(), e.index(shape[3])), f32,
+                         false, false);
+  return e.pointwise(shape, element, {{x, all}, {squares, kept}, {weight, e.mapOf(4, {3})}},
+                     [&](Emitter &e, ValueRange args) {
+                       Value mean = e.add(e.div(args[1], size), e.constant(f32, epsilon));
+                       Value root = math::SqrtOp::create(e, mean);
+                       Value y = e.div(e.toFloatType(args[0], f32), root);
+                       return e.toFloatType(e.mul(y, e.toFloatType(args[2], f32)), element);
+                     });
+}
+
+/// The cache after a step, [batch, heads, total, size]: the valid part of `past`
+/// (of `lengths[b]` places), then `fresh` [batch, heads, new, size], then zeros.
+Value extendCache(Emitter &e, Value past, Value fresh, Value lengths,
+                  ArrayRef<OpFoldResult> shape) {
+  Value cache = e.empty(shape, typeOf(fresh).getElementType());
+  OpFoldResult count = e.extentsOf(fresh)[2];
+  Extents strides(4, e.attr(1));
+  return e
+      .repeat(shape[0], cache,
+              [&](Emitter &e, Value batch, ValueRange carried) {
+                OpFoldResult length = e.toIndex(e.extract(lengths, batch));
+                Extents offsets{OpFoldResult(batch), e.attr(0), e.attr(0), e.attr(0)};
+                Extents sizes{e.attr(1), shape[1], length, shape[3]};
+                Value old = tensor::ExtractSliceOp::create(e, past, offsets, sizes, strides);
+                Value result =
+                    tensor::InsertSliceOp::create(e, old, carried[0], offsets, sizes, strides);
+                sizes[2] = count;
+                Value part = tensor::ExtractSliceOp::create(e, fresh, offsets, sizes, strides);
+                offsets[2] = length;
+                result = tensor::InsertSliceOp::create(e, part, result, offsets, sizes, strides);
+                offsets[2] = e.addSizes(length, count);
+                sizes[2] = e.subSizes(shape[2], offsets[2]);
+                Value rest = tensor::ExtractSliceOp::create(e, result, offsets, sizes, strides);
+                Value zero = e.constant(typeOf(fresh).getElementType(), 0);
+                rest = linalg::FillOp::create(e, ValueRange{zero}, ValueRange{rest}).getResult(0);
+                return SmallVector<Value>{tensor::InsertSliceOp::create(e, rest, result, offsets,
+                                                                        sizes, strides)};
+              })
+      .front();
+}
+
+Lowered lowerGroupQueryAttention(MsGroupQueryAttentionOp op, MsGroupQueryAttentionOp::Adaptor in,
+                                 Emitter &e) {
+  if (op.getKQuantType() != "NONE" || op.getVQuantType() != "NONE" || op.getKvCacheBitWidth() != 0)
+    return Lowered::refuse("a quantised cache is not supported");
+  if (present(op->getResult(3)) || op.getQkOutput() != 0)
+    return Lowered::refuse("output_qk is not supported");
+  auto queryType = cast<RankedTensorType>(op.getQuery().getType());
+  AttentionProblem p;
+  p.element = resultElement(op);
+  p.queryHeads = op.getNumHeads();
+  p.keyHeads = op.getKvNumHeads();
+  if (queryType.getRank() != 3 || p.keyHeads < 1 || p.queryHeads % p.keyHeads)
+    return Lowered::refuse("expected a query of rank 3 and num_heads a multiple of kv_num_heads, "
+                           "got " +
+                           Twine(p.queryHeads) + " and " + Twine(p.keyHeads));
+  p.batch = e.extent(queryType, 0);
+  p.queries = e.extent(queryType, 1);
+  OpFoldResult size = e.floorDivSizes(e.extent(resultType(op), 2), e.attr(p.queryHeads));
+  p.headSize = p.valueSize = size;
+  Value q = in.getQuery(), k = in.getKey(), v = in.getValue();
+  if (!present(k)) {
+    OpFoldResult width = e.mulSizes(size, e.attr(p.keyHeads));
+    OpFoldResult hidden = e.mulSizes(size, e.attr(p.queryHeads));
+    Value packed = q;
+    q = e.slice(packed, 2, e.attr(0), hidden);
+    k = e.slice(packed, 2, hidden, width);
+    v = e.slice(packed, 2, e.addSizes(hidden, width), width);
+  }
+  q = e.splitDim(q, 2, {e.attr(p.queryHeads), size});
+  k = e.splitDim(k, 2, {e.attr(p.keyHeads), size});
+  v = e.splitDim(v, 2, {e.attr(p.keyHeads), size});
+  Extents qShape{p.batch, p.queries, e.attr(p.queryHeads), size};
+  Extents kShape{p.batch, p.queries, e.attr(p.keyHeads), size};
+  double epsilon = op.getQkNormEpsilon().convertToFloat();
+  if (present(in.getQNormWeight()))
+    q = normalizeHeads(e, q, qShape, in.getQNormWeight(), epsilon);
+  if (present(in.getKNormWeight()))
+    k = normalizeHeads(e, k, kShape, in.getKNormWeight(), epsilon);
+
+  // Places of the cache in use before this step: none for a prompt, which is
+  // told by as many new places as there are in all.
+  bool hasPast = present(in.getPastKey()), known = present(op.getPresentKey());
+  if (hasPast && !known)
+    return Lowered::refuse("a past without a present is not supported");
+  p.keys = known ? e.extent(op.getPresentKey().getType(), 2) : p.queries;
+  Value queries = e.index(p.queries), none = e.index(int64_t{0});
+  Value before; // i64 [batch]
+  if (hasPast) {
+    Value total = in.getTotalSequenceLength();
+    SmallVector<Value> first(typeOf(total).getRank(), none);
+    Value isPrompt = e.compare(Compare::Equal, e.toIndex(e.extract(total, first)), queries);
+    Value room = e.min(e.index(e.extent(op.getPastKey().getType(), 2)),
+                       e.sub(e.index(p.keys), queries));
+    Value lengths = in.getSeqlensK();
+    if (typeOf(lengths).getRank() == 2)
+      lengths = e.joinDims(lengths, 0, 1);
+    before = e.pointwise({p.batch}, e.getI64Type(), {{lengths, e.identity(1)}},
+                         [&](Emitter &e, ValueRange args) {
+                           Value last = e.add(e.toIndex(args[0]), e.index(int64_t{1}));
+                           Value used = e.max(e.min(e.sub(last, queries), room), none);
+                           used = e.select(isPrompt, none, used);
+                           return arith::IndexCastOp::create(e, e.getI64Type(), used).getResult();
+                         });
+  } else {
+    before = e.filled({p.batch}, e.constantInt(e.getI64Type(), 0));
+  }
+
+  if (op.getDoRotary()) {
+    Extents grid{p.batch, p.queries};
+    Value positions = in.getPositionIds();
+    if (!present(positions))
+      positions = e.pointwise(grid, e.getI64Type(), {{before, e.mapOf(2, {0})}},
+                              [](Emitter &e, ValueRange args) {
+                                Value here = arith::IndexCastOp::create(e, e.getI64Type(),
+                                                                        e.loopIndex(1));
+                                return e.add(args[0], here);
+                              });
+    Extents angles{p.batch, p.queries, e.extentsOf(in.getCosCache())[1]};
+    Value cosines = gatherPositions(e, in.getCosCache(), positions, angles);
+    Value sines = gatherPositions(e, in.getSinCache(), positions, angles);
+    bool interleaved = op.getRotaryInterleaved() != 0;
+    q = rotate(e, q, qShape, 1, cosines, sines, interleaved);
+    k = rotate(e, k, kShape, 1, cosines, sines, interleaved);
+  }
+  Value freshKey = e.transpose(k, {0, 2, 1, 3}), freshValue = e.transpose(v, {0, 2, 1, 3});
+  Extents cacheShape{p.batch, e.attr(p.keyHeads), p.keys, size};
+  p.q = q;
+  p.queryHeadsFirst = false;
+  p.k = hasPast ? extendCache(e, in.getPastKey(), freshKey, before, cacheShape) : freshKey;
+  p.v = hasPast ? extendCache(e, in.getPastValue(), freshValue, before, cacheShape) : freshValue;
+  if (auto scale = op.getScale(); scale && scale->convertToFloat() != 0)
+    p.scale = scale->convertToFloat();
+  p.softcap = op.getSoftcap().has_value() ? op.getSoftcap()->convertToFloat() : 0;
+  if (present(in.getHeadSink()))
+    p.sink = in.getHeadSink();
+  else if (op.getSmoothSoftmax() > 0)
+    p.sink = e.filled({e.attr(p.queryHeads)}, e.constant(p.element, 0));
+  if (present(in.getAttentionBias()))
+    p.mask = placeBias(e, p, in.getAttentionBias(),
+                       haveSameBatch(op.getAttentionBias(), op.getQuery()));
+  int64_t window = op.getLocalWindowSize();
+  p.takesPart = [&](Emitter &e, Value batch, Value query, Value key) -> Value {
+    Value position = e.add(e.toIndex(e.extract(before, batch)), query);
+    Value keep = e.compare(Compare::LessEqual, key, position);
+    if (window <= 0)
+      return keep;
+    Value near = e.compare(Compare::Greater, e.add(key, e.index(window)), position);
+    return arith::AndIOp::create(e, keep, near);
+  };
+  AttentionResult result = computeAttention(e, p);
+  return {e.joinDims(result.output, 2, 3), p.k, p.v, Value()};
+}
+
+/// Whether each key may be seen, as a float to add: 0 or `filter`. Masks are
+/// lengths [batch], or numbers that are 0 at padding [batch, keys] or [batch,
+/// queries, keys]. With `bias`, their sum in four dims. Nothing and a refusal
+/// for other forms.
+struct PaddingMask {
+  std::optional<Operand> operand;
+  std::string refusal;
+};
+
+PaddingMask placePadding(Emitter &e, const AttentionProblem &p, Value mask, Value bias,
+                         bool sameBatch, double filter) {
+  AttentionLoops at = p.loops();
+  PaddingMask result;
+  if (!present(mask)) {
+    if (present(bias))
+      result.operand = placeBias(e, p, bias, sameBatch);
+    return result;
+  }
+  RankedTensorType type = typeOf(mask);
+  Type f32 = e.getF32Type();
+  auto batchSize = getConstantIntValue(p.batch);
+  if (type.getRank() > 3 ||
+      (batchSize && !type.isDynamicDim(0) && type.getDimSize(0) != *batchSize)) {
+    result.refusal = "a mask of this form is not supported";
+    return result;
+  }
+  bool threeDims = type.getRank() == 3;
+  Extents shape{p.batch, threeDims ? p.queries : OpFoldResult(e.attr(1)), p.keys};
+  SmallVector<AffineExpr> from{e.loop(0)};
+  if (threeDims)
+    from.push_back(e.loop(1));
+  if (type.getRank() > 1)
+    from.push_back(e.loop(2));
+  Value added = e.pointwise(shape, f32, {{mask, e.map(3, from)}}, [&](Emitter &e, ValueRange args) {
+    Value seen = type.getRank() == 1
+                     ? e.compare(Compare::Less, e.loopIndex(2), e.toIndex(args[0]))
+                     : e.compare(Compare::NotEqual, args[0], e.constantInt(args[0].getType(), 0));
+    return e.select(seen, e.constant(f32, 0), e.constant(f32, filter));
+  });
+  AffineExpr row = threeDims ? e.loop(at.query()) : e.zero();
+  if (!present(bias)) {
+    result.operand = Operand{added, e.map(at.count(), {e.loop(at.batch), row, e.loop(at.key())})};
+    return result;
+  }
+  Operand other = placeBias(e, p, bias, sameBatch);
+  Extents full{p.batch, e.attr(p.queryHeads), p.queries, p.keys};
+  AffineExpr fullRow = threeDims ? e.loop(2) : e.zero();
+  Value sum = e.pointwise(full, f32,
+                          {{added, e.map(4, {e.loop(0), fullRow, e.loop(3)})}, other},
+                          [&](Emitter &e, ValueRange args) {
+                            return e.add(args[0], e.toFloatType(args[1], f32));
+                          });
+  result.operand = Operand{sum, e.identity(4)};
+  return result;
+}
+
+/// Key or value with the past before it: heads first.
+Value appendPast(Emitter &e, Value past, Value fresh, ArrayRef<OpFoldResult> shape) {
+  return present(past) ? e.concat({past, fresh}, 2, shape) : fresh;
+}
+
+void useCausality(AttentionProblem &p, bool causal, OpFoldResult past) {
+  if (!causal)
+    return;
+  p.takesPart = [past](Emitter &e, Value, Value query, Value key) -> Value {
+    return e.compare(Compare::LessEqual, key, e.add(query, e.index(past)));
+  };
+}
+
+/// x plus part [offset, offset + size of its last dim) of `bias`.
+Value addBiasPart(Emitter &e, Value x, Value bias, OpFoldResult offset) {
+  if (!present(bias))
+    return x;
+  unsigned rank = typeOf(x).getRank();
+  Type element = typeOf(x).getElementType();
+  Extents shape = e.extentsOf(x);
+  Value part = e.slice(bias, 0, offset, shape.back());
+  return e.pointwise(shape, element, {{x, e.identity(rank)}, {part, e.mapOf(rank, {rank - 1})}},
+                     [&](Emitter &e, ValueRange args) {
+                       return e.toFloatType(e.add(e.widen(args[0]), e.widen(args[1])), element);
+                     });
+}
+
+Lowered lowerMultiHeadAttention(MsMultiHeadAttentionOp op, MsMultiHeadAttentionOp::Adaptor in,
+                                Emitter &e) {
+  auto queryType = cast<RankedTensorType>(op.getQuery().getType());
+  if (queryType.getRank() != 3 || !present(in.getKey()) || !present(in.getValue()))
+    return Lowered::refuse("packed query, key and value are not supported");
+  if (present(in.getPastSequenceLength()) || present(in.getCacheIndirection()) ||
+      present(op->getResult(3)))
+    return Lowered::refuse("past_sequence_length, cache_indirection and qk are not supported");
+  auto keyType = cast<RankedTensorType>(op.getKey().getType());
+  auto valueType = cast<RankedTensorType>(op.getValue().getType());
+  AttentionProblem p;
+  p.element = resultElement(op);
+  p.queryHeads = p.keyHeads = op.getNumHeads();
+  OpFoldResult heads = e.attr(p.queryHeads);
+  p.batch = e.extent(queryType, 0);
+  p.queries = e.extent(queryType, 1);
+  p.headSize = e.floorDivSizes(e.extent(queryType, 2), heads);
+  Value q = addBiasPart(e, in.getQuery(), in.getBias(), e.attr(0));
+  p.q = splitHeads(e, q, p.queryHeads);
+  p.queryHeadsFirst = false;
+  Value k = in.getKey(), v = in.getValue();
+  OpFoldResult length;
+  if (keyType.getRank() == 3) {
+    OpFoldResult hidden = e.extent(queryType, 2);
+    k = splitHeads(e, addBiasPart(e, k, in.getBias(), hidden), p.queryHeads);
+    v = splitHeads(e, addBiasPart(e, v, in.getBias(), e.mulSizes(hidden, e.attr(2))), p.queryHeads);
+    k = e.transpose(k, {0, 2, 1, 3});
+    v = e.transpose(v, {0, 2, 1, 3});
+    length = e.extent(keyType, 1);
+    p.valueSize = e.floorDivSizes(e.extent(valueType, 2), heads);
+  } else {
+    length = e.extent(keyType, 2);
+    p.valueSize = e.extent(valueType, 3);
+  }
+  OpFoldResult past = e.attr(0);
+  if (present(in.getPastKey()))
+    past = e.extent(op.getPastKey().getType(), 2);
+  p.keys = present(op.getPresentKey()) ? e.extent(op.getPresentKey().getType(), 2)
+                                       : e.addSizes(past, length);
+  p.k = appendPast(e, in.getPastKey(), k, {p.batch, heads, p.keys, p.headSize});
+  p.v = appendPast(e, in.getPastValue(), v, {p.batch, heads, p.keys, p.valueSize});
+  if (auto scale = op.getScale(); scale && scale->convertToFloat() != 0)
+    p.scale = scale->convertToFloat();
+  useCausality(p, op.getUnidirectional() != 0, past);
+  bool sameBatch = present(op.getAttentionBias()) &&
+                   haveSameBatch(op.getAttentionBias(), op.getQuery());
+  PaddingMask mask = placePadding(e, p, in.getKeyPaddingMask(), in.getAttentionBias(), sameBatch,
+                                  op.getMaskFilterValue().convertToFloat());
+  if (!mask.refusal.empty())
+    return Lowered::refuse(mask.refusal);
+  p.mask = mask.operand;
+  AttentionResult result = computeAttention(e, p);
+  return {e.joinDims(result.output, 2, 3), p.k, p.v, Value()};
+}
+
+Lowered lowerPackedAttention(MsAttentionOp op, MsAttentionOp::Adaptor in, Emitter &e) {
+  if (present(in.getPastSequenceLength()) || op.getPastPresentShareBuffer() || op.getDoRotary())
+    return Lowered::refuse("a shared buffer of past and present, and do_rotary, are not supported");
+  auto inputType = cast<RankedTensorType>(op.getInput().getType());
+  RankedTensorType weights = typeOf(in.getWeights());
+  if (inputType.getRank() != 3 || weights.getRank() != 2 || weights.isDynamicDim(1))
+    return Lowered::refuse("expected an input of rank 3 and weights of static width");
+  int64_t width = weights.getDimSize(1), heads = op.getNumHeads();
+  SmallVector<int64_t> sizes(3, width / 3);
+  if (auto given = op.getQkvHiddenSizes(); given && given->size() == 3)
+    sizes.assign(given->begin(), given->end());
+  if (heads < 1 || sizes[0] != sizes[1] || sizes[0] + sizes[1] + sizes[2] != width ||
+      sizes[0] % heads || sizes[2] % heads)
+    return Lowered::refuse("weights of width " + Twine(width) + " do not fit " + Twine(heads) +
+                           " heads");
+  AttentionProblem p;
+  p.element = resultElement(op);
+  p.queryHeads = p.keyHeads = heads;
+  p.batch = e.extent(inputType, 0);
+  p.queries = e.extent(inputType, 1);
+  p.headSize = e.attr(sizes[0] / heads);
+  p.valueSize = e.attr(sizes[2] / heads);
+  Type compute = getComputeType(p.element);
+  Extents shape{p.batch, p.queries, e.attr(width)};
+  Value init = e.filled(shape, e.constant(compute, 0));
+  Value all = e.contract(4, {in.getInput(), e.mapOf(4, {0, 1, 3})},
+                         {in.getWeights(), e.mapOf(4, {3, 2})}, {init, e.mapOf(4, {0, 1, 2})}, {3});
+  all = addBiasPart(e, all, in.getBias(), e.attr(0));
+  all = e.convertTensor(all, p.element);
+  int64_t offset = 0;
+  SmallVector<Value> parts;
+  for (int64_t size : sizes) {
+    parts.push_back(splitHeads(e, e.slice(all, 2, e.attr(offset), e.attr(size)), heads));
+    offset += size;
+  }
+  p.q = parts[0];
+  p.queryHeadsFirst = false;
+  Value k = e.transpose(parts[1], {0, 2, 1, 3}), v = e.transpose(parts[2], {0, 2, 1, 3});
+  OpFoldResult past = e.attr(0);
+  Value pastKey, pastValue;
+  if (present(in.getPast())) {
+    past = e.extent(op.getPast().getType(), 3);
+    pastKey = takePart(e, in.getPast(), 0, e.attr(0));
+    pastValue = takePart(e, in.getPast(), 0, e.attr(1));
+  }
+  bool wantsPresent = present(op->getResult(1));
+  p.keys = wantsPresent ? e.extent(op->getResult(1).getType(), 3) : e.addSizes(past, p.queries);
+  Extents cache{p.batch, e.attr(heads), p.keys, p.headSize};
+  p.k = pastKey ? appendPast(e, pastKey, k, cache) : k;
+  cache[3] = p.valueSize;
+  p.v = pastValue ? appendPast(e, pastValue, v, cache) : v;
+  if (auto scale = op.getScale(); scale && scale->convertToFloat() != 0)
+    p.scale = scale->convertToFloat();
+  useCausality(p, op.getUnidirectional() != 0, past);
+  bool sameBatch = present(op.getAttentionBias()) &&
+                   haveSameBatch(op.getAttentionBias(), op.getInput());
+  PaddingMask mask = placePadding(e, p, in.getMaskIndex(), in.getAttentionBias(), sameBatch,
+                                  op.getMaskFilterValue().convertToFloat());
+  if (!mask.refusal.empty())
+    return Lowered::refuse(mask.refusal);
+  p.mask = mask.operand;
+  AttentionResult result = computeAttention(e, p);
+  Value presentCache;
+  if (wantsPresent) {
+    SmallVector<Value> both{e.keepDims(p.k, {0}), e.keepDims(p.v, {0})};
+    Extents whole{e.attr(2), p.batch, e.attr(heads), p.keys, p.headSize};
+    presentCache = e.concat(both, 0, whole);
+  }
+  return {e.joinDims(result.output, 2, 3), presentCache};
+}
+
+} // namespace
+
+void dougong::onnx::populateMicrosoftAttentionPatterns(PatternSet &set) {
+  set.add<MsGroupQueryAttentionOp>(lowerGroupQueryAttention);
+  set.add<MsMultiHeadAttentionOp>(lowerMultiHeadAttention);
+  set.add<MsAttentionOp>(lowerPackedAttention);
+}

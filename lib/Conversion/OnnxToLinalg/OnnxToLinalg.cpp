@@ -56,6 +56,9 @@ void dougong::populateOnnxToLinalgPatterns(RewritePatternSet &patterns,
   populateRotaryPatterns(set);
   populateAttentionPatterns(set);
   populateQuantizePatterns(set);
+  populateQuantizedMatMulPatterns(set);
+  populateQuantizedConvPatterns(set);
+  populateQuantizedElementwisePatterns(set);
   populateRecurrentPatterns(set);
   populateTopKPatterns(set);
   populateMixturePatterns(set);

@@ -1,256 +1,227 @@
-//===- Quantize.cpp - quantisation with scales and zero points ------------===//
+//===- Quantize.cpp - QuantizeLinear, DequantizeLinear, their dynamic form ===//
 #include "Quantize.h"
 
 using namespace mlir;
 using namespace dougong::onnx;
 
-Value dougong::onnx::scalarOf(Emitter &e, Value tensor) {
-  SmallVector<Value> at(typeOf(tensor).getRank(), e.index(int64_t{0}));
+Value dougong::onnx::onlyElement(Emitter &e, Value tensor) {
+  SmallVector<Value> at(typeOf(tensor).getRank());
+  for (Value &index : at)
+    index = e.index(int64_t{0});
   return e.extract(tensor, at);
 }
 
-DynamicQuantized dougong::onnx::quantizeDynamically(Emitter &e, Value x,
-                                                    ArrayRef<OpFoldResult> shape) {
-  Type f32 = e.getF32Type(), i8 = e.getI8Type();
-  SmallVector<unsigned> all = llvm::to_vector(llvm::seq<unsigned>(0, shape.size()));
-  // The range holds 0, which is also where the reductions start.
-  Value none = e.constant(f32, 0);
-  Value top = e.extract(e.reduce(x, shape, all, none, [](Emitter &e, ValueRange args) {
-    return e.maxNum(args[1], args[0]);
-  }));
-  Value bottom = e.extract(e.reduce(x, shape, all, none, [](Emitter &e, ValueRange args) {
-    return arith::MinNumFOp::create(e, args[1], args[0]).getResult();
-  }));
-  Value range = e.div(e.sub(top, bottom), e.constant(f32, 255));
-  Value isZero = e.compare(Emitter::Compare::Equal, range, none);
-  DynamicQuantized result;
-  result.scale = e.select(isZero, e.constant(f32, 1), range);
-  Value origin = e.div(arith::NegFOp::create(e, bottom).getResult(), result.scale);
-  result.zeroPoint = e.quantize(origin, Value(), i8, true);
-  result.values = e.pointwise(shape, i8, {{x, e.identity(shape.size())}},
-                              [&](Emitter &e, ValueRange args) {
-                                Value scaled = e.div(args[0], result.scale);
-                                return e.quantize(scaled, result.zeroPoint, i8, true);
-                              });
+bool dougong::onnx::isZeroPointNone(Value zeroPoint) {
+  if (!present(zeroPoint))
+    return true;
+  auto known = getConstantInts(zeroPoint);
+  return known && llvm::all_of(*known, [](int64_t value) { return value == 0; });
+}
+
+bool dougong::onnx::isQuantizedInteger(Type element) {
+  auto integer = dyn_cast<IntegerType>(element);
+  return integer && integer.getWidth() > 1 && integer.getWidth() <= 32;
+}
+
+Operand dougong::onnx::placeParameter(Emitter &e, Value parameter, unsigned loops,
+                                      std::optional<unsigned> dim) {
+  RankedTensorType type = typeOf(parameter);
+  SmallVector<AffineExpr> exprs;
+  if (type.getRank() == 1)
+    exprs.push_back(dim && type.getDimSize(0) != 1 ? e.loop(*dim) : e.zero());
+  // Of higher rank: aligned to the nest as operands of a broadcast are.
+  for (int64_t i = 0, rank = type.getRank(); rank > 1 && i < rank; ++i)
+    exprs.push_back(type.getDimSize(i) == 1 ? e.zero() : e.loop(loops - rank + i));
+  return {parameter, e.map(loops, exprs)};
+}
+
+Value Quantization::dequantize(Emitter &e, Value x) const {
+  Value wide = e.convert(x, e.getI32Type(), isUnsigned, false);
+  if (zero)
+    wide = e.sub(wide, e.convert(zero, e.getI32Type(), isUnsigned, false));
+  return e.mul(e.convert(wide, e.getF32Type(), false, false), scale);
+}
+
+Value Quantization::quantize(Emitter &e, Value real, Type to) const {
+  return e.quantize(e.div(real, scale), zero, to, isUnsigned);
+}
+
+Quantization dougong::onnx::wholeTensor(Emitter &e, Value data, Value scale, Value zero) {
+  Quantization result;
+  result.scale = e.toFloatType(onlyElement(e, scale), e.getF32Type());
+  if (present(zero))
+    result.zero = onlyElement(e, zero);
+  result.isUnsigned = isUnsigned(data);
   return result;
+}
+
+DynamicQuantization dougong::onnx::quantizeDynamically(Emitter &e, Value x) {
+  Type f32 = e.getF32Type(), i8 = e.getI8Type();
+  Extents shape = e.extentsOf(x);
+  unsigned rank = shape.size();
+  SmallVector<unsigned> all = llvm::to_vector(llvm::seq<unsigned>(0, rank));
+  // From 0: the range includes it.
+  Value low = e.reduce(x, shape, all, e.constant(f32, 0), [](Emitter &e, ValueRange args) {
+    return arith::MinNumFOp::create(e, args[1], e.widen(args[0])).getResult();
+  });
+  Value high = e.reduce(x, shape, all, e.constant(f32, 0), [](Emitter &e, ValueRange args) {
+    return e.maxNum(args[1], e.widen(args[0]));
+  });
+  AffineMap scalar = e.map(0, {});
+  auto parameters = e.pointwiseMulti(
+      {}, {f32, i8}, {{low, scalar}, {high, scalar}},
+      [&](Emitter &e, ValueRange args) -> SmallVector<Value> {
+        Value flat = e.compare(Emitter::Compare::Equal, args[0], args[1]);
+        Value step = e.div(e.sub(args[1], args[0]), e.constant(f32, 255));
+        Value scale = e.select(flat, e.constant(f32, 1), step);
+        Value zero = e.div(e.sub(e.constant(f32, 0), args[0]), scale);
+        return {scale, e.quantize(zero, Value(), i8, /*toUnsigned=*/true)};
+      });
+  AffineMap none = e.map(rank, {});
+  Value elements = e.pointwise(
+      shape, i8, {{x, e.identity(rank)}, {parameters[0], none}, {parameters[1], none}},
+      [&](Emitter &e, ValueRange args) {
+        return e.quantize(e.div(e.widen(args[0]), args[1]), args[2], i8, /*toUnsigned=*/true);
+      });
+  return {elements, parameters[0], parameters[1]};
+}
+
+Shifted dougong::onnx::subtractZeroPoint(Emitter &e, Value original, Value tensor,
+                                         Value zeroOriginal, Value zero,
+                                         std::optional<unsigned> dim) {
+  bool fromUnsigned = isUnsigned(original);
+  if (isZeroPointNone(zeroOriginal))
+    return {tensor, fromUnsigned};
+  unsigned rank = typeOf(tensor).getRank();
+  Type i16 = e.getIntegerType(16);
+  Value shifted =
+      e.pointwise(e.extentsOf(tensor), i16,
+                  {{tensor, e.identity(rank)}, placeParameter(e, zero, rank, dim)},
+                  [&](Emitter &e, ValueRange args) {
+                    return e.sub(e.convert(args[0], i16, fromUnsigned, false),
+                                 e.convert(args[1], i16, fromUnsigned, false));
+                  });
+  return {shifted, false};
 }
 
 namespace {
 
-/// How a scale or zero point lies over the elements of a tensor: one for all,
-/// one for each index of `axis`, or one for each block of `block` of these.
-struct Granularity {
-  int64_t axis = 0, block = 0;
+/// How scales go with data: one for all, one for each place of an axis, or one
+/// for each block of `block` places along it (that dim is then split in two).
+class Granularity {
+public:
+  Granularity(Emitter &e, RankedTensorType data, Value scale, int64_t axis, int64_t block)
+      : e(e), shape(e.extents(data)), rank(data.getRank()), loops(rank) {
+    RankedTensorType parameter = typeOf(scale);
+    if (block == 0 || parameter.getRank() != data.getRank() || rank == 0) {
+      if (parameter.getRank() == 1 && rank > 0)
+        dim = normalizeAxis(axis, rank);
+      return;
+    }
+    dim = normalizeAxis(axis, rank);
+    int64_t size = data.getDimSize(*dim);
+    if (ShapedType::isDynamic(size) || size % block != 0) {
+      stretch = block;
+      return;
+    }
+    split = true;
+    shape[*dim] = e.attr(size / block);
+    shape.insert(shape.begin() + *dim + 1, e.attr(block));
+    ++loops;
+  }
+
+  Value prepare(Value data) {
+    if (!split)
+      return data;
+    return e.splitDim(data, *dim, {shape[*dim], shape[*dim + 1]});
+  }
+  Value finish(Value result) { return split ? e.joinDims(result, *dim, *dim + 1) : result; }
+
+  Operand place(Value parameter) {
+    if (split)
+      return {parameter, e.keptMap(loops, {*dim + 1})};
+    if (!stretch)
+      return placeParameter(e, parameter, loops, dim);
+    // Blocks that do not divide the dim: each place reads its block's parameter.
+    Value full = e.pointwise(shape, typeOf(parameter).getElementType(), {},
+                             [&](Emitter &e, ValueRange) {
+                               SmallVector<Value> at;
+                               for (unsigned i = 0; i < rank; ++i)
+                                 at.push_back(e.loopIndex(i));
+                               at[*dim] = arith::DivUIOp::create(e, at[*dim], e.index(stretch));
+                               return e.extract(parameter, at);
+                             });
+    return {full, e.identity(loops)};
+  }
+
+  Emitter &e;
+  Extents shape;
+  unsigned rank, loops;
+
+private:
+  std::optional<unsigned> dim;
+  bool split = false;
+  int64_t stretch = 0;
 };
 
-/// `parameter` as an operand of a nest over `rank` loops; for blocks, null: it
-/// is read by index then.
-std::optional<Operand> placeParameter(Emitter &e, Value parameter, unsigned rank,
-                                      Granularity granularity) {
-  RankedTensorType type = typeOf(parameter);
-  if (type.getRank() == 0)
-    return Operand{parameter, e.map(rank, {})};
-  if (type.getRank() == 1 && (granularity.block == 0 || rank == 1)) {
-    AffineExpr expr = type.getDimSize(0) == 1 ? e.zero() : e.loop(granularity.axis);
-    if (granularity.block == 0)
-      return Operand{parameter, e.map(rank, {expr})};
-  }
-  return std::nullopt;
-}
-
-/// Element of a blocked parameter for the place of the loops.
-Value readBlocked(Emitter &e, Value parameter, unsigned rank, Granularity granularity) {
-  SmallVector<Value> at;
-  for (unsigned dim = 0; dim < rank; ++dim) {
-    Value here = e.loopIndex(dim);
-    if (dim == granularity.axis)
-      here = arith::DivUIOp::create(e, here, e.index(granularity.block));
-    at.push_back(here);
-  }
-  return e.extract(parameter, at);
-}
-
-/// Elements of `x` mapped with the scale and zero point (null if absent) that
-/// belong to them.
-Value mapQuantized(Emitter &e, RankedTensorType type, Type element, Value x, Value scale,
-                   Value zeroPoint, Granularity granularity,
-                   function_ref<Value(Emitter &, Value x, Value scale, Value zero)> body) {
-  unsigned rank = type.getRank();
-  SmallVector<Operand> inputs{{x, e.identity(rank)}};
-  auto scaleOperand = placeParameter(e, scale, rank, granularity);
-  if (scaleOperand)
-    inputs.push_back(*scaleOperand);
-  std::optional<Operand> zeroOperand;
-  if (present(zeroPoint) && (zeroOperand = placeParameter(e, zeroPoint, rank, granularity)))
-    inputs.push_back(*zeroOperand);
-  return e.pointwise(e.extents(type), element, inputs, [&](Emitter &e, ValueRange args) {
-    unsigned next = 1;
-    Value s = scaleOperand ? args[next++] : readBlocked(e, scale, rank, granularity);
-    Value z;
-    if (present(zeroPoint))
-      z = zeroOperand ? args[next++] : readBlocked(e, zeroPoint, rank, granularity);
-    return body(e, args[0], s, z);
-  });
-}
-
-bool isInteger(Type element) { return isa<IntegerType>(element); }
-
-template <typename OpT> Lowered lowerQuantize(OpT op, typename OpT::Adaptor in, Emitter &e) {
-  RankedTensorType type = resultType(op);
-  Type element = resultElement(op);
-  if (!isInteger(element))
-    return Lowered::refuse("quantisation to this element type is not supported");
-  bool toUnsigned = isUnsigned(op->getResult(0));
-  Granularity granularity{normalizeAxis(op.getAxis(), type.getRank()),
-                          static_cast<int64_t>(op.getBlockSize())};
-  Type compute = e.getF32Type();
-  if (getComputeType(typeOf(in.getX()).getElementType()).isF64())
-    compute = e.getF64Type();
-  bool xUnsigned = isUnsigned(op.getX());
-  return mapQuantized(e, type, element, in.getX(), in.getYScale(), in.getYZeroPoint(), granularity,
-                      [&](Emitter &e, Value x, Value scale, Value zero) {
-                        Value wide = e.convert(x, compute, xUnsigned, false);
-                        Value scaled = e.div(wide, e.toFloatType(scale, compute));
-                        return e.quantize(scaled, zero, element, toUnsigned);
-                      });
-}
-
-template <typename OpT> Lowered lowerDequantize(OpT op, typename OpT::Adaptor in, Emitter &e) {
-  RankedTensorType type = resultType(op);
-  Type element = resultElement(op), compute = e.getF32Type();
-  if (!isInteger(typeOf(in.getX()).getElementType()))
-    return Lowered::refuse("dequantisation of this element type is not supported");
-  bool fromUnsigned = isUnsigned(op.getX());
-  Granularity granularity{normalizeAxis(op.getAxis(), type.getRank()),
-                          static_cast<int64_t>(op.getBlockSize())};
-  return mapQuantized(
-      e, type, element, in.getX(), in.getXScale(), in.getXZeroPoint(), granularity,
-      [&](Emitter &e, Value x, Value scale, Value zero) {
-        Type i32 = e.getI32Type();
-        Value integer = e.convert(x, i32, fromUnsigned, false);
-        if (zero)
-          integer = e.sub(integer, e.convert(zero, i32, fromUnsigned, false));
-        Value number = e.convert(integer, compute, false, false);
-        return e.toFloatType(e.mul(number, e.toFloatType(scale, compute)), element);
-      });
-}
-
-Lowered lowerDynamicQuantize(DynamicQuantizeLinearOp op, DynamicQuantizeLinearOp::Adaptor in,
-                             Emitter &e) {
-  DynamicQuantized q = quantizeDynamically(e, in.getX(), e.extents(op.getX().getType()));
-  auto scalar = [&](Value value) {
-    auto type = RankedTensorType::get({}, value.getType());
-    return tensor::FromElementsOp::create(e, type, value).getResult();
-  };
-  return {q.values, scalar(q.scale), scalar(q.zeroPoint)};
-}
-
-//===----------------------------------------------------------------------===//
-// com.microsoft: operators on quantised tensors
-//===----------------------------------------------------------------------===//
-
-/// One quantised value: converts an element to a real number.
-struct Quantized {
-  Value scale, zero; ///< scalars; zero may be null
-  bool isUnsigned;
-  Value dequantize(Emitter &e, Value x) const {
-    Type i32 = e.getI32Type(), f32 = e.getF32Type();
-    Value integer = e.convert(x, i32, isUnsigned, false);
-    if (zero)
-      integer = e.sub(integer, e.convert(zero, i32, isUnsigned, false));
-    return e.mul(e.convert(integer, f32, false, false), scale);
-  }
-  Value quantize(Emitter &e, Value real, Type element) const {
-    return e.quantize(e.div(real, scale), zero, element, isUnsigned);
-  }
-};
-
-Quantized quantized(Emitter &e, Value original, Value scale, Value zero) {
-  return {scalarOf(e, scale), present(zero) ? scalarOf(e, zero) : Value(), isUnsigned(original)};
-}
-
-/// y = quantize(f(dequantize(x))).
 template <typename OpT>
-Value mapUnary(OpT op, Value x, Emitter &e, const Quantized &from, const Quantized &to,
-               function_ref<Value(Emitter &, Value)> body) {
-  Type element = resultElement(op);
-  return lowerElementwise(op, op->getOperand(0), x, e, [&](Emitter &e, ValueRange args) {
-    return to.quantize(e, body(e, from.dequantize(e, args[0])), element);
-  });
-}
-
-/// The sum is taken with the scales' ratios: (a sA + b sB) / sC, as the runtime
-/// that defines the operator does.
-Lowered lowerQLinearAdd(MsQLinearAddOp op, MsQLinearAddOp::Adaptor in, Emitter &e) {
-  Quantized a = quantized(e, op.getA(), in.getAScale(), in.getAZeroPoint());
-  Quantized b = quantized(e, op.getB(), in.getBScale(), in.getBZeroPoint());
-  Quantized c = quantized(e, op.getC(), in.getCScale(), in.getCZeroPoint());
-  Type element = resultElement(op);
-  a.scale = e.div(a.scale, c.scale);
-  b.scale = e.div(b.scale, c.scale);
-  Value originals[] = {op.getA(), op.getB()}, converted[] = {in.getA(), in.getB()};
-  return lowerElementwise(op, originals, converted, e, [&](Emitter &e, ValueRange args) {
-    Value sum = e.add(a.dequantize(e, args[0]), b.dequantize(e, args[1]));
-    return e.quantize(sum, c.zero, element, c.isUnsigned);
-  });
-}
-
-Lowered lowerQLinearMul(MsQLinearMulOp op, MsQLinearMulOp::Adaptor in, Emitter &e) {
-  Quantized a = quantized(e, op.getA(), in.getAScale(), in.getAZeroPoint());
-  Quantized b = quantized(e, op.getB(), in.getBScale(), in.getBZeroPoint());
-  Quantized c = quantized(e, op.getC(), in.getCScale(), in.getCZeroPoint());
-  Type element = resultElement(op);
-  Value originals[] = {op.getA(), op.getB()}, converted[] = {in.getA(), in.getB()};
-  return lowerElementwise(op, originals, converted, e, [&](Emitter &e, ValueRange args) {
-    Value product = e.mul(a.dequantize(e, args[0]), b.dequantize(e, args[1]));
-    return c.quantize(e, product, element);
-  });
-}
-
-Lowered lowerQLinearConcat(MsQLinearConcatOp op, MsQLinearConcatOp::Adaptor in, Emitter &e) {
+Lowered lowerQuantizeLinear(OpT op, typename OpT::Adaptor in, Emitter &e) {
   RankedTensorType type = resultType(op);
-  int64_t axis = normalizeAxis(op.getAxis(), type.getRank());
-  Quantized to = quantized(e, op->getResult(0), in.getYScale(), in.getYZeroPoint());
+  if (!isQuantizedInteger(type.getElementType()))
+    return Lowered::refuse("quantisation to an element type other than integers is not supported");
+  Granularity granularity(e, type, in.getYScale(), op.getAxis(), op.getBlockSize());
   Type element = resultElement(op);
-  SmallVector<Value> parts;
-  for (unsigned i = 0; i + 2 < in.getInputs().size(); i += 3) {
-    Value x = in.getInputs()[i], original = op.getInputs()[i];
-    Quantized from = quantized(e, original, in.getInputs()[i + 1], in.getInputs()[i + 2]);
-    parts.push_back(e.pointwise(e.extents(original.getType()), element,
-                                {{x, e.identity(typeOf(x).getRank())}},
-                                [&](Emitter &e, ValueRange args) {
-                                  return to.quantize(e, from.dequantize(e, args[0]), element);
-                                }));
-  }
-  return e.concat(parts, axis, e.extents(type));
+  bool toUnsigned = isUnsigned(op->getResult(0)), fromUnsigned = isUnsigned(op.getX());
+  Type f32 = e.getF32Type();
+  SmallVector<Operand> inputs{{granularity.prepare(in.getX()), e.identity(granularity.loops)},
+                              granularity.place(in.getYScale())};
+  bool hasZero = !isZeroPointNone(op.getYZeroPoint());
+  if (hasZero)
+    inputs.push_back(granularity.place(in.getYZeroPoint()));
+  Value result = e.pointwise(
+      granularity.shape, element, inputs, [&](Emitter &e, ValueRange args) {
+        Value x = e.convert(args[0], f32, fromUnsigned, false);
+        Value scaled = e.div(x, e.toFloatType(args[1], f32));
+        return e.quantize(scaled, hasZero ? args[2] : Value(), element, toUnsigned);
+      });
+  return granularity.finish(result);
+}
+
+template <typename OpT>
+Lowered lowerDequantizeLinear(OpT op, typename OpT::Adaptor in, Emitter &e) {
+  auto source = cast<RankedTensorType>(op.getX().getType());
+  if (!isQuantizedInteger(source.getElementType()))
+    return Lowered::refuse(
+        "dequantisation of an element type other than integers is not supported");
+  Granularity granularity(e, source, in.getXScale(), op.getAxis(), op.getBlockSize());
+  Type element = resultElement(op), f32 = e.getF32Type(), i32 = e.getI32Type();
+  bool fromUnsigned = isUnsigned(op.getX());
+  SmallVector<Operand> inputs{{granularity.prepare(in.getX()), e.identity(granularity.loops)},
+                              granularity.place(in.getXScale())};
+  bool hasZero = !isZeroPointNone(op.getXZeroPoint());
+  if (hasZero)
+    inputs.push_back(granularity.place(in.getXZeroPoint()));
+  Value result = e.pointwise(
+      granularity.shape, element, inputs, [&](Emitter &e, ValueRange args) {
+        Value x = e.convert(args[0], i32, fromUnsigned, false);
+        if (hasZero)
+          x = e.sub(x, e.convert(args[2], i32, fromUnsigned, false));
+        Value real = e.mul(e.convert(x, f32, false, false), e.toFloatType(args[1], f32));
+        return e.toFloatType(real, element);
+      });
+  return granularity.finish(result);
 }
 
 } // namespace
 
 void dougong::onnx::populateQuantizePatterns(PatternSet &set) {
-  set.add<QuantizeLinearOp>(lowerQuantize<QuantizeLinearOp>);
-  set.add<MsQuantizeLinearOp>(lowerQuantize<MsQuantizeLinearOp>);
-  set.add<DequantizeLinearOp>(lowerDequantize<DequantizeLinearOp>);
-  set.add<MsDequantizeLinearOp>(lowerDequantize<MsDequantizeLinearOp>);
-  set.add<DynamicQuantizeLinearOp>(lowerDynamicQuantize);
-  set.add<MsQLinearAddOp>(lowerQLinearAdd);
-  set.add<MsQLinearMulOp>(lowerQLinearMul);
-  set.add<MsQLinearConcatOp>(lowerQLinearConcat);
-  set.add<MsQLinearSigmoidOp>(
-      [](MsQLinearSigmoidOp op, MsQLinearSigmoidOp::Adaptor in, Emitter &e) -> Lowered {
-        Quantized from = quantized(e, op.getX(), in.getXScale(), in.getXZeroPoint());
-        Quantized to = quantized(e, op.getY(), in.getYScale(), in.getYZeroPoint());
-        return mapUnary(op, in.getX(), e, from, to,
-                        [](Emitter &e, Value x) { return e.sigmoid(x); });
-      });
-  set.add<MsQLinearLeakyReluOp>(
-      [](MsQLinearLeakyReluOp op, MsQLinearLeakyReluOp::Adaptor in, Emitter &e) -> Lowered {
-        Quantized from = quantized(e, op.getX(), in.getXScale(), in.getXZeroPoint());
-        Quantized to = quantized(e, op.getY(), in.getYScale(), in.getYZeroPoint());
-        double alpha = op.getAlpha().convertToFloat();
-        return mapUnary(op, in.getX(), e, from, to, [&](Emitter &e, Value x) {
-          Value negative = e.compare(Emitter::Compare::Less, x, e.constant(x.getType(), 0));
-          return e.select(negative, e.mul(x, e.constant(x.getType(), alpha)), x);
-        });
+  set.add<QuantizeLinearOp>(lowerQuantizeLinear<QuantizeLinearOp>);
+  set.add<MsQuantizeLinearOp>(lowerQuantizeLinear<MsQuantizeLinearOp>);
+  set.add<DequantizeLinearOp>(lowerDequantizeLinear<DequantizeLinearOp>);
+  set.add<MsDequantizeLinearOp>(lowerDequantizeLinear<MsDequantizeLinearOp>);
+  set.add<DynamicQuantizeLinearOp>(
+      [](DynamicQuantizeLinearOp op, DynamicQuantizeLinearOp::Adaptor in, Emitter &e) -> Lowered {
+        DynamicQuantization result = quantizeDynamically(e, in.getX());
+        return {result.elements, result.scale, result.zero};
       });
 }

@@ -1,226 +1,176 @@
-//===- QuantizedMatMul.cpp - products, convolutions, pools of integers ----===//
-#include "Conv.h"
+//===- QuantizedMatMul.cpp - matrix products of quantised tensors ---------===//
 #include "MatMul.h"
-#include "Pool.h"
+#include "PackedWeights.h"
 #include "Quantize.h"
-#include "Softmax.h"
 
 using namespace mlir;
 using namespace dougong::onnx;
 
 namespace {
 
-Value presentOrNull(Value value) { return present(value) ? value : Value(); }
+/// The operands of an integer product, in the onnx dialect and converted.
+struct IntegerFactors {
+  Value a, aConverted, aZero, aZeroConverted;
+  Value b, bConverted, bZero, bZeroConverted;
+};
+
+/// An integer product: sums in i32, exact as long as they fit.
+struct IntegerProduct {
+  Value sums;
+  unsigned rank;                       ///< of the result
+  std::optional<unsigned> row, column; ///< its dims
+};
+
+/// Zero points are taken off before the product, so that the product itself is
+/// a plain contraction of extended integers.
+IntegerProduct multiply(Emitter &e, const IntegerFactors &f, RankedTensorType result) {
+  auto aType = cast<RankedTensorType>(f.a.getType()), bType = cast<RankedTensorType>(f.b.getType());
+  unsigned aRank = aType.getRank(), bRank = bType.getRank();
+  std::optional<unsigned> rows, columns;
+  if (aRank > 1)
+    rows = aRank - 2;
+  if (bRank > 1)
+    columns = bRank - 1;
+  Shifted a = subtractZeroPoint(e, f.a, f.aConverted, f.aZero, f.aZeroConverted, rows);
+  Shifted b = subtractZeroPoint(e, f.b, f.bConverted, f.bZero, f.bZeroConverted, columns);
+  MatrixProduct product(e, a.tensor, aType, b.tensor, bType, result);
+  return {product.compute(e.getI32Type(), a.isUnsigned, b.isUnsigned),
+          static_cast<unsigned>(result.getRank()), product.row, product.column};
+}
 
 Lowered lowerMatMulInteger(MatMulIntegerOp op, MatMulIntegerOp::Adaptor in, Emitter &e) {
-  MatrixProduct product(e, in.getA(), cast<RankedTensorType>(op.getA().getType()), in.getB(),
-                        cast<RankedTensorType>(op.getB().getType()), resultType(op));
-  return product.computeIntegers(isUnsigned(op.getA()), isUnsigned(op.getB()),
-                                 presentOrNull(in.getAZeroPoint()),
-                                 presentOrNull(in.getBZeroPoint()));
+  IntegerFactors factors{op.getA(), in.getA(), op.getAZeroPoint(), in.getAZeroPoint(),
+                         op.getB(), in.getB(), op.getBZeroPoint(), in.getBZeroPoint()};
+  return multiply(e, factors, resultType(op)).sums;
 }
 
-/// sums * (aScale bScale / yScale), rounded, plus the zero point of y. The
-/// scales may be one for each row or column.
+/// The sums times aScale bScale / yScale, quantised.
 Lowered lowerQLinearMatMul(QLinearMatMulOp op, QLinearMatMulOp::Adaptor in, Emitter &e) {
-  MatrixProduct product(e, in.getA(), cast<RankedTensorType>(op.getA().getType()), in.getB(),
-                        cast<RankedTensorType>(op.getB().getType()), resultType(op));
-  Value sums = product.computeIntegers(isUnsigned(op.getA()), isUnsigned(op.getB()),
-                                       in.getAZeroPoint(), in.getBZeroPoint());
-  Type element = resultElement(op), f32 = e.getF32Type();
-  if (!isa<IntegerType>(element))
-    return Lowered::refuse("quantisation to this element type is not supported");
-  unsigned rank = product.reduction;
-  bool toUnsigned = isUnsigned(op->getResult(0));
-  SmallVector<Operand> inputs{{sums, e.identity(rank)},
-                              product.perRow(in.getAScale(), rank),
-                              product.perColumn(in.getBScale(), rank)};
-  Value yScale = e.widen(scalarOf(e, in.getYScale())), yZero = scalarOf(e, in.getYZeroPoint());
-  return e.pointwise(product.shape, element, inputs, [&](Emitter &e, ValueRange args) {
-    Value factor = e.div(e.mul(e.widen(args[1]), e.widen(args[2])), yScale);
-    Value scaled = e.mul(e.convert(args[0], f32, false, false), factor);
-    return e.quantize(scaled, yZero, element, toUnsigned);
-  });
-}
-
-Lowered lowerConvInteger(ConvIntegerOp op, ConvIntegerOp::Adaptor in, Emitter &e) {
-  RankedTensorType output = resultType(op);
-  WindowAttributes attributes = getConvAttributes(op, typeOf(in.getW()));
-  if (llvm::is_contained(attributes.kernel, ShapedType::kDynamic))
-    return Lowered::refuse("a window of dynamic size is not supported");
-  Window window(e, cast<RankedTensorType>(op.getX().getType()), output, attributes);
-  Convolution c{in.getX(), in.getW(), isUnsigned(op.getX()), isUnsigned(op.getW())};
-  c.accumulator = e.getI32Type();
-  c.group = op.getGroup();
-  if (present(in.getXZeroPoint()))
-    c.xZero = scalarOf(e, in.getXZeroPoint());
-  c.wZero = presentOrNull(in.getWZeroPoint());
-  return convolve(e, window, c, output);
-}
-
-Lowered lowerQLinearConv(QLinearConvOp op, QLinearConvOp::Adaptor in, Emitter &e) {
-  RankedTensorType output = resultType(op);
-  WindowAttributes attributes = getConvAttributes(op, typeOf(in.getW()));
-  if (llvm::is_contained(attributes.kernel, ShapedType::kDynamic))
-    return Lowered::refuse("a window of dynamic size is not supported");
-  Window window(e, cast<RankedTensorType>(op.getX().getType()), output, attributes);
-  Convolution c{in.getX(), in.getW(), isUnsigned(op.getX()), isUnsigned(op.getW())};
-  c.accumulator = e.getI32Type();
-  c.group = op.getGroup();
-  c.xZero = scalarOf(e, in.getXZeroPoint());
-  c.wZero = in.getWZeroPoint();
-  Value sums = convolve(e, window, c, output);
-
-  unsigned rank = output.getRank();
-  Type element = resultElement(op), f32 = e.getF32Type();
-  bool toUnsigned = isUnsigned(op->getResult(0)), hasBias = present(in.getB());
-  RankedTensorType scaleType = typeOf(in.getWScale());
-  bool perChannel = scaleType.getRank() == 1 && scaleType.getDimSize(0) != 1;
-  SmallVector<AffineExpr> scaleMap;
-  if (scaleType.getRank() == 1)
-    scaleMap.push_back(perChannel ? e.loop(1) : e.zero());
-  SmallVector<Operand> inputs{{sums, e.identity(rank)}, {in.getWScale(), e.map(rank, scaleMap)}};
-  if (hasBias)
-    inputs.push_back({in.getB(), e.mapOf(rank, {1})});
-  Value xScale = scalarOf(e, in.getXScale()), yScale = scalarOf(e, in.getYScale());
-  Value yZero = scalarOf(e, in.getYZeroPoint());
-  return e.pointwise(e.extents(output), element, inputs, [&](Emitter &e, ValueRange args) {
-    Value sum = hasBias ? e.add(args[0], args[2]) : args[0];
-    Value factor = e.div(e.mul(xScale, args[1]), yScale);
-    return e.quantize(e.mul(e.convert(sum, f32, false, false), factor), yZero, element,
-                      toUnsigned);
-  });
-}
-
-/// com.microsoft: pools of quantised tensors, channels first.
-Lowered lowerQLinearAveragePool(MsQLinearAveragePoolOp op, MsQLinearAveragePoolOp::Adaptor in,
-                                Emitter &e) {
-  if (op.getChannelsLast())
-    return Lowered::refuse("channels_last is not supported");
-  RankedTensorType output = resultType(op);
-  Type element = resultElement(op), i32 = e.getI32Type(), f32 = e.getF32Type();
-  bool isUnsignedElement = isUnsigned(op.getX());
-  WindowAttributes attributes;
-  attributes.kernel.assign(op.getKernelShape().begin(), op.getKernelShape().end());
-  attributes.strides = op.getStrides();
-  attributes.pads = op.getPads();
-  attributes.autoPad = op.getAutoPad();
-  attributes.ceilMode = op.getCeilMode() != 0;
-  Window window(e, cast<RankedTensorType>(op.getX().getType()), output, attributes);
-  Value xZero = present(in.getXZeroPoint()) ? scalarOf(e, in.getXZeroPoint())
-                                            : e.constantInt(e.getI8Type(), 0);
-  // Pads of the zero point add nothing.
-  Value sums = reduceWindows(e, window, window.pad(in.getX(), xZero), output,
-                             e.constant(f32, 0), [&](Emitter &e, ValueRange args) {
-                               Value x = e.convert(args[0], i32, isUnsignedElement, false);
-                               Value z = e.convert(xZero, i32, isUnsignedElement, false);
-                               Value number = e.convert(e.sub(x, z), f32, false, false);
-                               return e.add(args[1], number);
-                             });
-  Value xScale = scalarOf(e, in.getXScale()), yScale = scalarOf(e, in.getYScale());
-  Value yZero = present(in.getYZeroPoint()) ? scalarOf(e, in.getYZeroPoint()) : Value();
-  return averageWindows(e, window, sums, output, op.getCountIncludePad() != 0, element,
-                        [&](Emitter &e, ValueRange args) {
-                          Value scaled = e.div(e.mul(args[0], xScale), yScale);
-                          return e.quantize(scaled, yZero, element, isUnsignedElement);
-                        });
-}
-
-Lowered lowerQLinearGlobalAveragePool(MsQLinearGlobalAveragePoolOp op,
-                                      MsQLinearGlobalAveragePoolOp::Adaptor in, Emitter &e) {
-  if (op.getChannelsLast())
-    return Lowered::refuse("channels_last is not supported");
-  Type element = resultElement(op), i32 = e.getI32Type(), f32 = e.getF32Type();
-  bool isUnsignedElement = isUnsigned(op.getX());
-  Extents shape = e.extents(op.getX().getType());
-  SmallVector<unsigned> axes = llvm::to_vector(llvm::seq<unsigned>(2, shape.size()));
-  Value xZero = e.convert(scalarOf(e, in.getXZeroPoint()), i32, isUnsignedElement, false);
-  Value sums = e.reduce(in.getX(), shape, axes, e.constantInt(i32, 0),
-                        [&](Emitter &e, ValueRange args) {
-                          Value x = e.convert(args[0], i32, isUnsignedElement, false);
-                          return e.add(args[1], e.sub(x, xZero));
-                        });
-  Value size = e.index(e.productOf(ArrayRef<OpFoldResult>(shape).drop_front(2)));
-  Value count = e.convert(arith::IndexCastOp::create(e, e.getI64Type(), size), f32, false, false);
-  Value factor = e.div(scalarOf(e, in.getXScale()), e.mul(scalarOf(e, in.getYScale()), count));
-  Value yZero = scalarOf(e, in.getYZeroPoint());
-  Value result = e.pointwise(e.extentsOf(sums), element, {{sums, e.identity(2)}},
-                             [&](Emitter &e, ValueRange args) {
-                               Value number = e.convert(args[0], f32, false, false);
-                               return e.quantize(e.mul(number, factor), yZero, element,
-                                                 isUnsignedElement);
-                             });
-  return e.keepDims(result, axes);
-}
-
-Lowered lowerQLinearSoftmax(MsQLinearSoftmaxOp op, MsQLinearSoftmaxOp::Adaptor in, Emitter &e) {
   RankedTensorType type = resultType(op);
-  unsigned rank = type.getRank(), axis = normalizeAxis(op.getAxis(), rank);
-  if (op.getOpset() < 13 && axis != rank - 1)
-    return Lowered::refuse("softmax over several dims (opset below 13) is not supported");
-  Type element = resultElement(op), i32 = e.getI32Type(), f32 = e.getF32Type();
-  bool isUnsignedElement = isUnsigned(op.getX());
-  Extents shape = e.extents(type);
-  AffineMap all = e.identity(rank);
-  // The zero point cancels in exp(x - max).
-  Value xScale = scalarOf(e, in.getXScale());
-  Value x = e.pointwise(shape, f32, {{in.getX(), all}}, [&](Emitter &e, ValueRange args) {
-    Value integer = e.convert(args[0], i32, isUnsignedElement, false);
-    return e.mul(e.convert(integer, f32, false, false), xScale);
-  });
-  Value y = computeSoftmax(e, x, shape, axis, f32);
-  Value yScale = scalarOf(e, in.getYScale()), yZero = scalarOf(e, in.getYZeroPoint());
-  return e.pointwise(shape, element, {{y, all}}, [&](Emitter &e, ValueRange args) {
-    return e.quantize(e.div(args[0], yScale), yZero, element, isUnsignedElement);
-  });
+  if (!isQuantizedInteger(getElementTypeOrSelf(op.getA().getType())))
+    return Lowered::refuse("products of elements other than integers are not supported");
+  IntegerFactors factors{op.getA(), in.getA(), op.getAZeroPoint(), in.getAZeroPoint(),
+                         op.getB(), in.getB(), op.getBZeroPoint(), in.getBZeroPoint()};
+  IntegerProduct product = multiply(e, factors, type);
+  Type element = resultElement(op), f32 = e.getF32Type();
+  bool toUnsigned = isUnsigned(op->getResult(0));
+  return e.pointwise(e.extents(type), element,
+                     {{product.sums, e.identity(product.rank)},
+                      placeParameter(e, in.getAScale(), product.rank, product.row),
+                      placeParameter(e, in.getBScale(), product.rank, product.column),
+                      placeParameter(e, in.getYScale(), product.rank, product.row),
+                      placeParameter(e, in.getYZeroPoint(), product.rank, product.row)},
+                     [&](Emitter &e, ValueRange args) {
+                       Value sum = e.convert(args[0], f32, false, false);
+                       Value factor = e.mul(e.toFloatType(args[1], f32), e.toFloatType(args[2], f32));
+                       factor = e.div(factor, e.toFloatType(args[3], f32));
+                       return e.quantize(e.mul(sum, factor), args[4], element, toUnsigned);
+                     });
 }
 
-/// com.microsoft: integer product times scales, plus a bias, in floats.
-Lowered lowerMatMulIntegerToFloat(MsMatMulIntegerToFloatOp op,
-                                  MsMatMulIntegerToFloatOp::Adaptor in, Emitter &e) {
-  MatrixProduct product(e, in.getA(), cast<RankedTensorType>(op.getA().getType()), in.getB(),
-                        cast<RankedTensorType>(op.getB().getType()), resultType(op));
-  Value sums = product.computeIntegers(isUnsigned(op.getA()), isUnsigned(op.getB()),
-                                       presentOrNull(in.getAZeroPoint()),
-                                       presentOrNull(in.getBZeroPoint()));
-  Type element = resultElement(op), f32 = e.getF32Type();
-  unsigned rank = product.reduction;
-  SmallVector<Operand> inputs{{sums, e.identity(rank)},
-                              product.perRow(in.getAScale(), rank),
-                              product.perColumn(in.getBScale(), rank)};
-  bool hasBias = present(in.getBias());
-  if (hasBias)
-    inputs.push_back(product.perColumn(in.getBias(), rank));
-  return e.pointwise(product.shape, element, inputs, [&](Emitter &e, ValueRange args) {
-    Value factor = e.mul(e.widen(args[1]), e.widen(args[2]));
+/// sum * aScale * bScale + bias
+Value scaleProduct(Emitter &e, const IntegerProduct &product, Value aScale, Value bScale,
+                   Value bias, RankedTensorType type, Type element) {
+  Type f32 = e.getF32Type();
+  SmallVector<Operand> inputs{{product.sums, e.identity(product.rank)},
+                              placeParameter(e, aScale, product.rank, product.row),
+                              placeParameter(e, bScale, product.rank, product.column)};
+  if (present(bias))
+    inputs.push_back(placeParameter(e, bias, product.rank, product.column));
+  return e.pointwise(e.extents(type), element, inputs, [&](Emitter &e, ValueRange args) {
+    Value factor = e.mul(e.toFloatType(args[1], f32), e.toFloatType(args[2], f32));
     Value y = e.mul(e.convert(args[0], f32, false, false), factor);
-    if (hasBias)
-      y = e.add(y, e.widen(args[3]));
+    if (args.size() > 3)
+      y = e.add(y, e.toFloatType(args[3], f32));
     return e.toFloatType(y, element);
   });
 }
 
-/// com.microsoft: A is quantised at run time by its own range.
+Lowered lowerMatMulIntegerToFloat(MsMatMulIntegerToFloatOp op,
+                                  MsMatMulIntegerToFloatOp::Adaptor in, Emitter &e) {
+  RankedTensorType type = resultType(op);
+  IntegerFactors factors{op.getA(), in.getA(), op.getAZeroPoint(), in.getAZeroPoint(),
+                         op.getB(), in.getB(), op.getBZeroPoint(), in.getBZeroPoint()};
+  IntegerProduct product = multiply(e, factors, type);
+  return scaleProduct(e, product, in.getAScale(), in.getBScale(), in.getBias(), type,
+                      resultElement(op));
+}
+
 Lowered lowerDynamicQuantizeMatMul(MsDynamicQuantizeMatMulOp op,
                                    MsDynamicQuantizeMatMulOp::Adaptor in, Emitter &e) {
+  RankedTensorType type = resultType(op);
   auto aType = cast<RankedTensorType>(op.getA().getType());
-  DynamicQuantized a = quantizeDynamically(e, in.getA(), e.extents(aType));
-  MatrixProduct product(e, a.values, aType, in.getB(),
-                        cast<RankedTensorType>(op.getB().getType()), resultType(op));
-  auto zeroType = RankedTensorType::get({}, e.getI8Type());
-  Value aZero = tensor::FromElementsOp::create(e, zeroType, a.zeroPoint);
-  Value sums = product.computeIntegers(true, isUnsigned(op.getB()), aZero,
-                                       presentOrNull(in.getBZeroPoint()));
-  Type f32 = e.getF32Type();
-  unsigned rank = product.reduction;
-  SmallVector<Operand> inputs{{sums, e.identity(rank)}, product.perColumn(in.getBScale(), rank)};
-  bool hasBias = present(in.getBias());
-  if (hasBias)
-    inputs.push_back(product.perColumn(in.getBias(), rank));
-  return e.pointwise(product.shape, f32, inputs, [&](Emitter &e, ValueRange args) {
-    Value y = e.mul(e.convert(args[0], f32, false, false), e.mul(a.scale, args[1]));
-    return hasBias ? e.add(y, args[2]) : y;
-  });
+  auto bType = cast<RankedTensorType>(op.getB().getType());
+  DynamicQuantization a = quantizeDynamically(e, in.getA());
+  unsigned rank = aType.getRank();
+  Type i16 = e.getIntegerType(16);
+  Value shifted =
+      e.pointwise(e.extents(aType), i16,
+                  {{a.elements, e.identity(rank)}, placeParameter(e, a.zero, rank, {})},
+                  [&](Emitter &e, ValueRange args) {
+                    return e.sub(e.convert(args[0], i16, true, false),
+                                 e.convert(args[1], i16, true, false));
+                  });
+  Shifted b = subtractZeroPoint(e, op.getB(), in.getB(), op.getBZeroPoint(), in.getBZeroPoint(),
+                                bType.getRank() - 1);
+  MatrixProduct matrices(e, shifted, aType, b.tensor, bType, type);
+  IntegerProduct product{matrices.compute(e.getI32Type(), false, b.isUnsigned),
+                         static_cast<unsigned>(type.getRank()), matrices.row, matrices.column};
+  return scaleProduct(e, product, a.scale, in.getBScale(), in.getBias(), type, resultElement(op));
+}
+
+Lowered lowerMatMulNBits(MsMatMulNBitsOp op, MsMatMulNBitsOp::Adaptor in, Emitter &e) {
+  RankedTensorType type = resultType(op);
+  unsigned bits = op.getBits();
+  if (bits != 2 && bits != 4 && bits != 8)
+    return Lowered::refuse("weights of " + Twine(bits) + " bits are not supported");
+  PackedWeights weights;
+  weights.n = op.getN();
+  weights.k = op.getK();
+  weights.blockSize = op.getBlockSize();
+  weights.bits = bits;
+  int64_t perByte = 8 / bits;
+  if (weights.n <= 0 || weights.k <= 0 || weights.blockSize <= 0 || weights.blockSize % perByte)
+    return Lowered::refuse("block_size " + Twine(weights.blockSize) + " is not supported");
+  RankedTensorType packed = typeOf(in.getB());
+  int64_t blocks = llvm::divideCeil(weights.k, weights.blockSize);
+  if (!packed.getElementType().isInteger(8))
+    return Lowered::refuse("weights in words other than bytes are not supported");
+  weights.bytes = in.getB();
+  if (packed.getRank() == 2)
+    weights.bytes = e.splitDim(in.getB(), 1, {e.attr(blocks), e.attr(weights.blockSize / perByte)});
+  else if (packed.getRank() != 3)
+    return Lowered::refuse("weights of rank " + Twine(packed.getRank()) + " are not supported");
+  weights.scales = in.getScales();
+  if (present(in.getZeroPoints())) {
+    weights.zeroPoints = in.getZeroPoints();
+    Type element = typeOf(weights.zeroPoints).getElementType();
+    if (!element.isInteger(8) && !isa<FloatType>(element))
+      return Lowered::refuse("zero points in words other than bytes are not supported");
+  }
+  if (present(in.getGIdx()))
+    weights.groups = e.slice(in.getGIdx(), 0, e.attr(0), e.attr(weights.k));
+  Value w = dequantizeWeights(e, weights);
+
+  // Loops are the dims of the result, then k.
+  unsigned rank = type.getRank(), loops = rank + 1;
+  SmallVector<unsigned> aPositions, yPositions = llvm::to_vector(llvm::seq<unsigned>(0, rank));
+  for (unsigned dim = 0; dim + 1 < rank; ++dim)
+    aPositions.push_back(dim);
+  aPositions.push_back(rank);
+  Extents shape = e.extents(type);
+  Type f32 = e.getF32Type(), element = resultElement(op);
+  Value init = e.filled(shape, e.constant(f32, 0));
+  Value product = e.contract(loops, {in.getA(), e.mapOf(loops, aPositions)},
+                             {w, e.mapOf(loops, {rank - 1, rank})},
+                             {init, e.mapOf(loops, yPositions)}, {rank});
+  if (!present(in.getBias()))
+    return e.convertTensor(product, element);
+  return e.pointwise(shape, element,
+                     {{product, e.identity(rank)}, {in.getBias(), e.mapOf(rank, {rank - 1})}},
+                     [&](Emitter &e, ValueRange args) {
+                       return e.toFloatType(e.add(args[0], e.widen(args[1])), element);
+                     });
 }
 
 } // namespace
@@ -228,11 +178,7 @@ Lowered lowerDynamicQuantizeMatMul(MsDynamicQuantizeMatMulOp op,
 void dougong::onnx::populateQuantizedMatMulPatterns(PatternSet &set) {
   set.add<MatMulIntegerOp>(lowerMatMulInteger);
   set.add<QLinearMatMulOp>(lowerQLinearMatMul);
-  set.add<ConvIntegerOp>(lowerConvInteger);
-  set.add<QLinearConvOp>(lowerQLinearConv);
-  set.add<MsQLinearAveragePoolOp>(lowerQLinearAveragePool);
-  set.add<MsQLinearGlobalAveragePoolOp>(lowerQLinearGlobalAveragePool);
-  set.add<MsQLinearSoftmaxOp>(lowerQLinearSoftmax);
   set.add<MsMatMulIntegerToFloatOp>(lowerMatMulIntegerToFloat);
   set.add<MsDynamicQuantizeMatMulOp>(lowerDynamicQuantizeMatMul);
+  set.add<MsMatMulNBitsOp>(lowerMatMulNBits);
 }

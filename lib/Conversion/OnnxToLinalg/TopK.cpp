@@ -1,30 +1,31 @@
-//===- TopK.cpp - the greatest elements of rows, scatters -----------------===//
-#include "Patterns.h"
+//===- TopK.cpp - the greatest elements along a dim ---------------------===//
+#include "TopK.h"
 
 using namespace mlir;
 using namespace dougong::onnx;
-
-namespace {
 
 using Compare = Emitter::Compare;
 
 /// Insertion of each element of a row in a sorted list of k: n k steps, of
 /// which most are skipped once the list holds large elements.
-Lowered lowerTopK(TopKOp op, TopKOp::Adaptor in, Emitter &e) {
-  RankedTensorType type = resultType(op);
-  unsigned rank = type.getRank(), axis = normalizeAxis(op.getAxis(), rank);
-  Extents source = e.extents(op.getX().getType()), shape = e.extents(type), rows;
-  for (unsigned dim = 0; dim < rank; ++dim)
+std::pair<Value, Value> dougong::onnx::selectTop(Emitter &e, Value x,
+                                                 ArrayRef<OpFoldResult> source, unsigned axis,
+                                                 OpFoldResult k, TopOrder order) {
+  Extents shape(source.begin(), source.end()), rows;
+  for (unsigned dim = 0; dim < source.size(); ++dim)
     if (dim != axis)
-      rows.push_back(shape[dim]);
-  Type element = resultElement(op), i64 = e.getI64Type();
-  bool largest = op.getLargest() != 0, unsignedElement = isUnsigned(op.getX());
-  Value worst = largest ? e.lowest(element, unsignedElement) : e.highest(element, unsignedElement);
+      rows.push_back(source[dim]);
+  shape[axis] = k;
+  Type element = typeOf(x).getElementType(), i64 = e.getI64Type();
+  Value worst = order.largest ? e.lowest(element, order.isUnsigned)
+                              : e.highest(element, order.isUnsigned);
   // Place -1: nothing there yet, anything goes before it.
   Value values = e.filled(shape, worst), places = e.filled(shape, e.constantInt(i64, -1));
-  Value last = e.index(e.subSizes(shape[axis], e.attr(1)));
-  auto isBefore = [&](Emitter &e, Value x, Value value, Value place) -> Value {
-    Value better = e.compare(largest ? Compare::Greater : Compare::Less, x, value, unsignedElement);
+  Value last = e.index(e.subSizes(k, e.attr(1)));
+  Compare kind = order.largest ? (order.laterFirst ? Compare::GreaterEqual : Compare::Greater)
+                               : (order.laterFirst ? Compare::LessEqual : Compare::Less);
+  auto isBefore = [&](Emitter &e, Value candidate, Value value, Value place) -> Value {
+    Value better = e.compare(kind, candidate, value, order.isUnsigned);
     Value vacant = e.compare(Compare::Less, place, e.constantInt(i64, 0));
     return arith::OrIOp::create(e, better, vacant);
   };
@@ -36,13 +37,13 @@ Lowered lowerTopK(TopKOp op, TopKOp::Adaptor in, Emitter &e) {
   auto results = e.repeatNest(
       rows, {values, places}, [&](Emitter &e, ValueRange row, ValueRange lists) {
         return e.repeat(source[axis], lists, [&](Emitter &e, Value j, ValueRange lists) {
-          Value x = e.extract(in.getX(), at(row, j));
+          Value candidate = e.extract(x, at(row, j));
           Value place = arith::IndexCastOp::create(e, i64, j);
-          Value enters = isBefore(e, x, e.extract(lists[0], at(row, last)),
+          Value enters = isBefore(e, candidate, e.extract(lists[0], at(row, last)),
                                   e.extract(lists[1], at(row, last)));
           return e.when(enters, lists, [&](Emitter &e) {
             auto moved = e.repeat(
-                shape[axis], {lists[0], lists[1], x, place},
+                shape[axis], {lists[0], lists[1], candidate, place},
                 [&](Emitter &e, Value p, ValueRange carried) -> SmallVector<Value> {
                   SmallVector<Value> here = at(row, p);
                   Value value = e.extract(carried[0], here), old = e.extract(carried[1], here);
@@ -61,68 +62,21 @@ Lowered lowerTopK(TopKOp op, TopKOp::Adaptor in, Emitter &e) {
   return {results[0], results[1]};
 }
 
-/// What a scatter does where it writes.
-Value combine(Emitter &e, StringRef reduction, Value old, Value update, bool isUnsigned) {
-  if (reduction == "none")
-    return update;
-  Type type = old.getType();
-  Value a = e.widen(old), b = e.widen(update), result;
-  if (reduction == "add")
-    result = e.add(a, b);
-  else if (reduction == "mul")
-    result = e.mul(a, b);
-  else if (reduction == "max")
-    result = e.max(a, b, isUnsigned);
-  else
-    result = e.min(a, b, isUnsigned);
-  return e.toFloatType(result, type);
-}
+namespace {
 
-Lowered lowerScatterElements(ScatterElementsOp op, ScatterElementsOp::Adaptor in, Emitter &e) {
+Lowered lowerTopK(TopKOp op, TopKOp::Adaptor in, Emitter &e) {
   RankedTensorType type = resultType(op);
-  int64_t axis = normalizeAxis(op.getAxis(), type.getRank());
-  OpFoldResult size = e.extent(type, axis);
-  bool unsignedElement = isUnsigned(op.getData());
-  return e.repeatNest(e.extents(op.getUpdates().getType()), in.getData(),
-                      [&](Emitter &e, ValueRange here, ValueRange carried) -> SmallVector<Value> {
-                        SmallVector<Value> at(here);
-                        at[axis] = e.wrapIndex(e.extract(in.getIndices(), here), size);
-                        Value update = e.extract(in.getUpdates(), here);
-                        if (op.getReduction() != "none")
-                          update = combine(e, op.getReduction(), e.extract(carried[0], at), update,
-                                           unsignedElement);
-                        return {tensor::InsertOp::create(e, update, carried[0], at)};
-                      });
-}
-
-Lowered lowerScatterND(ScatterNDOp op, ScatterNDOp::Adaptor in, Emitter &e) {
-  RankedTensorType type = resultType(op), indices = typeOf(in.getIndices());
-  int64_t outer = indices.getRank() - 1, tuple = indices.getDimSize(outer);
-  if (ShapedType::isDynamic(tuple))
-    return Lowered::refuse("index tuples of unknown length are not supported");
-  bool unsignedElement = isUnsigned(op.getData());
-  return e.repeatNest(e.extents(op.getUpdates().getType()), in.getData(),
-                      [&](Emitter &e, ValueRange here, ValueRange carried) -> SmallVector<Value> {
-                        SmallVector<Value> where(here.take_front(outer)), at;
-                        where.push_back(Value());
-                        for (int64_t i = 0; i < tuple; ++i) {
-                          where.back() = e.index(i);
-                          Value index = e.extract(in.getIndices(), where);
-                          at.push_back(e.wrapIndex(index, e.extent(type, i)));
-                        }
-                        at.append(here.begin() + outer, here.end());
-                        Value update = e.extract(in.getUpdates(), here);
-                        if (op.getReduction() != "none")
-                          update = combine(e, op.getReduction(), e.extract(carried[0], at), update,
-                                           unsignedElement);
-                        return {tensor::InsertOp::create(e, update, carried[0], at)};
-                      });
+  unsigned axis = normalizeAxis(op.getAxis(), type.getRank());
+  TopOrder order;
+  order.largest = op.getLargest() != 0;
+  order.isUnsigned = isUnsigned(op.getX());
+  auto [values, places] = selectTop(e, in.getX(), e.extents(op.getX().getType()), axis,
+                                    e.extent(type, axis), order);
+  return {values, places};
 }
 
 } // namespace
 
 void dougong::onnx::populateTopKPatterns(PatternSet &set) {
   set.add<TopKOp>(lowerTopK);
-  set.add<ScatterElementsOp>(lowerScatterElements);
-  set.add<ScatterNDOp>(lowerScatterND);
 }

@@ -92,9 +92,14 @@ LogicalResult ScheduleBuilder::run() {
   if (failed(createShapes()) || failed(createRun()))
     return failure();
   main.erase();
-  for (auto weight : llvm::make_early_inc_range(module.getOps<onnx::WeightOp>()))
-    if (weightNumbers.contains(weight.getSymName()))
-      weight.erase();
+  // What only the onnx dialect understands is no concern of a code generator.
+  for (Operation &op : llvm::make_early_inc_range(*module.getBody()))
+    if (isa<onnx::WeightOp>(op) || isa_and_nonnull<dist::DistDialect>(op.getDialect()))
+      op.erase();
+  for (NamedAttribute attribute : llvm::to_vector(module->getDiscardableAttrs()))
+    if (attribute.getName().getValue().starts_with("onnx.") ||
+        attribute.getName().getValue().starts_with("dist."))
+      module->removeDiscardableAttr(attribute.getName());
   return success();
 }
 

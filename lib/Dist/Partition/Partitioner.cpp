@@ -173,10 +173,17 @@ FailureOr<Value> Partitioner::materialize(Value value, int64_t stage, ShardingAt
     auto it = made.find(value);
     if (it == made.end())
       return emitError(loc) << "uses a value that was not partitioned";
-    auto [from, sharding] = it->second;
     auto global = dyn_cast<RankedTensorType>(value.getType());
     if (!global)
-      return from;
+      return it->second.first;
+    if (!it->second.second.getPartial().empty()) {
+      if (Value scattered = scatterReduction(value, wanted, loc)) {
+        cache[key] = scattered;
+        return scattered;
+      }
+      reduce(value);
+    }
+    auto [from, sharding] = it->second;
     if (sharding.getMesh() != wanted.getMesh() ||
         (producer && getStage(producer) != stage)) {
       FailureOr<Type> type = getLocal(global, wanted, loc);
@@ -199,27 +206,6 @@ FailureOr<Value> Partitioner::materialize(Value value, int64_t stage, ShardingAt
 // Operators
 //===----------------------------------------------------------------------===//
 
-Value Partitioner::applyReduction(Value value, ShardingAttr sharding, Location loc) {
-  // Axes of one kind are reduced together.
-  for (Reduction reduction : {Reduction::Sum, Reduction::Max, Reduction::Min, Reduction::Prod}) {
-    SmallVector<Attribute> axes;
-    for (PartialAttr partial : sharding.getPartial())
-      if (partial.getReduction() == reduction)
-        axes.push_back(partial.getAxis());
-    if (axes.empty())
-      continue;
-    Value reduced = AllReduceOp::create(builder, loc, value.getType(), value, sharding.getMesh(),
-                                        builder.getArrayAttr(axes),
-                                        ReductionAttr::get(module.getContext(), reduction));
-    if (auto it = paddings.find(value); it != paddings.end()) {
-      SmallVector<Padding> padding = it->second;
-      paddings[reduced] = padding;
-    }
-    value = reduced;
-  }
-  return value;
-}
-
 LogicalResult Partitioner::partition(Operation *op) {
   currentStage = getStage(op);
   MeshOp mesh = meshes[currentStage];
@@ -228,8 +214,14 @@ LogicalResult Partitioner::partition(Operation *op) {
   onnx::ShardingRule rule = onnx::getShardingRule(op);
   SmallVector<Cut> factors = recoverFactors(op, rule);
 
+  SmallVector<PartialAttr> pending;
+  llvm::SmallDenseSet<unsigned> unreduced = getUnreduced(op, pending);
   SmallVector<Value> operands;
   for (auto [index, operand] : llvm::enumerate(op->getOperands())) {
+    if (unreduced.contains(index)) {
+      operands.push_back(made[operand].first);
+      continue;
+    }
     FailureOr<Value> value =
         materialize(operand, currentStage, getListed(op, inAttrName, index), op->getLoc());
     if (failed(value))
@@ -266,7 +258,7 @@ LogicalResult Partitioner::partition(Operation *op) {
     OperationState state(op->getLoc(), op->getName(), operands, types);
     for (NamedAttribute attribute : op->getAttrs())
       if (attribute.getName() != inAttrName && attribute.getName() != outAttrName &&
-          attribute.getName() != stageAttrName)
+          attribute.getName() != stageAttrName && attribute.getName() != closedAttrName)
         state.attributes.push_back(attribute);
     Operation *made = builder.create(state);
     if (failed(adjustAttributes(op, made, rule, factors, mesh)))
@@ -277,12 +269,11 @@ LogicalResult Partitioner::partition(Operation *op) {
   for (auto [index, pair] : llvm::enumerate(llvm::zip_equal(op->getResults(), results))) {
     auto [result, value] = pair;
     ShardingAttr sharding = getListed(op, outAttrName, index);
-    if (sharding && !sharding.getPartial().empty()) {
-      value = applyReduction(value, sharding, op->getLoc());
-      sharding = makeSharding(mesh, getCuts(sharding));
-    }
+    if (sharding && !pending.empty())
+      sharding = makeSharding(mesh, getCuts(sharding), pending);
     made[result] = {value, sharding};
-    if (sharding)
+    // Partial results are reduced when a user needs it.
+    if (sharding && sharding.getPartial().empty())
       cache[{result.getAsOpaquePointer(), currentStage, sharding.getAsOpaquePointer()}] = value;
   }
   return success();
@@ -309,7 +300,7 @@ LogicalResult Partitioner::partitionWithRegions(Operation *op) {
     mapping.map(value, *made);
   }
   Operation *clone = builder.clone(*op, mapping);
-  for (StringRef name : {inAttrName, outAttrName})
+  for (StringRef name : {inAttrName, outAttrName, closedAttrName})
     clone->removeAttr(name);
   for (auto [result, value] : llvm::zip_equal(op->getResults(), clone->getResults())) {
     ShardingAttr whole;
@@ -335,6 +326,8 @@ LogicalResult Partitioner::createReturn(Operation *op) {
     ShardingAttr sharding;
     if (auto it = made.find(operand); it != made.end()) {
       sharding = it->second.second;
+      if (sharding)
+        sharding = makeSharding(getMesh(sharding), getCuts(sharding));
       if (isa<BlockArgument>(operand))
         stage = getStage(op);
     }

@@ -40,13 +40,18 @@ private:
   mlir::Value addArgument(mlir::BlockArgument argument, int64_t stage, ShardingAttr sharding);
   llvm::FailureOr<mlir::Value> materialize(mlir::Value value, int64_t stage,
                                            ShardingAttr wanted, mlir::Location loc);
-  mlir::Value applyReduction(mlir::Value value, ShardingAttr sharding, mlir::Location loc);
   llvm::FailureOr<mlir::Type> getLocal(mlir::Type global, ShardingAttr sharding,
                                        mlir::Location loc);
   MeshOp getMesh(ShardingAttr sharding) { return module.lookupSymbol<MeshOp>(sharding.getMesh()); }
   int64_t getCount(MeshOp mesh, llvm::ArrayRef<mlir::StringAttr> axes) {
     return mesh.getNumShards(axes).value_or(1);
   }
+
+  // Reductions.cpp
+  void reduce(mlir::Value whole);
+  mlir::Value scatterReduction(mlir::Value whole, ShardingAttr wanted, mlir::Location loc);
+  llvm::SmallDenseSet<unsigned> getUnreduced(mlir::Operation *op,
+                                             llvm::SmallVectorImpl<PartialAttr> &pending);
 
   // Sources.cpp
   llvm::FailureOr<mlir::Value> makeSource(mlir::Operation *source, ShardingAttr wanted,

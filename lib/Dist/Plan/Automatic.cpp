@@ -2,6 +2,7 @@
 #include "Automatic.h"
 
 #include "Dist/IR/Layout.h"
+#include "dougong/Onnx/Cost.h"
 #include "dougong/Onnx/Sharding.h"
 
 using namespace mlir;
@@ -123,6 +124,54 @@ static void writeDirective(Operation *op, unsigned operand, Propagation &propaga
   op->setAttr(inAttrName, builder.getArrayAttr(in));
 }
 
+/// Whether a cut that reached these ops splits more work than that of `source`:
+/// attention by heads, or a product that adds up partial results.
+static bool reachesPartner(Operation *source, const llvm::SetVector<Operation *> &touched,
+                           StringAttr axis, const Propagation &propagation) {
+  for (Operation *op : touched) {
+    const onnx::ShardingRule &rule = propagation.getRule(op);
+    if (op == source || !onnx::getOpCost(op).matrix)
+      continue;
+    auto isCut = [&](unsigned factor) {
+      return llvm::is_contained(propagation.getFactorCut(op, factor).axes, axis);
+    };
+    if (std::optional<WeightProduct> product = getWeightProduct(op, rule)) {
+      if (product->in && isCut(*product->in))
+        return true;
+    } else if (llvm::any_of(llvm::seq<unsigned>(0, rule.factors.size()), isCut)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/// Cuts a factor of a product and spreads the cut. Where that ends at ops that
+/// need whole values, and no other product gains, the result is gathered at once
+/// instead: the cut would otherwise run along the residual stream and be
+/// gathered again and again.
+static std::optional<std::string> cutFeature(Operation *op, unsigned factor, StringAttr axis,
+                                             Propagation &propagation) {
+  propagation.beginTrial();
+  if (std::optional<std::string> why = propagation.cutFactor(op, factor, {axis})) {
+    propagation.endTrial(false);
+    return why;
+  }
+  propagation.run();
+  llvm::SetVector<Operation *> touched = propagation.getTouched();
+  unsigned gathers = propagation.countGathers(touched);
+  if (gathers == 0 || reachesPartner(op, touched, axis, propagation)) {
+    propagation.endTrial(true);
+    return std::nullopt;
+  }
+  propagation.endTrial(false);
+  for (Value result : op->getResults())
+    propagation.close(result);
+  op->setAttr(closedAttrName, UnitAttr::get(op->getContext()));
+  std::optional<std::string> why = propagation.cutFactor(op, factor, {axis});
+  propagation.run();
+  return why;
+}
+
 void dist::cutWeights(func::FuncOp main, ArrayRef<MeshOp> meshes, Propagation &propagation) {
   Builder builder(main.getContext());
   StringAttr axis = builder.getStringAttr("tp");
@@ -158,7 +207,7 @@ void dist::cutWeights(func::FuncOp main, ArrayRef<MeshOp> meshes, Propagation &p
         reason = "a feature dim of " + rule.factors[*factor].size + " has fewer units than there are ranks";
         continue;
       }
-      if (std::optional<std::string> why = propagation.cutFactor(&op, *factor, {axis}))
+      if (std::optional<std::string> why = cutFeature(&op, *factor, axis, propagation))
         reason = *why;
       else
         done = true;
@@ -167,7 +216,6 @@ void dist::cutWeights(func::FuncOp main, ArrayRef<MeshOp> meshes, Propagation &p
       op.setAttr(replicatedAttrName, builder.getStringAttr(reason));
       continue;
     }
-    propagation.run();
     writeDirective(&op, product->weight, propagation);
   }
   // Tables: each rank holds a part of the rows.

@@ -44,14 +44,15 @@ void dougong::dist::splitIntoStages(func::FuncOp main, int64_t count) {
   for (size_t index = 1; index < crossing.size(); ++index)
     crossing[index] += crossing[index - 1];
   // Borders nearest to equal shares; each value that crosses costs as much as
-  // being off by a fiftieth of the model.
+  // being off by a quarter of a share.
   SmallVector<size_t> borders{0};
   double total = before.back();
   for (int64_t stage = 1; stage < count; ++stage) {
     double wanted = total * stage / count, best = std::numeric_limits<double>::max();
     size_t border = borders.back();
     for (size_t index = borders.back() + 1; index < ops.size(); ++index) {
-      double cost = std::abs(before[index] - wanted) / std::max(total, 1.0) + 0.02 * crossing[index];
+      double off = std::abs(before[index] - wanted) * count / std::max(total, 1.0);
+      double cost = off + 0.25 * crossing[index];
       if (cost < best) {
         best = cost;
         border = index;

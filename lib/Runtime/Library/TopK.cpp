@@ -82,9 +82,8 @@ static void runTyped(const LibraryCall &call, const Shape &shape, bool largest, 
 /// is the outputs' extent on the axis.
 static Result<void> runTopK(const LibraryCall &call) {
   if (call.tensors.size() != 3 || call.attributes.size() != 3)
-    return Error{"expected 3 tensors and 3 attributes, got " +
-                 std::to_string(call.tensors.size()) + " and " +
-                 std::to_string(call.attributes.size())};
+    return Error{"expected 3 tensors and 3 attributes, got " + std::to_string(call.tensors.size()) +
+                 " and " + std::to_string(call.attributes.size())};
   const dougong_tensor &values = call.tensors[0], &indices = call.tensors[1],
                        &input = call.tensors[2];
   std::int64_t axis = call.attributes[0];
@@ -107,19 +106,44 @@ static Result<void> runTopK(const LibraryCall &call) {
                  std::to_string(shape.extent) + " elements"};
   bool largest = call.attributes[1] != 0, sorted = call.attributes[2] != 0;
   switch (input.dtype) {
-  case DOUGONG_F32: runTyped<Same<float>>(call, shape, largest, sorted); return {};
-  case DOUGONG_F64: runTyped<Same<double>>(call, shape, largest, sorted); return {};
-  case DOUGONG_F16: runTyped<FromF16>(call, shape, largest, sorted); return {};
-  case DOUGONG_BF16: runTyped<FromBF16>(call, shape, largest, sorted); return {};
-  case DOUGONG_I8: runTyped<Same<std::int8_t>>(call, shape, largest, sorted); return {};
-  case DOUGONG_I16: runTyped<Same<std::int16_t>>(call, shape, largest, sorted); return {};
-  case DOUGONG_I32: runTyped<Same<std::int32_t>>(call, shape, largest, sorted); return {};
-  case DOUGONG_I64: runTyped<Same<std::int64_t>>(call, shape, largest, sorted); return {};
-  case DOUGONG_U8: runTyped<Same<std::uint8_t>>(call, shape, largest, sorted); return {};
-  case DOUGONG_U16: runTyped<Same<std::uint16_t>>(call, shape, largest, sorted); return {};
-  case DOUGONG_U32: runTyped<Same<std::uint32_t>>(call, shape, largest, sorted); return {};
-  case DOUGONG_U64: runTyped<Same<std::uint64_t>>(call, shape, largest, sorted); return {};
-  default: return Error{"elements of " + elementTypeName(input.dtype) + " are not supported"};
+  case DOUGONG_F32:
+    runTyped<Same<float>>(call, shape, largest, sorted);
+    return {};
+  case DOUGONG_F64:
+    runTyped<Same<double>>(call, shape, largest, sorted);
+    return {};
+  case DOUGONG_F16:
+    runTyped<FromF16>(call, shape, largest, sorted);
+    return {};
+  case DOUGONG_BF16:
+    runTyped<FromBF16>(call, shape, largest, sorted);
+    return {};
+  case DOUGONG_I8:
+    runTyped<Same<std::int8_t>>(call, shape, largest, sorted);
+    return {};
+  case DOUGONG_I16:
+    runTyped<Same<std::int16_t>>(call, shape, largest, sorted);
+    return {};
+  case DOUGONG_I32:
+    runTyped<Same<std::int32_t>>(call, shape, largest, sorted);
+    return {};
+  case DOUGONG_I64:
+    runTyped<Same<std::int64_t>>(call, shape, largest, sorted);
+    return {};
+  case DOUGONG_U8:
+    runTyped<Same<std::uint8_t>>(call, shape, largest, sorted);
+    return {};
+  case DOUGONG_U16:
+    runTyped<Same<std::uint16_t>>(call, shape, largest, sorted);
+    return {};
+  case DOUGONG_U32:
+    runTyped<Same<std::uint32_t>>(call, shape, largest, sorted);
+    return {};
+  case DOUGONG_U64:
+    runTyped<Same<std::uint64_t>>(call, shape, largest, sorted);
+    return {};
+  default:
+    return Error{"elements of " + elementTypeName(input.dtype) + " are not supported"};
   }
 }
 

@@ -21,6 +21,12 @@ using namespace dougong::cpu;
 
 void cpu::buildKernelPipeline(OpPassManager &pipeline, const CpuOptions &options,
                               const CpuTraits &traits) {
+  if (!options.scalar) {
+    // While kernels still are tensors and launches still name their weights.
+    CpuPackWeightsPassOptions pack;
+    pack.columns = int64_t(traits.lanes) * traits.tileVectors;
+    pipeline.addPass(createCpuPackWeightsPass(pack));
+  }
   OpPassManager &function = pipeline.nest<func::FuncOp>();
   function.addPass(createCpuFuseKernelsPass());
   // Before bufferization: it merges equal extents, which makes temporaries'

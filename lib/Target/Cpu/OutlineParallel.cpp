@@ -181,6 +181,12 @@ struct CpuOutlineParallelPass
     for (auto [number, loop] : llvm::enumerate(loops))
       if (failed(convert(loop, number)))
         return signalPassFailure();
+    // Stack buffers inside loops would grow the stack in each iteration.
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      function.walk([&](memref::AllocaOp slot) {
+        if (slot.getType().hasStaticShape() && slot->getBlock() != &function.front())
+          slot->moveBefore(&function.front(), function.front().begin());
+      });
   }
 };
 

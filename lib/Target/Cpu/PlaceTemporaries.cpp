@@ -113,7 +113,11 @@ void computeLives(func::FuncOp kernel, MutableArrayRef<Temporary> temporaries) {
       for (Operation *user : views[i].getUsers()) {
         Operation *ancestor = kernel.front().findAncestorOpInBlock(*user);
         temporary.last = std::max(temporary.last, positions.lookup(ancestor));
-        for (Value result : user->getResults())
+        // What a region yields, its op returns.
+        Operation *source = user->hasTrait<OpTrait::IsTerminator>() && ancestor != user
+                                ? user->getParentOp()
+                                : user;
+        for (Value result : source->getResults())
           if (isa<BaseMemRefType>(result.getType()) && !llvm::is_contained(views, result))
             views.push_back(result);
       }

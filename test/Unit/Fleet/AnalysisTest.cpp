@@ -153,6 +153,27 @@ TEST(Remarks, PowerAboveTheBudget) {
   EXPECT_TRUE(hasRemark(fleet, "site", "chips alone take 1.2kW at full load, the budget is 1kW"));
 }
 
+TEST(Remarks, SlipsInUnits) {
+  Fleet fleet = read("name: n\n"
+                     "chips: [{id: a, vendor: v, domestic: true, memory: {bytes: 64kB}, "
+                     "peak: {fp16: 300GFLOP/s, int8: 600}}]\n"
+                     "levels: [{name: l, bandwidth: 400TB/s, latency: 4s}]\n"
+                     "pools: [{id: p, chip: a, count: 3, path: [l]}]\n");
+  EXPECT_TRUE(hasRemark(fleet, "chip 'a'", "'memory.bytes' is 64kB: is the unit right?"));
+  EXPECT_TRUE(hasRemark(fleet, "chip 'a'", "'peak.int8' is 600OP/s"));
+  EXPECT_FALSE(hasRemark(fleet, "chip 'a'", "'peak.fp16' is"));
+  EXPECT_TRUE(hasRemark(fleet, "site", "'levels[l].bandwidth' is 400TB/s"));
+  EXPECT_TRUE(hasRemark(fleet, "site", "'levels[l].latency' is 4s"));
+}
+
+TEST(Remarks, NoCatalogueFigureIsOutOfProportion) {
+  for (llvm::StringRef name : {"lab-2x2", "sanjiangyuan", "shaoguan-10k", "shaoguan-100k",
+                               "cloudmatrix384", "localhost", "hygon-k100-ai", "nvidia-h20"})
+    for (const Remark &remark : findRemarks(load(name)))
+      EXPECT_EQ(remark.text.find("is the unit right"), std::string::npos)
+          << name.str() << ": " << remark.where << ": " << remark.text;
+}
+
 TEST(WeakestProvenance, CoversMemoryPeaksAndLinks) {
   Fleet fleet = read("provenance: {kind: measured, source: S}\n"
                      "chips:\n"

@@ -15,10 +15,14 @@ enum Reduction { sum, max, min, prod };
 
 template <typename T> T combine(T a, T b, int reduction) {
   switch (reduction) {
-  case sum: return static_cast<T>(a + b);
-  case prod: return static_cast<T>(a * b);
-  case max: return a > b ? a : b;
-  default: return a < b ? a : b;
+  case sum:
+    return static_cast<T>(a + b);
+  case prod:
+    return static_cast<T>(a * b);
+  case max:
+    return a > b ? a : b;
+  default:
+    return a < b ? a : b;
   }
 }
 
@@ -85,7 +89,8 @@ std::uint32_t hashOf(std::uint32_t seed, std::uint32_t rank, std::uint32_t i) {
 }
 template <dougong_dtype type> auto valueOf(std::uint32_t seed, int rank, std::int64_t i) {
   using Number = typename Kind<type>::Number;
-  std::uint32_t hash = hashOf(seed, static_cast<std::uint32_t>(rank), static_cast<std::uint32_t>(i));
+  std::uint32_t hash =
+      hashOf(seed, static_cast<std::uint32_t>(rank), static_cast<std::uint32_t>(i));
   if constexpr (type == DOUGONG_BOOL)
     return static_cast<Number>(hash % 2);
   else if constexpr (std::is_integral_v<Number>)
@@ -111,15 +116,33 @@ public:
       if (group >= static_cast<int>(groups.size()) || groups[group] < 0)
         continue; // not a member; all draws are made
       switch (what) {
-      case 0: check<DOUGONG_F32>(groups[group], count, collective, reduction); break;
-      case 1: check<DOUGONG_F64>(groups[group], count, collective, reduction); break;
-      case 2: check<DOUGONG_F16>(groups[group], count, collective, reduction); break;
-      case 3: check<DOUGONG_BF16>(groups[group], count, collective, reduction); break;
-      case 4: check<DOUGONG_I32>(groups[group], count, collective, reduction); break;
-      case 5: check<DOUGONG_I64>(groups[group], count, collective, reduction); break;
-      case 6: check<DOUGONG_U8>(groups[group], count, collective, reduction); break;
-      case 7: check<DOUGONG_I8>(groups[group], count, collective, reduction); break;
-      default: check<DOUGONG_BOOL>(groups[group], count, collective, reduction); break;
+      case 0:
+        check<DOUGONG_F32>(groups[group], count, collective, reduction);
+        break;
+      case 1:
+        check<DOUGONG_F64>(groups[group], count, collective, reduction);
+        break;
+      case 2:
+        check<DOUGONG_F16>(groups[group], count, collective, reduction);
+        break;
+      case 3:
+        check<DOUGONG_BF16>(groups[group], count, collective, reduction);
+        break;
+      case 4:
+        check<DOUGONG_I32>(groups[group], count, collective, reduction);
+        break;
+      case 5:
+        check<DOUGONG_I64>(groups[group], count, collective, reduction);
+        break;
+      case 6:
+        check<DOUGONG_U8>(groups[group], count, collective, reduction);
+        break;
+      case 7:
+        check<DOUGONG_I8>(groups[group], count, collective, reduction);
+        break;
+      default:
+        check<DOUGONG_BOOL>(groups[group], count, collective, reduction);
+        break;
       }
     }
     if (failure.empty())

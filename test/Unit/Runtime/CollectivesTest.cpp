@@ -73,8 +73,7 @@ TEST(ThreadCollectives, ReceiveTimeoutNamesTheSender) {
   float value = 0;
   Result<void> done = ends[0]->receive(1, 4, &value, 4, {-1, "hidden"});
   ASSERT_FALSE(done);
-  EXPECT_EQ(done.message(),
-            "rank 0: receive (node 'hidden') from rank 1 timed out after 50 ms");
+  EXPECT_EQ(done.message(), "rank 0: receive (node 'hidden') from rank 1 timed out after 50 ms");
 }
 
 TEST(ThreadCollectives, DifferentCallsAreFound) {

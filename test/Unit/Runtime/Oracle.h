@@ -20,9 +20,7 @@ inline double roundTo(double value, int digits, int minExponent, double limit) {
 }
 
 inline double roundF16(double value) { return roundTo(value, 11, -14, 65536.0); }
-inline double roundBf16(double value) {
-  return roundTo(value, 8, -126, std::ldexp(1.0, 128));
-}
+inline double roundBf16(double value) { return roundTo(value, 8, -126, std::ldexp(1.0, 128)); }
 
 } // namespace dougong
 

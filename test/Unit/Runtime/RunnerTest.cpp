@@ -54,8 +54,7 @@ TEST(Runner, MpiAndThreadsGiveTheSameBits) {
     TemporaryFolder folder;
     fs::path package = folder.path() / "package";
     writeMlpPackage(package, tp, dp);
-    writeInput(folder.path() / "in", 0,
-               floats({6, Mlp::k}, randomFloats(6 * Mlp::k, 5)));
+    writeInput(folder.path() / "in", 0, floats({6, Mlp::k}, randomFloats(6 * Mlp::k, 5)));
     std::string arguments =
         package.string() + " --inputs " + (folder.path() / "in").string() + " --outputs ";
     CommandResult threads = runner(arguments + (folder.path() / "threads").string());
@@ -77,8 +76,7 @@ TEST(Runner, StagesMayShareProcesses) {
     y.push_back(2 * (2 * (2 * value + 1) + 1) + 1);
   writeInput(folder.path() / "in", 0, floats({1000, 3}, x));
   CommandResult result = runCommand(
-      mpirun(3) + RUNNER + " " + package.string() +
-      " --ranks mpi --repeat 3 --profile --inputs " +
+      mpirun(3) + RUNNER + " " + package.string() + " --ranks mpi --repeat 3 --profile --inputs " +
       (folder.path() / "in").string() + " --outputs " + (folder.path() / "out").string());
   ASSERT_EQ(result.code, 0) << result.output;
   EXPECT_EQ(readFloats(folder.path() / "out/output_0.pb"), y);

@@ -173,8 +173,8 @@ TEST(Session, Strings) {
   ASSERT_TRUE(done) << done.message();
   Result<Tensor> y = session->fetch(0);
   ASSERT_TRUE(y) << y.message();
-  EXPECT_EQ(y->strings, (std::vector<std::string>{"a string that is longer than a small one", "",
-                                                  "one"}));
+  EXPECT_EQ(y->strings,
+            (std::vector<std::string>{"a string that is longer than a small one", "", "one"}));
 }
 
 TEST(Session, LibraryFunctions) {
@@ -250,8 +250,7 @@ TEST(Session, FailuresNameStageRankAndNode) {
   };
   EXPECT_TRUE(errorOf(666, 2, 1).ends_with(": node 'mlp/MatMul': the number of the beast"));
   for (int threads : {1, 3})
-    EXPECT_EQ(errorOf(667, 40, threads),
-              "stage 'all', rank 1: node 'mlp/Relu': a loop failed");
+    EXPECT_EQ(errorOf(667, 40, threads), "stage 'all', rank 1: node 'mlp/Relu': a loop failed");
   EXPECT_EQ(errorOf(668, 2, 1), "stage 'all', rank 1: x[0] must not be 668");
   EXPECT_TRUE(errorOf(0, 101, 1).ends_with(": batch must be at most 100 on a rank"));
 }
@@ -333,8 +332,8 @@ TEST(Session, ProgramsMustAgreeWithThePlan) {
     return done ? std::string() : done.message();
   };
   plan->mutable_programs(0)->mutable_calls(0)->set_kind("all_gather");
-  EXPECT_TRUE(errorOf().ends_with(
-      ": the program calls all_reduce as call 0, the plan says all_gather"));
+  EXPECT_TRUE(
+      errorOf().ends_with(": the program calls all_reduce as call 0, the plan says all_gather"));
   plan->mutable_programs(0)->mutable_calls(0)->set_kind("all_reduce");
   plan->mutable_programs(0)->mutable_outputs(0)->set_dims(1, "6");
   EXPECT_TRUE(errorOf().ends_with(
@@ -350,9 +349,9 @@ TEST(Session, StatePatterns) {
   auto states = expandStates(model, {"past.*=present.*", "x=y"});
   ASSERT_TRUE(states) << states.message();
   using Pair = std::pair<std::string, std::string>;
-  EXPECT_EQ(*states, (std::vector<Pair>{{"past.0.key", "present.0.key"},
-                                        {"past.1.key", "present.1.key"},
-                                        {"x", "y"}}));
+  EXPECT_EQ(*states,
+            (std::vector<Pair>{
+                {"past.0.key", "present.0.key"}, {"past.1.key", "present.1.key"}, {"x", "y"}}));
   EXPECT_EQ(expandStates(model, {"past.*=now.*"}).message(),
             "state 'past.*=now.*': the model has no output 'now.0.key' for input 'past.0.key'");
   EXPECT_EQ(expandStates(model, {"q=y"}).message(), "state 'q=y': the model has no such input");

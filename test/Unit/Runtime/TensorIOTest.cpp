@@ -88,8 +88,7 @@ TEST(TensorIO, DamagedProtosAreRefused) {
   EXPECT_EQ(protoError(other),
             "'f.pb' is no tensor that can be read: float32 [3] has 12 bytes, the file has 8");
   other[3] = 99;
-  EXPECT_EQ(protoError(other),
-            "'f.pb' is no tensor that can be read: element type 99 is unknown");
+  EXPECT_EQ(protoError(other), "'f.pb' is no tensor that can be read: element type 99 is unknown");
   // A huge and a negative dim.
   std::string huge = protoError("\x08\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x10\x01");
   EXPECT_NE(huge.find("more than 2^62"), std::string::npos) << huge;
@@ -133,8 +132,8 @@ TEST(TensorIO, FoldersAreMatchedByNameAndByOrder) {
   auto many = readInputFolder(folder.path(), {"a", "b", "c"});
   ASSERT_FALSE(many);
   EXPECT_NE(many.message().find("the model has 3 inputs"), std::string::npos);
-  auto twice = readInputFolder(folder.path(), {"b", "q", "c", "d", "e", "f", "g", "h", "i", "j",
-                                               "a"});
+  auto twice =
+      readInputFolder(folder.path(), {"b", "q", "c", "d", "e", "f", "g", "h", "i", "j", "a"});
   ASSERT_FALSE(twice);
   EXPECT_NE(twice.message().find("is a second file for input 'a'"), std::string::npos)
       << twice.message();

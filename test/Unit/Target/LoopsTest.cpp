@@ -124,6 +124,44 @@ TEST(CpuLoops, TransposedBatchMatMul) {
   });
 }
 
+/// Q K^T with a head size that is known: rows of K are packed where there are
+/// many queries.
+TEST(CpuLoops, PackedRowsOfTransposedMatMul) {
+  std::string text = transposedText;
+  // The reduction is 24 long in both operands.
+  std::string from = "tensor<?x?x?xf32>", to = "tensor<?x?x24xf32>";
+  size_t begin = text.find("%a: "), end = text.find(" -> tensor", begin);
+  auto replaceAll = [&](std::string part) {
+    for (size_t at = 0; (at = part.find(from, at)) != std::string::npos; at += to.size())
+      part.replace(at, from.size(), to);
+    return part;
+  };
+  text = text.substr(0, begin) + replaceAll(text.substr(begin, end - begin)) + text.substr(end);
+  for (const char *dim : {"tensor.dim %a, %c0 : ", "tensor.dim %a, %c1 : ", "tensor.dim %b, %c1 : "}) {
+    size_t at = text.find(dim) + std::string(dim).size();
+    text.replace(at, from.size(), to);
+  }
+  size_t ins = text.find("ins(%a, %b : "), outs = text.find(" outs(%f", ins);
+  text = text.substr(0, ins) + replaceAll(text.substr(ins, outs - ins)) + text.substr(outs);
+  forEachRunner(text.c_str(), [](KernelRunner &runner) {
+    for (int64_t m : {1, 15, 16, 41})
+      for (int64_t n : {1, 8, 33, 70}) {
+        int64_t batch = 2, k = 24;
+        auto a = makeRandom(batch * m * k, 1), b = makeRandom(batch * n * k, 2);
+        std::vector<float> c(batch * m * n);
+        runner.run({buffer(a, {batch, m, k}), buffer(b, {batch, n, k}), buffer(c, {batch, m, n})});
+        for (int64_t h = 0; h < batch; ++h)
+          for (int64_t i = 0; i < m; ++i)
+            for (int64_t j = 0; j < n; ++j) {
+              double sum = 0;
+              for (int64_t p = 0; p < k; ++p)
+                sum += double(a[(h * m + i) * k + p]) * b[(h * n + j) * k + p];
+              ASSERT_NEAR(c[(h * m + i) * n + j], sum, 1e-5) << m << " " << n;
+            }
+      }
+  });
+}
+
 /// B in panels of 32 columns, the last one padded; 40 columns in all.
 constexpr const char *packedText = R"(
 #a = affine_map<(m, n, k) -> (m, k)>

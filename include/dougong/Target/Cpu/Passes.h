@@ -6,6 +6,10 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
 
+namespace dougong::onnx {
+class OnnxDialect;
+} // namespace dougong::onnx
+
 namespace dougong::cpu {
 
 #define GEN_PASS_DECL

@@ -4,6 +4,35 @@
 
 include "mlir/Pass/PassBase.td"
 
+def CpuPackWeightsPass : Pass<"cpu-pack-weights", "::mlir::ModuleOp"> {
+  let summary = "lays constant matrices of contractions down in panels of columns";
+  let description = [{
+    Where every launch of a kernel passes a weight for an argument, and the
+    kernel only reads it as B[k, n] or B[n, k] of contractions, the argument
+    becomes `[ceil(n / columns), k, columns]` and the launches use a weight with
+    a longer recipe: packaging lays the bytes down once. A tile then reads one
+    run of memory. New weights are also listed in the module attribute
+    `dougong.added_weights` as (name, type, value), for recipes that were saved
+    before.
+
+    Before:
+
+    ```mlir
+    %w = onnx.use @up : tensor<64x256xf32>
+    %y = onnx.launch @kernel_0(%x, %w) : ...
+    ```
+
+    After:
+
+    ```mlir
+    onnx.weight @up.pack32 : tensor<8x64x32xf32> = #onnx.derived<[@up], [#onnx.pack<32>]>
+    %w = onnx.use @up.pack32 : tensor<8x64x32xf32>
+    ```
+  }];
+  let options = [Option<"columns", "columns", "int64_t", "32", "columns of a panel">];
+  let dependentDialects = ["::dougong::onnx::OnnxDialect"];
+}
+
 def CpuFuseKernelsPass : Pass<"cpu-fuse-kernels", "::mlir::func::FuncOp"> {
   let summary = "fuses element-wise ops of a kernel, on tensors";
   let description = [{

@@ -51,6 +51,7 @@ private:
                        bool contract);
   Lane loadStrided(mlir::Value flat, mlir::Type elementType, mlir::Value index,
                    mlir::Value offsets, const Place &place);
+  Lane loadEverySecond(const Access &access, mlir::Value index, const Place &place);
   Lane fromBytes(Lane bytes, mlir::Type elementType);
   mlir::Value allLanes(unsigned lanes);
 

@@ -5,6 +5,7 @@
 #include "Tile.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -25,8 +26,9 @@ struct BlockDim {
 
 class NestEmitter {
 public:
-  NestEmitter(OpBuilder &builder, const Nest &nest, const TileLimits &limits)
-      : b(builder), loc(nest.loc), nest(nest), plan(makePlan(nest, limits)), math(builder, loc) {}
+  NestEmitter(OpBuilder &builder, const Nest &nest, Plan plan)
+      : b(builder), loc(nest.loc), nest(nest), plan(std::move(plan)), math(builder, loc),
+        tileNest(&nest) {}
 
   void emit(bool parallel);
 
@@ -35,6 +37,8 @@ private:
   void emitBlocks(Value begin, Value end);
   void emitBlock(ValueRange counters);
   void emitColumns(SmallVector<Value> &indices);
+  void emitPanel(SmallVector<Value> &indices, unsigned vectors, Value mask);
+  Access packPanel(ArrayRef<Value> indices, unsigned vectors);
   void emitRows(SmallVector<Value> &indices, unsigned vectors, Value mask);
   void emitTile(ArrayRef<Value> indices, unsigned rows, unsigned vectors, Value mask);
   /// `for (i = from; i < to; i += step)`; nothing if it is known to be empty,
@@ -50,6 +54,7 @@ private:
   Plan plan;
   IndexMath math;
   SmallVector<BlockDim> blocks;
+  const Nest *tileNest; ///< as the tiles see it: packed operands replaced
 };
 
 } // namespace
@@ -200,7 +205,7 @@ void NestEmitter::emitColumns(SmallVector<Value> &indices) {
   loop(start, whole, step, [&](Value index) {
     SmallVector<Value> at = indices;
     at[dim] = index;
-    emitRows(at, plan.vectors, nullptr);
+    emitPanel(at, plan.vectors, nullptr);
   });
   if (isWhole)
     return;
@@ -213,8 +218,60 @@ void NestEmitter::emitColumns(SmallVector<Value> &indices) {
     if (needsMask)
       mask = vector::CreateMaskOp::create(b, loc, VectorType::get({plan.lanes}, b.getI1Type()),
                                           ValueRange(math.value(math.sub(end, index))));
-    emitRows(at, 1, mask);
+    emitPanel(at, 1, mask);
   });
+}
+
+/// Copies the tile's columns of the packed operand to the stack. Returns the
+/// access to the copy.
+Access NestEmitter::packPanel(ArrayRef<Value> indices, unsigned vectors) {
+  const Access &access = nest.main.inputs[plan.packedInput];
+  unsigned columnDim = plan.vectorDim, reductionDim = plan.reductions.front();
+  int64_t columns = int64_t(plan.lanes) * vectors, length = *nest.getSize(reductionDim);
+  Type element = cast<MemRefType>(access.flat.getType()).getElementType();
+  // (hoisted to the function's entry when the loop is outlined)
+  Value panel = memref::AllocaOp::create(b, loc, MemRefType::get({columns * length}, element),
+                                         b.getI64IntegerAttr(64));
+  OpFoldResult base = access.offset;
+  for (unsigned dim = 0; dim < nest.getNumDims(); ++dim)
+    if (!nest.isReduction(dim) && access.dependsOn(dim))
+      base = math.add(base, math.mul(indices[dim], access.strides[dim]));
+  OpFoldResult inside = math.min(math.constant(columns),
+                                 math.sub(nest.sizes[columnDim], indices[columnDim]));
+  Value zero = math.value(math.constant(0)), one = math.value(math.constant(1));
+  auto overColumns = scf::ForOp::create(b, loc, zero, math.value(inside), one);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(overColumns.getBody()->getTerminator());
+    Value column = overColumns.getInductionVar();
+    OpFoldResult start = math.add(base, math.mul(column, access.strides[columnDim]));
+    auto overLength =
+        scf::ForOp::create(b, loc, zero, math.value(math.constant(length)), one);
+    b.setInsertionPoint(overLength.getBody()->getTerminator());
+    Value k = overLength.getInductionVar();
+    Value from = math.value(math.add(start, math.mul(k, access.strides[reductionDim])));
+    Value to = math.value(math.add(math.mul(k, math.constant(columns)), column));
+    Value value = memref::LoadOp::create(b, loc, access.flat, ValueRange(from));
+    memref::StoreOp::create(b, loc, value, panel, ValueRange(to));
+  }
+  Access packed = access;
+  packed.flat = memref::CastOp::create(b, loc, access.flat.getType(), panel);
+  packed.strides.assign(nest.getNumDims(), math.constant(0));
+  packed.strides[columnDim] = math.constant(1);
+  packed.strides[reductionDim] = math.constant(columns);
+  // Column indices count from the start of the nest, the panel from its own.
+  packed.offset = math.sub(math.constant(0), indices[columnDim]);
+  return packed;
+}
+
+void NestEmitter::emitPanel(SmallVector<Value> &indices, unsigned vectors, Value mask) {
+  if (plan.packedInput < 0)
+    return emitRows(indices, vectors, mask);
+  Nest packed = nest;
+  packed.main.inputs[plan.packedInput] = packPanel(indices, vectors);
+  tileNest = &packed;
+  emitRows(indices, vectors, mask);
+  tileNest = &nest;
 }
 
 /// Whole tiles of rows, then the rest: one tile if its size is known, else
@@ -260,10 +317,25 @@ void NestEmitter::emitRows(SmallVector<Value> &indices, unsigned vectors, Value 
 }
 
 void NestEmitter::emitTile(ArrayRef<Value> indices, unsigned rows, unsigned vectors, Value mask) {
-  TileEmitter(b, nest, plan).emit(indices, rows, vectors, mask);
+  TileEmitter(b, *tileNest, plan).emit(indices, rows, vectors, mask);
 }
 
 void dougong::cpu::emitNest(OpBuilder &builder, const Nest &nest, const TileLimits &limits,
                             bool parallel) {
-  NestEmitter(builder, nest, limits).emit(parallel);
+  std::optional<Plan> packed = makePackedPlan(nest, limits);
+  if (!packed)
+    return NestEmitter(builder, nest, makePlan(nest, limits)).emit(parallel);
+  if (nest.getSize(packed->rowDim))
+    return NestEmitter(builder, nest, *packed).emit(parallel);
+  // A step of decoding has one row, its prompt many: both are this kernel.
+  IndexMath math(builder, nest.loc);
+  Value isTall = arith::CmpIOp::create(builder, nest.loc, arith::CmpIPredicate::uge,
+                                       math.value(nest.sizes[packed->rowDim]),
+                                       math.value(math.constant(minPackedRows)));
+  auto branch = scf::IfOp::create(builder, nest.loc, isTall, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPoint(branch.thenBlock()->getTerminator());
+  NestEmitter(builder, nest, *packed).emit(parallel);
+  builder.setInsertionPoint(branch.elseBlock()->getTerminator());
+  NestEmitter(builder, nest, makePlan(nest, limits)).emit(parallel);
 }

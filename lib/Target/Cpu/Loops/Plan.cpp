@@ -45,11 +45,15 @@ static std::optional<vector::CombiningKind> getCombiner(const Nest &nest) {
   return getCombiner(combiners.front());
 }
 
+/// The most bytes of a packed panel: it stays in the first-level cache.
+static constexpr int64_t maxPanelBytes = 32768;
+
 /// Cost of a point when `dim` is the vector dim, relative to a full vector of
 /// unit-stride accesses; none if it cannot be.
 static std::optional<double> getVectorCost(const Nest &nest, unsigned dim, unsigned lanes) {
   bool reduces = nest.isReduction(dim);
-  unsigned gathers = 0, units = 0;
+  unsigned units = 0;
+  double gathers = 0;
   bool isPossible = true;
   auto visitInput = [&](const Access &access) {
     if (access.scalar || !access.dependsOn(dim))
@@ -60,7 +64,7 @@ static std::optional<double> getVectorCost(const Nest &nest, unsigned dim, unsig
     else if (access.panel && access.panel->dim == dim)
       isPossible = false;
     else
-      ++gathers;
+      gathers += access.getStride(dim) == 2 ? 0.1 : 1.0;
   };
   auto visitOutput = [&](const Access &access) {
     isPossible &= access.getStride(dim) == 1 && !access.panel;
@@ -157,16 +161,10 @@ static int64_t estimateCycles(const Nest &nest, const Plan &plan) {
   return std::max<int64_t>(1, int64_t(64 * work / std::max(1u, plan.lanes)));
 }
 
-Plan dougong::cpu::makePlan(const Nest &nest, const TileLimits &limits) {
+/// The plan with a given vector dim (-1: scalar).
+static Plan completePlan(const Nest &nest, const TileLimits &limits, int vectorDim) {
   Plan plan;
-  double best = limits.lanes;
-  for (unsigned dim = 0; dim < nest.getNumDims(); ++dim)
-    if (std::optional<double> cost = getVectorCost(nest, dim, limits.lanes))
-      // The innermost of equals: its neighbours are in the same cache line.
-      if (*cost <= best) {
-        best = *cost;
-        plan.vectorDim = dim;
-      }
+  plan.vectorDim = vectorDim;
   if (plan.vectorDim >= 0) {
     plan.lanes = limits.lanes;
     plan.reducesVector = nest.isReduction(plan.vectorDim);
@@ -211,4 +209,52 @@ Plan dougong::cpu::makePlan(const Nest &nest, const TileLimits &limits) {
   plan.rowBlock = plan.rowDim >= 0 ? int64_t(plan.rows) * 8 : 1;
   plan.cyclesPer64 = estimateCycles(nest, plan);
   return plan;
+}
+
+Plan dougong::cpu::makePlan(const Nest &nest, const TileLimits &limits) {
+  int vectorDim = -1;
+  double best = limits.lanes;
+  for (unsigned dim = 0; dim < nest.getNumDims(); ++dim)
+    if (std::optional<double> cost = getVectorCost(nest, dim, limits.lanes))
+      // The innermost of equals: its neighbours are in the same cache line.
+      if (*cost <= best) {
+        best = *cost;
+        vectorDim = dim;
+      }
+  return completePlan(nest, limits, vectorDim);
+}
+
+std::optional<Plan> dougong::cpu::makePackedPlan(const Nest &nest, const TileLimits &limits) {
+  if (!makePlan(nest, limits).reducesVector)
+    return std::nullopt;
+  for (unsigned dim = 0; dim < nest.getNumDims(); ++dim) {
+    if (nest.isReduction(dim) || !getVectorCost(nest, dim, limits.lanes))
+      continue;
+    int operand = -1;
+    for (auto [number, access] : llvm::enumerate(nest.main.inputs)) {
+      if (access.scalar || !access.dependsOn(dim) || access.getStride(dim) == 1)
+        continue;
+      if (operand >= 0 || access.panel || access.elementType.isInteger(1))
+        return std::nullopt;
+      operand = number;
+    }
+    if (operand < 0)
+      continue;
+    Plan plan = completePlan(nest, limits, dim);
+    const Access &access = nest.main.inputs[operand];
+    if (plan.rowDim < 0 || access.dependsOn(plan.rowDim) || plan.reductions.size() != 1 ||
+        nest.getSize(plan.rowDim).value_or(minPackedRows) < minPackedRows)
+      continue;
+    std::optional<int64_t> length = nest.getSize(plan.reductions.front());
+    if (!length || *length * plan.lanes * plan.vectors * 4 *
+                           int64_t(getWidthFactor(access.elementType)) >
+                       maxPanelBytes)
+      continue;
+    plan.packedInput = operand;
+    // A panel is packed once for each block of rows.
+    plan.rowBlock = int64_t(plan.rows) * 64;
+    plan.cyclesPer64 = std::max<int64_t>(1, 64 / (2 * plan.lanes));
+    return plan;
+  }
+  return std::nullopt;
 }

@@ -33,11 +33,22 @@ struct Plan {
   /// Columns and rows that one iteration of the parallel loop covers.
   int64_t columnBlock = 1;
   int64_t rowBlock = 1;
+  /// The main input whose panel of columns is copied to a buffer on the stack,
+  /// [k][columns], before the rows run over it; -1: none. It has one reduction
+  /// dim, of constant extent.
+  int packedInput = -1;
   /// Estimated cycles of 64 points of the nest, reductions included.
   int64_t cyclesPer64 = 64;
 };
 
 Plan makePlan(const Nest &nest, const TileLimits &limits);
+
+/// The rows from which packing an operand pays.
+inline constexpr int64_t minPackedRows = 16;
+
+/// A plan that reads one operand of a contraction through a packed copy, where
+/// it would otherwise be read across its rows (as K in Q K^T).
+std::optional<Plan> makePackedPlan(const Nest &nest, const TileLimits &limits);
 
 } // namespace dougong::cpu
 

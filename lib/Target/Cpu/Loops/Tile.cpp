@@ -4,6 +4,7 @@
 #include "IndexMath.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -288,11 +289,54 @@ TileEmitter::Values TileEmitter::emitPoint(ValueRange accumulators, unsigned cou
 // Results
 //===----------------------------------------------------------------------===//
 
+/// Whether a body is long enough that one copy for each row of a tile would be
+/// mostly compile time.
+static bool isLong(const Stage &stage) {
+  unsigned weight = 0;
+  for (Operation &op : stage.getBlock().without_terminator())
+    weight += isa<math::MathDialect>(op.getDialect()) ? 20 : 1;
+  return weight > 15;
+}
+
+/// The same as `finish`, in a loop over the rows: the accumulators go through a
+/// buffer on the stack.
+void TileEmitter::finishByRow(ValueRange results) {
+  IndexMath math(b, loc);
+  Type element = nest.main.outputs.front().elementType;
+  int64_t width = int64_t(vectors) * plan.lanes;
+  Value tile = memref::AllocaOp::create(b, loc, MemRefType::get({rows * width}, element),
+                                        b.getI64IntegerAttr(64));
+  for (unsigned row = 0; row < rows; ++row)
+    for (unsigned vector = 0; vector < vectors; ++vector)
+      vector::StoreOp::create(b, loc, results[row * vectors + vector], tile,
+                              ValueRange(math.value(math.constant(row * width + vector * plan.lanes))));
+  Value zero = math.value(math.constant(0)), one = math.value(math.constant(1));
+  auto overRows = scf::ForOp::create(b, loc, zero, math.value(math.constant(rows)), one);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(overRows.getBody()->getTerminator());
+  Value row = overRows.getInductionVar();
+  TileEmitter single(b, nest, plan);
+  single.indices = indices;
+  single.indices[plan.rowDim] = math.value(math.add(indices[plan.rowDim], row));
+  single.vectors = vectors;
+  single.mask = mask;
+  Values loaded;
+  OpFoldResult start = math.mul(row, math.constant(width));
+  for (unsigned vector = 0; vector < vectors; ++vector)
+    loaded.push_back(vector::LoadOp::create(
+        b, loc, VectorType::get({plan.lanes}, element), tile,
+        ValueRange(math.value(math.add(start, math.constant(vector * plan.lanes))))));
+  single.finish(loaded);
+}
+
 /// Epilogue and stores. `results`: output, row, vector; one for each row if the
 /// vector dim was reduced.
 void TileEmitter::finish(ValueRange results) {
   unsigned count = plan.reducesVector ? 1 : vectors;
   bool isVector = plan.lanes != 0 && !plan.reducesVector;
+  if (isVector && rows > 1 && nest.epilogue && isLong(*nest.epilogue) &&
+      !nest.main.outputs.front().elementType.isInteger(1))
+    return finishByRow(results);
   for (unsigned row = 0; row < rows; ++row)
     for (unsigned vector = 0; vector < count; ++vector) {
       Values at = getIndices(row, vector);

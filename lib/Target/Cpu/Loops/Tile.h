@@ -34,6 +34,7 @@ private:
   Values initialAccumulators();
   Values combineVectors(mlir::ValueRange accumulators);
   void finish(mlir::ValueRange results);
+  void finishByRow(mlir::ValueRange results);
   Values getIndices(unsigned row, unsigned vector);
   Place getPlace(llvm::ArrayRef<mlir::Value> indices, mlir::Value mask);
   Place getResultPlace(llvm::ArrayRef<mlir::Value> indices);

@@ -1,0 +1,282 @@
+#!/usr/bin/env python3
+"""Writes one of the small models that the tests of this folder import.
+
+    models.py NAME FILE
+"""
+
+import pathlib
+import sys
+
+import numpy as np
+import onnx
+import onnx.helper as oh
+from onnx import TensorProto as T
+from onnx.numpy_helper import from_array
+
+MODELS = {}
+
+
+def model(function):
+    MODELS[function.__name__.replace("_", "-")] = function
+    return function
+
+
+def info(name, shape, kind=T.FLOAT):
+    return oh.make_tensor_value_info(name, kind, shape)
+
+
+def make(nodes, inputs, outputs, initializers=(), opset=27, ir=13, domains=(), functions=(), **graph):
+    graph = oh.make_graph(nodes, "graph", inputs, outputs, list(initializers), **graph)
+    opsets = [oh.make_opsetid("", opset)] + [oh.make_opsetid(d, 1) for d in domains]
+    result = oh.make_model(graph, opset_imports=opsets, functions=list(functions))
+    result.ir_version = ir
+    return result
+
+
+def set_metadata(proto, **entries):
+    for key, value in entries.items():
+        proto.metadata_props.add(key=key, value=value)
+    return proto
+
+
+@model
+def dims():
+    """One input for each kind of dim."""
+    inputs = [info("a", ["past + seq", "batch", 64]), info("b", ["batch size", "2*3"]),
+              info("c", [None, "seq", "seq + past"])]
+    return make([oh.make_node("Shape", [i.name], [f"s{i.name}"]) for i in inputs], inputs,
+                [info(f"s{i.name}", [len(i.type.tensor_type.shape.dim)], T.INT64) for i in inputs])
+
+
+@model
+def weights():
+    rng = np.arange(1024, dtype=np.float32).reshape(32, 32)
+    raw = from_array(rng, "raw")
+    packed = oh.make_tensor("packed", T.FLOAT, [32, 32], rng.flatten())
+    small = from_array(np.array([1, 2], np.float32), "small")
+    integers = oh.make_tensor("integers", T.INT64, [256], range(256))
+    nodes = [oh.make_node("Constant", [], ["node"], "constant", value=raw),
+             oh.make_node("Sum", ["raw", "packed", "node"], ["s"], "sum"),
+             oh.make_node("Mul", ["x", "small"], ["y"], "mul")]
+    return make(nodes, [info("x", [2])], [info("s", [32, 32]), info("y", [2]),
+                                         info("integers", [256], T.INT64)],
+                [raw, packed, small, integers])
+
+
+@model
+def old_inputs():
+    weight = from_array(np.ones(300, np.float32), "w")
+    return make([oh.make_node("Add", ["x", "w"], ["y"])], [info("x", [300]), info("w", [300])],
+                [info("y", [300])], [weight], opset=7, ir=3)
+
+
+@model
+def element_types():
+    tensors = [oh.make_tensor("f4", T.FLOAT4E2M1, [3], [0.5, -6, 1]),
+               oh.make_tensor("e8", T.FLOAT8E8M0, [2], [1.0, 4.0]),
+               oh.make_tensor("e4", T.FLOAT8E4M3FN, [2], [1.5, -448]),
+               oh.make_tensor("i4", T.INT4, [3], [-8, 7, -1]),
+               oh.make_tensor("u4", T.UINT4, [3], [15, 0, 9]),
+               oh.make_tensor("i2", T.INT2, [5], [-2, -1, 0, 1, -2]),
+               oh.make_tensor("u2", T.UINT2, [5], [3, 2, 1, 0, 3]),
+               oh.make_tensor("b", T.BOOL, [3], [True, False, True]),
+               oh.make_tensor("h", T.FLOAT16, [2], [0.5, -2]),
+               oh.make_tensor("bf", T.BFLOAT16, [2], [0.5, -2]),
+               oh.make_tensor("u64", T.UINT64, [1], [2**64 - 1]),
+               oh.make_tensor("c", T.COMPLEX64, [1], [1 + 2j]),
+               oh.make_tensor("str", T.STRING, [2], [b"one", b"two\xff"]),
+               oh.make_tensor("none", T.FLOAT, [0, 3], [])]
+    return make([], [], [info(t.name, list(t.dims), t.data_type) for t in tensors], tensors)
+
+
+@model
+def regions():
+    two = from_array(np.array([2], np.float32), "two")
+    then = oh.make_graph([oh.make_node("Mul", ["x", "two"], ["t"], "double")], "then", [],
+                         [info("t", ["n"])])
+    other = oh.make_graph([oh.make_node("Neg", ["x"], ["e"], "negate")], "else", [],
+                          [info("e", ["n"])])
+    body = oh.make_graph(
+        [oh.make_node("Identity", ["more"], ["again"]), oh.make_node("Add", ["sum", "x"], ["next"])],
+        "body", [info("i", [], T.INT64), info("more", [], T.BOOL), info("sum", ["n"])],
+        [info("again", [], T.BOOL), info("next", ["n"])])
+    nodes = [oh.make_node("If", ["c"], ["y"], "if", then_branch=then, else_branch=other),
+             oh.make_node("Loop", ["trips", ""], ["z"], "loop", body=body)]
+    nodes[1].input.append("y")
+    return make(nodes, [info("x", ["n"]), info("c", [], T.BOOL), info("trips", [], T.INT64)],
+                [info("y", ["n"]), info("z", ["n"])], [two])
+
+
+@model
+def functions():
+    """A function of another opset, with notes; and one that the dialect has."""
+    square = set_metadata(oh.make_node("Squeeze", ["a"], ["b"], "squeeze", axes=[0]), scope="inner")
+    mine = oh.make_function("my", "Drop", ["a"], ["b"], [square], [oh.make_opsetid("", 11)])
+    gelu = oh.make_function("com.microsoft", "QuickGelu", ["x"], ["y"],
+                            [oh.make_node("Relu", ["x"], ["y"])], [oh.make_opsetid("", 27)])
+    call = set_metadata(oh.make_node("Drop", ["x"], ["d"], "drop", domain="my"), scope="outer",
+                        call="yes")
+    return make([call, oh.make_node("QuickGelu", ["d"], ["y"], "gelu", domain="com.microsoft")],
+                [info("x", [1, 4])], [info("y", [4])], domains=["my", "com.microsoft"],
+                functions=[mine, gelu])
+
+
+@model
+def custom():
+    inner = oh.make_graph([oh.make_node("Relu", ["x"], ["r"])], "inner", [], [info("r", [4])])
+    nodes = [oh.make_node("Foo", ["x", "", "x"], ["f", "", "g"], "foo", domain="other", alpha=1.5,
+                          domain_=2, body=inner),
+             oh.make_node("NoSuchOp", ["x"], ["h"], "nosuch", names=["a", "b"]),
+             oh.make_node("QuickGelu", ["x"], ["q"], "gelu", domain="com.microsoft", beta=1.0),
+             oh.make_node("SimplifiedLayerNormalization", ["x", "x"], ["n"], "norm", axis=-1)]
+    next(a for a in nodes[0].attribute if a.name == "domain_").name = "domain"
+    return make(nodes, [info("x", [4])], [info(n, [4]) for n in "fghqn"],
+                domains=["other", "com.microsoft"])
+
+
+@model
+def upgrade():
+    """Opset 11: axes are attributes; notes must survive the conversion."""
+    squeeze = set_metadata(oh.make_node("Squeeze", ["x"], ["s"], "squeeze", axes=[0]), scope="layer0")
+    squeeze.doc_string = "drops the batch"
+    soft = set_metadata(oh.make_node("Softmax", ["s"], ["p"], "softmax", axis=0), scope="layer1")
+    return make([squeeze, soft], [info("x", [1, 4])], [info("p", [4])], opset=11, ir=7)
+
+
+@model
+def devices():
+    """IR 11 placement, on a node that stays and on one that is converted."""
+    nodes = [oh.make_node("MatMul", ["x", "w"], ["m"], "matmul"),
+             oh.make_node("Squeeze", ["m"], ["y"], "squeeze", axes=[0])]
+    result = make(nodes, [info("x", [1, 4]), info("w", [4, 8])], [info("y", [8])], opset=11, ir=11)
+    result.configuration.add(name="two", num_devices=2, device=["left", "right"])
+    for node, tensor, axis in ((result.graph.node[0], "w", 1), (result.graph.node[1], "y", 0)):
+        placed = node.device_configurations.add(configuration_id="two", pipeline_stage=0)
+        spec = placed.sharding_spec.add(tensor_name=tensor, device=[0, -1])
+        spec.index_to_device_group_map.add(key=-1, value=[0, 1])
+        dim = spec.sharded_dim.add(axis=axis)
+        dim.simple_sharding.add(dim_value=8, num_shards=2)
+        dim.simple_sharding.add(dim_param="n", num_shards=1)
+    return result
+
+
+@model
+def notes():
+    """Everything that people write beside a graph."""
+    node = set_metadata(oh.make_node("Add", ["x", "w"], ["y"], "model/layers.0/add"),
+                        namespace="model.layers.0")
+    node.doc_string = "adds"
+    unnamed = oh.make_node("Relu", ["y"], ["z"])
+    weight = set_metadata(from_array(np.ones(2, np.float32), "w"), role="bias")
+    result = make([node, unnamed], [info("x", [2])], [info("z", [2])], [weight])
+    result.producer_name, result.producer_version, result.model_version = "me", "1.0", 3
+    result.doc_string, result.domain = "a model", "here"
+    set_metadata(result, licence="none")
+    set_metadata(result.graph, stage="all")
+    result.graph.doc_string = "a graph"
+    result.graph.input[0].doc_string = "the input"
+    annotation = result.graph.quantization_annotation.add(tensor_name="x")
+    annotation.quant_parameter_tensor_names.add(key="SCALE_TENSOR", value="w")
+    return result
+
+
+# Models that are refused.
+
+
+@model
+def cycle():
+    return make([oh.make_node("Add", ["x", "b"], ["a"], "first"),
+                 oh.make_node("Relu", ["a"], ["b"], "second")], [info("x", [2])], [info("b", [2])])
+
+
+@model
+def experimental():
+    return make([oh.make_node("ATen", ["x"], ["y"], "aten", operator="foo")], [info("x", [2])],
+                [info("y", [2])], opset=9, ir=6)
+
+
+def external(location, offset=0, length=None, shape=(16, 16), data_type=T.FLOAT):
+    tensor = T(name="w", data_type=data_type, dims=shape, data_location=T.EXTERNAL)
+    tensor.external_data.add(key="location", value=location)
+    tensor.external_data.add(key="offset", value=str(offset))
+    if length is not None:
+        tensor.external_data.add(key="length", value=str(length))
+    return make([oh.make_node("Identity", ["w"], ["y"], "use")], [], [info("y", list(shape))],
+                [tensor])
+
+
+@model
+def missing_file():
+    return external("nowhere.bin")
+
+
+@model
+def outside():
+    return external("../outside.bin")
+
+
+@model
+def link():
+    return external("link.bin")
+
+
+@model
+def short_file():
+    return external("short.bin", offset=8)
+
+
+@model
+def wrong_length():
+    return external("short.bin", length=12)
+
+
+@model
+def overflow():
+    return external("short.bin", shape=(1 << 40, 1 << 40))
+
+
+@model
+def negative_dim():
+    return external("short.bin", shape=(-1, 16))
+
+
+@model
+def element_type():
+    return external("short.bin", data_type=99)
+
+
+@model
+def new_opset():
+    result = make([oh.make_node("Relu", ["x"], ["y"])], [info("x", [2])], [info("y", [2])])
+    result.opset_import[0].version = 99
+    return result
+
+
+@model
+def bomb():
+    """30 functions that call the one before twice: 2^30 nodes when inlined."""
+    functions = []
+    for depth in range(30):
+        kind, domain = ("Relu", "") if depth == 0 else (f"F{depth - 1}", "my")
+        nodes = [oh.make_node(kind, ["a"], ["b"], domain=domain),
+                 oh.make_node(kind, ["b"], ["c"], domain=domain)]
+        functions.append(oh.make_function("my", f"F{depth}", ["a"], ["c"], nodes,
+                                          [oh.make_opsetid("", 27), oh.make_opsetid("my", 1)]))
+    return make([oh.make_node("F29", ["x"], ["y"], domain="my")], [info("x", [2])],
+                [info("y", [2])], domains=["my"], functions=functions)
+
+
+@model
+def wrong_type():
+    return make([oh.make_node("Add", ["x", "h"], ["y"], "mixed")],
+                [info("x", [2]), info("h", [2], T.FLOAT16)], [info("y", [2])])
+
+
+def main():
+    name, path = sys.argv[1], pathlib.Path(sys.argv[2])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(MODELS[name]().SerializeToString())
+
+
+if __name__ == "__main__":
+    main()

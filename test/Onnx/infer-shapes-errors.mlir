@@ -1,0 +1,79 @@
+// RUN: dougong-opt %s --onnx-infer-shapes --split-input-file --verify-diagnostics
+
+func.func @negative_broadcast(%a: tensor<2x3xf32>, %b: tensor<4xf32>) -> tensor<*xf32> {
+  // expected-error @below {{'onnx.Add' op shapes [2, 3] and [4] do not broadcast: dim 1 is 3 and 4}}
+  %0 = onnx.Add(%a, %b) : (tensor<2x3xf32>, tensor<4xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+// The user chooses n, and both 1 and 7 are legal.
+
+func.func @negative_open_broadcast(%a: tensor<?xf32, #onnx.dims<"n">>, %b: tensor<7xf32>) -> tensor<*xf32> {
+  // expected-error @below {{'onnx.Mul' op dim 'n' meets extent 7 in a broadcast, so it may be 1 or 7; fix it with --dim n=7 or --dim n=1}}
+  %0 = onnx.Mul(%a, %b) : (tensor<?xf32, #onnx.dims<"n">>, tensor<7xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+func.func @negative_inner_dims(%a: tensor<2x3xf32>, %b: tensor<4x5xf32>) -> tensor<*xf32> {
+  // expected-error @below {{'onnx.MatMul' op inner dims of [2, 3] and [4, 5] must be equal, got 3 and 4}}
+  %0 = onnx.MatMul(%a, %b) : (tensor<2x3xf32>, tensor<4x5xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+func.func @negative_reshape(%a: tensor<2x3xf32>) -> tensor<*xf32> {
+  %shape = onnx.Constant() {value = dense<[4, -1]> : tensor<2xi64>} : () -> tensor<2xi64>
+  // expected-error @below {{'onnx.Reshape' op shape [2, 3] cannot be reshaped to [4, -1]: 6 elements are not a multiple of 4}}
+  %0 = onnx.Reshape(%a, %shape) : (tensor<2x3xf32>, tensor<2xi64>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+func.func @negative_axis(%a: tensor<2x3xf32>) -> tensor<*xf32> {
+  // expected-error @below {{'onnx.Softmax' op axis 2 is out of range for rank 2}}
+  %0 = onnx.Softmax(%a) {axis = 2 : i64} : (tensor<2x3xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+func.func @negative_window(%x: tensor<1x1x2x2xf32>, %w: tensor<1x1x3x3xf32>) -> tensor<*xf32> {
+  %none = onnx.none
+  // expected-error @below {{'onnx.Conv' op window of 3 does not fit dim 0 of [2, 2] with pads 0 and 0}}
+  %0 = onnx.Conv(%x, %w, %none) : (tensor<1x1x2x2xf32>, tensor<1x1x3x3xf32>, none) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+// expected-error @below {{input 'x' has an unknown rank}}
+func.func @negative_unranked_input(%a: tensor<*xf32> {onnx.name = "x"}) -> tensor<*xf32> {
+  return %a : tensor<*xf32>
+}
+
+// -----
+
+func.func @negative_custom(%a: tensor<2xf32>) -> tensor<*xf32> {
+  // expected-error @below {{'onnx.custom' op operator 'my.domain.Foo' is not known, and the model does not declare the shapes of its results}}
+  %0 = onnx.custom "my.domain" "Foo"(%a) : (tensor<2xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+func.func @negative_scan_rank(%x: tensor<2xf32>, %s: tensor<3xf32>) -> (tensor<*xf32>) {
+  // expected-error @below {{'onnx.Scan' op carried value 0 changes its rank, from [2] to [1, 2]}}
+  %0 = onnx.Scan(%x, %s) {num_scan_inputs = 1 : i64} : (tensor<2xf32>, tensor<3xf32>) -> tensor<*xf32> ({
+  ^bb0(%v: tensor<*xf32>, %e: tensor<*xf32>):
+    %axis = onnx.Constant() {value = dense<0> : tensor<1xi64>} : () -> tensor<1xi64>
+    %next = onnx.Unsqueeze(%v, %axis) : (tensor<*xf32>, tensor<1xi64>) -> tensor<*xf32>
+    onnx.yield %next : tensor<*xf32>
+  })
+  return %0 : tensor<*xf32>
+}

@@ -1,0 +1,45 @@
+// RUN: dougong-opt %s --onnx-simplify-graph --split-input-file | FileCheck %s
+
+// CHECK-LABEL: func.func @chain_of_nothing
+// CHECK-SAME:    %[[X:.*]]: tensor<2x3xf32>
+// CHECK-NEXT:    return %[[X]]
+func.func @chain_of_nothing(%x: tensor<2x3xf32>) -> tensor<2x3xf32> {
+  %none = onnx.none
+  %shape = onnx.Constant() {value = dense<[2, -1]> : tensor<2xi64>} : () -> tensor<2xi64>
+  %0 = onnx.Identity(%x) : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %1, %mask = onnx.Dropout(%0, %none, %none) : (tensor<2x3xf32>, none, none) -> (tensor<2x3xf32>, none)
+  %2 = onnx.Cast(%1) {to = 1 : i64} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %3 = onnx.Reshape(%2, %shape) : (tensor<2x3xf32>, tensor<2xi64>) -> tensor<2x3xf32>
+  %4 = onnx.Transpose(%3) {perm = array<i64: 0, 1>} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %5 = onnx.Concat(%4) {axis = 1 : i64} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  return %5 : tensor<2x3xf32>
+}
+
+// -----
+
+// The type alone does not tell that nothing happens here.
+
+// CHECK-LABEL: func.func @no_fold
+// CHECK:         onnx.Transpose
+// CHECK:         onnx.Slice
+func.func @no_fold(%x: tensor<3x3xf32>) -> tensor<3x3xf32> {
+  %none = onnx.none
+  %start = onnx.Constant() {value = dense<-1> : tensor<1xi64>} : () -> tensor<1xi64>
+  %end = onnx.Constant() {value = dense<-4> : tensor<1xi64>} : () -> tensor<1xi64>
+  %0 = onnx.Transpose(%x) : (tensor<3x3xf32>) -> tensor<3x3xf32>
+  %1 = onnx.Slice(%0, %start, %end, %none, %start) : (tensor<3x3xf32>, tensor<1xi64>, tensor<1xi64>, none, tensor<1xi64>) -> tensor<3x3xf32>
+  return %1 : tensor<3x3xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @one_form
+// CHECK:         onnx.Constant() {value = dense<[1, 2]> : tensor<2xi64>}
+// CHECK:         onnx.Constant() {value = dense<5.000000e-01> : tensor<f32>}
+// CHECK:         onnx.Cast(%{{.*}}) {{{.*}}to = 10 : i64}
+func.func @one_form(%like: tensor<1xf16>, %x: tensor<4xf32>) -> (tensor<2xi64>, tensor<f32>, tensor<4xf16>) {
+  %0 = onnx.Constant() {value_ints = array<i64: 1, 2>} : () -> tensor<2xi64>
+  %1 = onnx.Constant() {value_float = 0.5 : f32} : () -> tensor<f32>
+  %2 = onnx.CastLike(%x, %like) : (tensor<4xf32>, tensor<1xf16>) -> tensor<4xf16>
+  return %0, %1, %2 : tensor<2xi64>, tensor<f32>, tensor<4xf16>
+}
