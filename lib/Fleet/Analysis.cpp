@@ -38,8 +38,8 @@ DomesticShare dougong::fleet::computeDomesticShare(const Fleet &fleet, ShareBasi
     double weight = 1;
     if (basis != ShareBasis::Chips) {
       const Figure *figure = getWeight(*chip, basis, dataType);
-      bool otherMoney = basis == ShareBasis::Cost && figure && !currency.empty() &&
-                        currency != chip->currency;
+      bool otherMoney =
+          basis == ShareBasis::Cost && figure && !currency.empty() && currency != chip->currency;
       if (!figure || otherMoney) {
         if (!is_contained(share.missing, chip->id))
           share.missing.push_back(chip->id);

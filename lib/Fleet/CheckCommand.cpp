@@ -110,12 +110,11 @@ private:
         return basis == ShareBasis::PeakFlops ? printRoundedFlops(sum)
                                               : printRounded(sum, Quantity::Count);
       };
-      std::string detail =
-          basis == ShareBasis::Chips
-              ? std::to_string(uint64_t(share.domestic)) + " of " +
-                    std::to_string(uint64_t(share.total)) + " chips"
-              : print(share.domestic) + " of " + print(share.total) + ", weakest figure " +
-                    stringify(share.weakest).str();
+      std::string detail = basis == ShareBasis::Chips
+                               ? std::to_string(uint64_t(share.domestic)) + " of " +
+                                     std::to_string(uint64_t(share.total)) + " chips"
+                               : print(share.domestic) + " of " + print(share.total) +
+                                     ", weakest figure " + stringify(share.weakest).str();
       table.add({name, printPercent(*value), detail});
     }
     table.print(out);
@@ -136,8 +135,8 @@ private:
     ProvenanceCount count = countProvenance(fleet);
     out << "provenance of " << count.total << " figures\n ";
     StringRef separator = " ";
-    for (Provenance kind : {Provenance::Measured, Provenance::Published, Provenance::Derived,
-                            Provenance::Recalled}) {
+    for (Provenance kind :
+         {Provenance::Measured, Provenance::Published, Provenance::Derived, Provenance::Recalled}) {
       out << separator << count.byKind[size_t(kind)] << " " << stringify(kind);
       separator = ", ";
     }
@@ -191,8 +190,8 @@ json::Value toJsonReport(const Fleet &fleet) {
   json::Object provenance{{"total", count.total},
                           {"without_source", count.withoutSource},
                           {"with_conflicts", count.withConflicts}};
-  for (Provenance kind : {Provenance::Measured, Provenance::Published, Provenance::Derived,
-                          Provenance::Recalled})
+  for (Provenance kind :
+       {Provenance::Measured, Provenance::Published, Provenance::Derived, Provenance::Recalled})
     provenance[stringify(kind)] = count.byKind[size_t(kind)];
   report["provenance"] = std::move(provenance);
   json::Array remarks;

@@ -43,17 +43,16 @@ StringRef stringify(FormStatus status) {
 }
 
 ArrayRef<StringRef> getCollectiveNames() {
-  static constexpr StringRef kNames[] = {"all_reduce", "all_gather", "reduce_scatter",
-                                         "all_to_all", "broadcast",  "reduce",
-                                         "gather",     "scatter",    "send_recv",
-                                         "barrier"};
+  static constexpr StringRef kNames[] = {"all_reduce", "all_gather", "reduce_scatter", "all_to_all",
+                                         "broadcast",  "reduce",     "gather",         "scatter",
+                                         "send_recv",  "barrier"};
   return kNames;
 }
 
 ArrayRef<StringRef> getDataTypeNames() {
-  static constexpr StringRef kNames[] = {"fp64", "fp32",  "tf32",  "fp16", "bf16", "fp8",
-                                         "fp4",  "mxfp8", "mxfp4", "hif8", "int4", "int8",
-                                         "int16", "int32", "hf32"};
+  static constexpr StringRef kNames[] = {"fp64", "fp32", "tf32",  "fp16",  "bf16",
+                                         "fp8",  "fp4",  "mxfp8", "mxfp4", "hif8",
+                                         "int4", "int8", "int16", "int32", "hf32"};
   return kNames;
 }
 
@@ -230,9 +229,9 @@ void checkChip(const Chip &chip, const Tree &tree, Diagnostics &diagnostics) {
   auto checkTypes = [&](StringRef key, const auto &types, auto nameOf) {
     for (const auto &type : types)
       if (!is_contained(getDataTypeNames(), StringRef(nameOf(type))))
-        diagnostics.error(locate(tree, key),
-                          name + "unknown data type '" + nameOf(type) + "' in '" + key + "'" +
-                              suggest(nameOf(type), getDataTypeNames()));
+        diagnostics.error(locate(tree, key), name + "unknown data type '" + nameOf(type) +
+                                                 "' in '" + key + "'" +
+                                                 suggest(nameOf(type), getDataTypeNames()));
   };
   checkTypes("peak", chip.peak, [](const auto &entry) { return entry.first; });
   checkTypes("dtypes", chip.dataTypes, [](const DataType &type) { return type.name; });

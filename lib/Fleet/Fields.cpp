@@ -67,8 +67,7 @@ const Tree *Fields::take(StringRef key, Tree::Kind kind, StringRef kindName) {
   const Tree *value = raw(key);
   if (!value || value->kind == kind)
     return value;
-  error(value->position,
-        "'" + key + "' must be " + kindName + ", got " + value->describeKind());
+  error(value->position, "'" + key + "' must be " + kindName + ", got " + value->describeKind());
   return nullptr;
 }
 
@@ -215,9 +214,8 @@ void Fields::wordsOf(StringRef key, std::vector<std::string> &values, ArrayRef<S
     return;
   for (const Tree &item : sequence->items)
     if (item.kind == Tree::Kind::Scalar && !is_contained(known, item.text))
-      error(item.position,
-            "'" + shorten(item.text) + "' is not one of " + join(known, ", ") +
-                suggest(item.text, known));
+      error(item.position, "'" + shorten(item.text) + "' is not one of " + join(known, ", ") +
+                               suggest(item.text, known));
 }
 
 void Fields::texts(StringRef key, std::map<std::string, std::string> &values) {
@@ -236,8 +234,8 @@ void Fields::texts(StringRef key, std::map<std::string, std::string> &values) {
     if (entry.value.kind == Tree::Kind::Scalar)
       values[entry.key] = entry.value.text;
     else
-      error(entry.value.position, "'" + shorten(entry.key) + "' must be text, got " +
-                                      entry.value.describeKind());
+      error(entry.value.position,
+            "'" + shorten(entry.key) + "' must be text, got " + entry.value.describeKind());
   }
 }
 
@@ -263,7 +261,6 @@ void Fields::choose(StringRef key, std::string &value, ArrayRef<StringRef> names
 //===----------------------------------------------------------------------===//
 
 namespace {
-
 
 /// Reads the scalar under `value` of a figure or of a conflicting value.
 std::optional<double> readValue(const Tree &mapping, StringRef key, Quantity quantity,
@@ -316,8 +313,10 @@ std::optional<Figure> Fields::figureOf(const Tree &tree, StringRef key, Quantity
     return figure;
   }
   if (tree.kind != Tree::Kind::Mapping) {
-    error(tree.position, "'" + key + "' must be a number or {value: ..., kind: ..., source: ...}, "
-                                     "got " + tree.describeKind());
+    error(tree.position, "'" + key +
+                             "' must be a number or {value: ..., kind: ..., source: ...}, "
+                             "got " +
+                             tree.describeKind());
     return std::nullopt;
   }
 
@@ -327,10 +326,10 @@ std::optional<Figure> Fields::figureOf(const Tree &tree, StringRef key, Quantity
   figure.kind = context.kind;
   figure.source = context.source;
   figure.date = context.date;
-  fields.choice("kind", figure.kind,
-                {Provenance::Measured, Provenance::Published, Provenance::Derived,
-                 Provenance::Recalled},
-                Provenance::Recalled);
+  fields.choice(
+      "kind", figure.kind,
+      {Provenance::Measured, Provenance::Published, Provenance::Derived, Provenance::Recalled},
+      Provenance::Recalled);
   // A figure that states its kind does not take the rest from the file's default.
   if (tree.find("kind") || tree.find("source")) {
     figure.source.clear();
@@ -342,8 +341,8 @@ std::optional<Figure> Fields::figureOf(const Tree &tree, StringRef key, Quantity
   if (const Tree *conflicts = fields.take("conflicts", Tree::Kind::Sequence, "a list")) {
     for (const Tree &item : conflicts->items) {
       if (item.kind != Tree::Kind::Mapping) {
-        error(item.position, "a conflicting value must be {value: ..., source: ...}, got " +
-                                 item.describeKind());
+        error(item.position,
+              "a conflicting value must be {value: ..., source: ...}, got " + item.describeKind());
         continue;
       }
       ConflictingValue conflict;
@@ -351,10 +350,10 @@ std::optional<Figure> Fields::figureOf(const Tree &tree, StringRef key, Quantity
       Fields inner(item, "conflicting value", context);
       inner.raw("value");
       Provenance kind = Provenance::Recalled;
-      inner.choice("kind", kind,
-                   {Provenance::Measured, Provenance::Published, Provenance::Derived,
-                    Provenance::Recalled},
-                   Provenance::Recalled);
+      inner.choice(
+          "kind", kind,
+          {Provenance::Measured, Provenance::Published, Provenance::Derived, Provenance::Recalled},
+          Provenance::Recalled);
       if (item.find("kind"))
         conflict.kind = kind;
       inner.name("source", conflict.source);
@@ -416,6 +415,6 @@ void Fields::finish() {
   SmallVector<StringRef> candidates(known.begin(), known.end());
   for (const TreeEntry &entry : input->entries)
     if (!is_contained(candidates, StringRef(entry.key)))
-      error(entry.position, "unknown key '" + shorten(entry.key) + "' in " + what +
-                                suggest(entry.key, candidates));
+      error(entry.position,
+            "unknown key '" + shorten(entry.key) + "' in " + what + suggest(entry.key, candidates));
 }

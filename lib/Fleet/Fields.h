@@ -79,7 +79,8 @@ public:
   }
 
   /// A list of mappings.
-  template <typename T> void list(llvm::StringRef key, std::vector<T> &values, llvm::StringRef what) {
+  template <typename T>
+  void list(llvm::StringRef key, std::vector<T> &values, llvm::StringRef what) {
     if (!reading()) {
       if (values.empty())
         return;
@@ -133,8 +134,8 @@ public:
   template <typename T>
   static bool fromTree(const Tree &tree, T &value, llvm::StringRef what, ReadContext &context) {
     if (tree.kind != Tree::Kind::Mapping) {
-      context.diagnostics.error(tree.position, what + " must be a mapping, got " +
-                                                   tree.describeKind());
+      context.diagnostics.error(tree.position,
+                                what + " must be a mapping, got " + tree.describeKind());
       return false;
     }
     Fields fields(tree, what, context);

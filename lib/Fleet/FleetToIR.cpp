@@ -80,9 +80,7 @@ public:
 
   void set(StringRef name, Attribute value) { attributes.set(name, value); }
   /// Moves a key of the tree to the attribute of the same, or another, name.
-  void move(StringRef key, StringRef name = "") {
-    moveFrom(tree, key, name.empty() ? key : name);
-  }
+  void move(StringRef key, StringRef name = "") { moveFrom(tree, key, name.empty() ? key : name); }
   void moveFrom(Tree &from, StringRef key, StringRef name) {
     Tree value = remove(from, key);
     if (value.kind != Tree::Kind::Null)
@@ -133,8 +131,8 @@ public:
 
   SiteOp build() {
     Tree tree = toTree(fleet);
-    for (StringRef key : {"version", "name", "levels", "pools", "cross_paths", "policies",
-                          "growth", "failure_domains", "chips"})
+    for (StringRef key : {"version", "name", "levels", "pools", "cross_paths", "policies", "growth",
+                          "failure_domains", "chips"})
       OpAttributes::remove(tree, key);
     OpAttributes attributes(context, std::move(tree));
     attributes.set("sym_name", builder.getStringAttr(fleet.name.empty() ? "site" : fleet.name));
@@ -181,9 +179,8 @@ private:
     if (chip.runsOnStandIn())
       attributes.set("stand_in", builder.getUnitAttr());
     attributes.move("peak");
-    attributes.moveNested("memory", {{"bytes", "memory"},
-                                     {"reserved", "reserved"},
-                                     {"bandwidth", "bandwidth"}});
+    attributes.moveNested(
+        "memory", {{"bytes", "memory"}, {"reserved", "reserved"}, {"bandwidth", "bandwidth"}});
     create<ChipOp>(attributes);
   }
 
@@ -240,10 +237,10 @@ private:
     attributes.move("threshold");
     attributes.remove("basis");
     attributes.remove("scope");
-    attributes.set("basis", PolicyBasisAttr::get(
-                                context, *symbolizePolicyBasis(stringify(policy.basis))));
-    attributes.set("scope", JudgedScopeAttr::get(
-                                context, *symbolizeJudgedScope(stringify(policy.scope))));
+    attributes.set("basis",
+                   PolicyBasisAttr::get(context, *symbolizePolicyBasis(stringify(policy.basis))));
+    attributes.set("scope",
+                   JudgedScopeAttr::get(context, *symbolizeJudgedScope(stringify(policy.scope))));
     create<PolicyOp>(attributes);
   }
 

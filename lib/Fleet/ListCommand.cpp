@@ -23,8 +23,8 @@ Expected<std::vector<Entry>> load(CatalogEntry::Kind kind) {
     Expected<Fleet> fleet = loadFleet(entry.name);
     if (!fleet)
       return fleet.takeError();
-    std::string title = kind == CatalogEntry::Kind::Site ? fleet->title
-                                                         : fleet->chips.front().title;
+    std::string title =
+        kind == CatalogEntry::Kind::Site ? fleet->title : fleet->chips.front().title;
     entries.push_back({entry.name.str(), title, std::move(*fleet)});
   }
   return entries;
@@ -49,12 +49,12 @@ void printText(ArrayRef<Entry> sites, ArrayRef<Entry> chips, raw_ostream &out) {
   for (const Entry &entry : chips) {
     const Chip &chip = entry.fleet.chips.front();
     const Figure *peak = chip.getPeak("fp16") ? chip.getPeak("fp16") : chip.getPeak("bf16");
-    chipTable.add({entry.name, chip.vendor, chip.domestic ? "yes" : "no",
-                   orUnknown(chip.memory ? chip.memory->bytes : std::nullopt),
-                   peak ? printRoundedFlops(peak->value) : "not known",
-                   chip.target.empty() ? "none"
-                                       : chip.target + (chip.runsOnStandIn() ? " (stand-in)" : ""),
-                   entry.title});
+    chipTable.add(
+        {entry.name, chip.vendor, chip.domestic ? "yes" : "no",
+         orUnknown(chip.memory ? chip.memory->bytes : std::nullopt),
+         peak ? printRoundedFlops(peak->value) : "not known",
+         chip.target.empty() ? "none" : chip.target + (chip.runsOnStandIn() ? " (stand-in)" : ""),
+         entry.title});
   }
   chipTable.print(out);
 }
@@ -62,9 +62,8 @@ void printText(ArrayRef<Entry> sites, ArrayRef<Entry> chips, raw_ostream &out) {
 void printJson(ArrayRef<Entry> sites, ArrayRef<Entry> chips, raw_ostream &out) {
   json::Array siteArray, chipArray;
   for (const Entry &site : sites)
-    siteArray.push_back(json::Object{{"name", site.name},
-                                     {"title", site.title},
-                                     {"chips", site.fleet.getChipCount()}});
+    siteArray.push_back(json::Object{
+        {"name", site.name}, {"title", site.title}, {"chips", site.fleet.getChipCount()}});
   for (const Entry &entry : chips) {
     const Chip &chip = entry.fleet.chips.front();
     chipArray.push_back(json::Object{{"name", entry.name},

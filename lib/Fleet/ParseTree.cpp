@@ -18,12 +18,14 @@ namespace {
 
 constexpr size_t kMaxBytes = 4u << 20;
 constexpr unsigned kMaxDepth = 24;
+/// No mapping of the format comes near; keeps searches for keys short.
+constexpr size_t kMaxKeys = 1000;
 
 /// Refuses bytes that are no text. The scanner below is written for UTF-8.
 bool checkBytes(StringRef text, Diagnostics &diagnostics) {
   if (text.size() > kMaxBytes) {
-    diagnostics.error({1, 1}, "file has " + Twine(text.size()) +
-                                  " bytes; a fleet file has 4 MiB at most");
+    diagnostics.error({1, 1},
+                      "file has " + Twine(text.size()) + " bytes; a fleet file has 4 MiB at most");
     return false;
   }
   Position position{1, 1};
@@ -32,8 +34,8 @@ bool checkBytes(StringRef text, Diagnostics &diagnostics) {
       diagnostics.error(position, "byte 0x" + Twine::utohexstr(c) + " is not text");
       return false;
     }
-    position = c == '\n' ? Position{position.line + 1, 1}
-                         : Position{position.line, position.column + 1};
+    position =
+        c == '\n' ? Position{position.line + 1, 1} : Position{position.line, position.column + 1};
   }
   auto *begin = reinterpret_cast<const UTF8 *>(text.begin());
   auto *end = reinterpret_cast<const UTF8 *>(text.end());
@@ -51,11 +53,9 @@ class Reader {
 public:
   Reader(StringRef text, Diagnostics &diagnostics)
       : buffer(text.str() + "\n"), diagnostics(diagnostics) {
-    manager.setDiagHandler(
-        [](const SMDiagnostic &diagnostic, void *self) {
-          static_cast<Reader *>(self)->report(diagnostic);
-        },
-        this);
+    manager.setDiagHandler([](const SMDiagnostic &diagnostic,
+                              void *self) { static_cast<Reader *>(self)->report(diagnostic); },
+                           this);
   }
 
   std::optional<Tree> run() {
@@ -172,6 +172,10 @@ private:
     SmallString<64> storage;
     std::string name = key->getValue(storage).str();
     Position position = locate(*key, mapping.position);
+    if (mapping.entries.size() >= kMaxKeys) {
+      fail(position, "mapping has more than " + Twine(kMaxKeys) + " keys");
+      return false;
+    }
     if (mapping.find(name)) {
       fail(position, "key '" + name + "' appears twice");
       return false;

@@ -26,9 +26,8 @@ public:
       checkPool(pool);
     checkCrossPaths();
     checkPower();
-    forEachFigure(fleet, [&](StringRef path, const Figure &figure) {
-      checkFigure("site", path, figure);
-    });
+    forEachFigure(fleet,
+                  [&](StringRef path, const Figure &figure) { checkFigure("site", path, figure); });
     for (const Chip &chip : fleet.chips)
       forEachFigure(chip, [&](StringRef path, const Figure &figure) {
         checkFigure("chip '" + chip.id + "'", path, figure);
@@ -37,12 +36,11 @@ public:
   }
 
 private:
-  void add(const std::string &where, const Twine &text) {
-    remarks.push_back({where, text.str()});
-  }
+  void add(const std::string &where, const Twine &text) { remarks.push_back({where, text.str()}); }
 
   bool isUsed(const Chip &chip) const {
-    return fleet.pools.empty() || any_of(fleet.pools, [&](const Pool &pool) { return pool.chip == chip.id; });
+    return fleet.pools.empty() ||
+           any_of(fleet.pools, [&](const Pool &pool) { return pool.chip == chip.id; });
   }
 
   /// What a planner would miss, and what programs really run on.
@@ -57,15 +55,15 @@ private:
     if (chip.peak.empty())
       add(where, "its peak is not known: plans on it cannot be ranked by time");
     if (chip.target.empty())
-      add(where, "no code generator emits programs for it: it can be planned for, not compiled for");
+      add(where,
+          "no code generator emits programs for it: it can be planned for, not compiled for");
     std::vector<std::string> recalled;
     forEachFigure(chip, [&](StringRef path, const Figure &figure) {
       if (figure.kind == Provenance::Recalled)
         recalled.push_back(path.str());
     });
     if (!recalled.empty())
-      add(where, Twine(recalled.size()) +
-                     (recalled.size() == 1 ? " figure is" : " figures are") +
+      add(where, Twine(recalled.size()) + (recalled.size() == 1 ? " figure is" : " figures are") +
                      " recalled, not verified: " + join(recalled, ", "));
   }
 
@@ -84,8 +82,8 @@ private:
     for (const ExecutableForm &form : chip ? ArrayRef(chip->forms) : ArrayRef<ExecutableForm>()) {
       if (form.target != fleet.getTarget(pool) || !form.standIn)
         continue;
-      add(where, "programs run on a functional stand-in (target '" + form.target +
-                     "'), not on " + chip->id + ": results are real, speed is not that of the chip");
+      add(where, "programs run on a functional stand-in (target '" + form.target + "'), not on " +
+                     chip->id + ": results are real, speed is not that of the chip");
       break;
     }
     if (pool.path.empty() && pool.count > 1)
@@ -103,18 +101,19 @@ private:
     }
     const Level *outermost = pool.path.empty() ? nullptr : fleet.findLevel(pool.path.back());
     if (outermost && outermost->size && *outermost->size < pool.count)
-      add(where, "its outermost level '" + outermost->name + "' joins " +
-                     Twine(*outermost->size) + " chips, the pool has " + Twine(pool.count));
+      add(where, "its outermost level '" + outermost->name + "' joins " + Twine(*outermost->size) +
+                     " chips, the pool has " + Twine(pool.count));
   }
 
   void checkCrossPaths() {
-    for (size_t i = 0; i < fleet.pools.size(); ++i)
+    // With very many pools, pairs are too many to look at, or to read about.
+    for (size_t i = 0; fleet.pools.size() <= 100 && i < fleet.pools.size(); ++i)
       for (size_t j = i + 1; j < fleet.pools.size(); ++j) {
         const Pool &a = fleet.pools[i], &b = fleet.pools[j];
         const CrossPath *path = fleet.findCrossPath(a.id, b.id);
         if (!path)
-          add("site", "pools '" + a.id + "' and '" + b.id +
-                          "' have no cross path: no model can span them");
+          add("site",
+              "pools '" + a.id + "' and '" + b.id + "' have no cross path: no model can span them");
       }
     for (const CrossPath &path : fleet.crossPaths)
       if (!path.bandwidth)
@@ -144,8 +143,8 @@ private:
       add(where, "figure '" + path + "' refers to source '" + figure.source +
                      "', which neither the file nor the catalogue lists");
     for (const ConflictingValue &conflict : figure.conflicts)
-      add(where, "sources disagree on '" + path + "': " +
-                     printFigureValue(path, figure.value, figure.quantity) + " is used" +
+      add(where, "sources disagree on '" + path +
+                     "': " + printFigureValue(path, figure.value, figure.quantity) + " is used" +
                      (figure.source.empty() ? "" : " (" + figure.source + ")") + ", " +
                      (conflict.source.empty() ? "another source" : conflict.source) + " says " +
                      printFigureValue(path, conflict.value, figure.quantity));
@@ -159,12 +158,15 @@ private:
       StringRef suffix;
       double low, high;
     };
-    static constexpr Range kRanges[] = {
-        {"memory.bytes", 64e6, 4e12},     {"memory.bandwidth", 1e9, 1e14},
-        {"measured_bandwidth", 1e9, 1e14}, {".bandwidth", 1e7, 2e13},
-        {".latency", 1e-8, 0.1},          {"power", 1, 1e4},
-        {"clock", 1e7, 1e10},             {"launch_overhead", 1e-8, 0.1},
-        {"power_budget", 100, 1e10}};
+    static constexpr Range kRanges[] = {{"memory.bytes", 64e6, 4e12},
+                                        {"memory.bandwidth", 1e9, 1e14},
+                                        {"measured_bandwidth", 1e9, 1e14},
+                                        {".bandwidth", 1e7, 2e13},
+                                        {".latency", 1e-8, 0.1},
+                                        {"power", 1, 1e4},
+                                        {"clock", 1e7, 1e10},
+                                        {"launch_overhead", 1e-8, 0.1},
+                                        {"power_budget", 100, 1e10}};
     if (path.starts_with("peak.") && (figure.value < 1e9 || figure.value > 1e17))
       return addMagnitude(where, path, figure);
     for (const Range &range : kRanges)

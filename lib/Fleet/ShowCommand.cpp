@@ -26,8 +26,7 @@ public:
     pools.add({"name", "chip", "chips", "nodes", "per node", "target", "levels"});
     for (const Pool &pool : fleet.pools)
       pools.add({pool.id, pool.chip, std::to_string(pool.count), std::to_string(pool.nodes),
-                 std::to_string(pool.chipsPerNode), describeTarget(pool),
-                 join(pool.path, " < ")});
+                 std::to_string(pool.chipsPerNode), describeTarget(pool), join(pool.path, " < ")});
     pools.print(out);
     for (const CrossPath &path : fleet.crossPaths)
       out << "cross path " << path.from << " to " << path.to << ": " << stringify(path.via)

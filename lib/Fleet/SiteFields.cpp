@@ -1,6 +1,8 @@
 //===- SiteFields.cpp - the keys of a site ---------------------------------===//
 #include "ModelFields.h"
 
+#include "llvm/ADT/StringSet.h"
+
 using namespace llvm;
 using namespace dougong::fleet;
 
@@ -40,8 +42,8 @@ void describe(Fields &fields, Level &level) {
   fields.name("topology", level.topology);
   fields.integer("size", level.size);
   fields.figure("bandwidth", level.bandwidth, Quantity::Rate);
-  fields.choice("direction", level.direction,
-                {Direction::Unknown, Direction::Uni, Direction::Bi}, Direction::Unknown);
+  fields.choice("direction", level.direction, {Direction::Unknown, Direction::Uni, Direction::Bi},
+                Direction::Unknown);
   fields.figure("latency", level.latency, Quantity::Time);
   fields.figure("oversubscription", level.oversubscription, Quantity::Ratio);
   fields.integers("legal_counts", level.legalCounts);
@@ -118,10 +120,10 @@ void describe(Fields &fields, CrossPath &path) {
 void describe(Fields &fields, Policy &policy) {
   fields.name("name", policy.name, Fields::Required);
   fields.figure("threshold", policy.threshold, Quantity::Ratio);
-  fields.choice("basis", policy.basis,
-                {ShareBasis::Chips, ShareBasis::PeakFlops, ShareBasis::Cost}, ShareBasis::Chips);
-  fields.choice("scope", policy.scope,
-                {PolicyScope::Site, PolicyScope::Cluster, PolicyScope::Job}, PolicyScope::Site);
+  fields.choice("basis", policy.basis, {ShareBasis::Chips, ShareBasis::PeakFlops, ShareBasis::Cost},
+                ShareBasis::Chips);
+  fields.choice("scope", policy.scope, {PolicyScope::Site, PolicyScope::Cluster, PolicyScope::Job},
+                PolicyScope::Site);
   fields.name("dtype", policy.dataType);
   fields.name("source", policy.source);
   fields.text("note", policy.note);
@@ -182,11 +184,11 @@ private:
 
   template <typename T, typename F>
   void checkUnique(StringRef list, const std::vector<T> &values, F nameOf) {
-    for (size_t i = 0; i < values.size(); ++i)
-      for (size_t j = 0; j < i; ++j)
-        if (nameOf(values[i]) == nameOf(values[j]))
-          diagnostics.error(locate(list, i, ""), "'" + nameOf(values[i]) + "' appears twice in '" +
-                                                     list + "'");
+    StringSet<> seen;
+    for (auto [index, value] : enumerate(values))
+      if (!seen.insert(nameOf(value)).second)
+        diagnostics.error(locate(list, index, ""),
+                          "'" + nameOf(value) + "' appears twice in '" + list + "'");
   }
 
   std::string suggestLevel(StringRef name) const {
@@ -202,10 +204,9 @@ private:
     for (size_t i = 0; i < pool.path.size(); ++i) {
       const Level *level = fleet.findLevel(pool.path[i]);
       if (!level) {
-        diagnostics.error(locate("pools", index, "path"), "pool '" + pool.id +
-                                                              "' names unknown level '" +
-                                                              pool.path[i] + "'" +
-                                                              suggestLevel(pool.path[i]));
+        diagnostics.error(locate("pools", index, "path"),
+                          "pool '" + pool.id + "' names unknown level '" + pool.path[i] + "'" +
+                              suggestLevel(pool.path[i]));
         continue;
       }
       if (is_contained(ArrayRef(pool.path).take_front(i), pool.path[i]))
@@ -259,8 +260,7 @@ private:
       checkPoolName("cross_paths", index, "to", path.to, true);
       if (path.from == path.to && path.from != "*")
         diagnostics.error(locate("cross_paths", index, "to"),
-                          "a cross path joins two different pools, got '" + path.from +
-                              "' twice");
+                          "a cross path joins two different pools, got '" + path.from + "' twice");
       if (path.via == CrossPath::Via::Library && path.library.empty())
         diagnostics.error(locate("cross_paths", index, "via"),
                           "a cross path via a library needs 'library'");

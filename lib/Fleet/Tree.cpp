@@ -57,9 +57,7 @@ const Tree *Tree::find(StringRef key) const {
   return nullptr;
 }
 
-void Tree::add(StringRef key, Tree value) {
-  entries.push_back({key.str(), {}, std::move(value)});
-}
+void Tree::add(StringRef key, Tree value) { entries.push_back({key.str(), {}, std::move(value)}); }
 
 StringRef Tree::describeKind() const {
   switch (kind) {

@@ -74,8 +74,8 @@ struct TreeEntry {
 };
 
 /// Parses one YAML document. Refused, with position: syntax errors, text that is
-/// not UTF-8 or over 4 MiB, nesting over 24, aliases, tags, keys that repeat or
-/// are no scalars, a second document.
+/// not UTF-8 or over 4 MiB, nesting over 24, mappings of over 1000 keys, aliases,
+/// tags, keys that repeat or are no scalars, a second document.
 std::optional<Tree> parseTree(llvm::StringRef text, Diagnostics &diagnostics);
 
 /// Writes a tree as YAML: figures and small maps in flow style, one to a line.

@@ -27,19 +27,28 @@ constexpr double kKi = 1024.0, kMi = kKi * 1024, kGi = kMi * 1024, kTi = kGi * 1
 // The first suffix of each table is the base unit. Where printing finds two
 // equally short texts, the earlier suffix is used.
 constexpr Suffix kNone[] = {{""}};
-constexpr Suffix kBytes[] = {{"B"},        {"KiB", kKi},   {"MiB", kMi},   {"GiB", kGi},
-                             {"TiB", kTi}, {"kB", 1, 3},   {"MB", 1, 6},   {"GB", 1, 9},
+constexpr Suffix kBytes[] = {{"B"},         {"KiB", kKi}, {"MiB", kMi}, {"GiB", kGi},
+                             {"TiB", kTi},  {"kB", 1, 3}, {"MB", 1, 6}, {"GB", 1, 9},
                              {"TB", 1, 12}, {"PB", 1, 15}};
-constexpr Suffix kRates[] = {{"B/s"},         {"kB/s", 1, 3},    {"MB/s", 1, 6},
-                             {"GB/s", 1, 9},  {"TB/s", 1, 12},   {"PB/s", 1, 15},
-                             {"KiB/s", kKi},  {"MiB/s", kMi},    {"GiB/s", kGi},
-                             {"b/s", 0.125},  {"kb/s", 0.125, 3}, {"Mb/s", 0.125, 6},
-                             {"Gb/s", 0.125, 9}, {"Tb/s", 0.125, 12}};
+constexpr Suffix kRates[] = {{"B/s"},
+                             {"kB/s", 1, 3},
+                             {"MB/s", 1, 6},
+                             {"GB/s", 1, 9},
+                             {"TB/s", 1, 12},
+                             {"PB/s", 1, 15},
+                             {"KiB/s", kKi},
+                             {"MiB/s", kMi},
+                             {"GiB/s", kGi},
+                             {"b/s", 0.125},
+                             {"kb/s", 0.125, 3},
+                             {"Mb/s", 0.125, 6},
+                             {"Gb/s", 0.125, 9},
+                             {"Tb/s", 0.125, 12}};
 constexpr Suffix kTimes[] = {{"s"},         {"ms", 1, -3}, {"us", 1, -6},
                              {"ns", 1, -9}, {"h", 3600},   {"d", 86400}};
-constexpr Suffix kOpRates[] = {{"OP/s"},          {"MOP/s", 1, 6},    {"GOP/s", 1, 9},
-                               {"TOP/s", 1, 12},  {"POP/s", 1, 15},   {"EOP/s", 1, 18},
-                               {"FLOP/s"},        {"MFLOP/s", 1, 6},  {"GFLOP/s", 1, 9},
+constexpr Suffix kOpRates[] = {{"OP/s"},           {"MOP/s", 1, 6},    {"GOP/s", 1, 9},
+                               {"TOP/s", 1, 12},   {"POP/s", 1, 15},   {"EOP/s", 1, 18},
+                               {"FLOP/s"},         {"MFLOP/s", 1, 6},  {"GFLOP/s", 1, 9},
                                {"TFLOP/s", 1, 12}, {"PFLOP/s", 1, 15}, {"EFLOP/s", 1, 18}};
 constexpr Suffix kFrequencies[] = {{"Hz"}, {"kHz", 1, 3}, {"MHz", 1, 6}, {"GHz", 1, 9}};
 constexpr Suffix kPowers[] = {{"W"}, {"mW", 1, -3}, {"kW", 1, 3}, {"MW", 1, 6}};
@@ -202,8 +211,8 @@ StringRef dougong::fleet::stringify(Provenance kind) {
 }
 
 std::optional<Provenance> dougong::fleet::parseProvenance(StringRef text) {
-  for (Provenance kind : {Provenance::Measured, Provenance::Published, Provenance::Derived,
-                          Provenance::Recalled})
+  for (Provenance kind :
+       {Provenance::Measured, Provenance::Published, Provenance::Derived, Provenance::Recalled})
     if (stringify(kind) == text)
       return kind;
   return std::nullopt;

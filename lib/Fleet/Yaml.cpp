@@ -21,10 +21,10 @@ struct DefaultProvenance {
 };
 
 void describe(Fields &fields, DefaultProvenance &provenance) {
-  fields.choice("kind", provenance.kind,
-                {Provenance::Measured, Provenance::Published, Provenance::Derived,
-                 Provenance::Recalled},
-                Provenance::Recalled);
+  fields.choice(
+      "kind", provenance.kind,
+      {Provenance::Measured, Provenance::Published, Provenance::Derived, Provenance::Recalled},
+      Provenance::Recalled);
   fields.name("source", provenance.source);
   fields.date("date", provenance.date);
   fields.text("note", provenance.note);
@@ -113,9 +113,8 @@ void resolveChips(Fleet &fleet, const Tree &tree, Diagnostics &diagnostics) {
         fleet.chips.push_back(std::move(*chip));
       continue;
     }
-    const Tree *place = pools && index < pools->items.size()
-                            ? pools->items[index].find("chip")
-                            : nullptr;
+    const Tree *place =
+        pools && index < pools->items.size() ? pools->items[index].find("chip") : nullptr;
     diagnostics.error(place ? place->position : tree.position,
                       "pool '" + pool.id + "': " + toString(chip.takeError()));
   }
@@ -138,8 +137,7 @@ Tree toTree(const Fleet &constFleet) {
 
 std::optional<Fleet> fleetFromTree(const Tree &tree, Diagnostics &diagnostics) {
   if (tree.kind != Tree::Kind::Mapping) {
-    diagnostics.error(tree.position,
-                      "a fleet file must be a mapping, got " + tree.describeKind());
+    diagnostics.error(tree.position, "a fleet file must be a mapping, got " + tree.describeKind());
     return std::nullopt;
   }
   ReadContext context(diagnostics);
@@ -182,17 +180,20 @@ Expected<Fleet> readFleet(StringRef text, StringRef fileName) {
 Expected<Fleet> loadFleet(StringRef fileOrName) {
   if (sys::fs::is_directory(fileOrName))
     return createStringError("'" + fileOrName + "' is a directory, expected a fleet file");
-  if (sys::fs::exists(fileOrName)) {
+  sys::fs::file_status status;
+  if (!sys::fs::status(fileOrName, status) && sys::fs::exists(status)) {
+    // Devices may never end.
+    if (status.type() != sys::fs::file_type::regular_file &&
+        status.type() != sys::fs::file_type::fifo_file)
+      return createStringError("'" + fileOrName + "' is not a regular file or a pipe");
     ErrorOr<std::unique_ptr<MemoryBuffer>> buffer = MemoryBuffer::getFile(fileOrName);
     if (!buffer)
-      return createStringError("cannot read '" + fileOrName +
-                               "': " + buffer.getError().message());
+      return createStringError("cannot read '" + fileOrName + "': " + buffer.getError().message());
     return readFleet((*buffer)->getBuffer(), fileOrName);
   }
   const CatalogEntry *entry = findCatalogEntry(fileOrName);
   if (!entry || entry->kind == CatalogEntry::Kind::Sources)
-    return createStringError("'" + fileOrName +
-                             "' is neither a file nor a name in the catalogue" +
+    return createStringError("'" + fileOrName + "' is neither a file nor a name in the catalogue" +
                              suggestCatalogName(fileOrName));
   Expected<Fleet> fleet = readFleet(entry->text, entry->name.str() + ".yaml");
   if (!fleet || entry->kind == CatalogEntry::Kind::Site)

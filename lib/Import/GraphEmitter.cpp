@@ -289,7 +289,7 @@ void GraphEmitter::unifyOperands(const onnx::OpSchema &schema, OperationState &o
     int32_t dataType = getDataType(wanted);
     if (wanted == type.getElementType() || dataType == pb::TensorProto::STRING)
       continue;
-    emitWarning(op.location) << "input " << index << " has element type "
+    emitWarning(op.location) << "node '" << onnx::getNodeName(op.location) << "': input " << index << " has element type "
                              << type.getElementType() << ", but " << wanted
                              << " is required: a Cast was put in between";
     op.operands[index] =
@@ -345,7 +345,7 @@ Operation *GraphEmitter::createKnown(RegisteredOperationName name, const pb::Nod
   const onnx::OpSchema &schema = name.getInterface<onnx::OnnxOpInterface>()->getSchema();
   bool isForeign = node.domain() == "com.microsoft";
   auto warn = [&](const Twine &reason) -> Operation * {
-    emitWarning(loc) << "kept as onnx.custom: " << reason.str();
+    emitWarning(loc) << "node '" << node.name() << "': kept as onnx.custom: " << reason.str();
     return nullptr;
   };
 
@@ -445,7 +445,7 @@ Operation *GraphEmitter::createCustom(const pb::NodeProto &node, Location loc) {
     op.addTypes(output.empty() ? NoneType::get(context)
                                : getResultType(node, index, nullptr, op, guessed));
     if (guessed)
-      emitWarning(loc) << "the file does not declare the type of output '" << output << "' of "
+      emitWarning(loc) << "node '" << node.name() << "': the file does not declare the type of output '" << output << "' of "
                        << node.op_type() << ", an unknown operator: taken to be "
                        << op.types.back();
   }

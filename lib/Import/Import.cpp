@@ -37,6 +37,39 @@ void parseModel(StringRef path, pb::ModelProto &model) {
     throw ImportError("the file is no ONNX model or is damaged: Protobuf cannot read it");
 }
 
+/// A message of the ONNX library on one line, without its source lines.
+std::string clean(StringRef message) {
+  if (size_t at = message.find("Assertion `"); at != StringRef::npos)
+    if (size_t reason = message.find("failed: ", at); reason != StringRef::npos)
+      message = message.drop_front(reason + strlen("failed: "));
+  std::string line;
+  for (char c : message.trim())
+    if (c != '\n' && c != '\r')
+      line.push_back(c);
+    else if (!line.empty() && line.back() != ' ')
+      line.push_back(' ');
+  return line;
+}
+
+/// Verifies the module; errors name the ONNX node.
+LogicalResult verifyNodes(ModuleOp module) {
+  std::vector<std::pair<Location, std::string>> errors;
+  LogicalResult result = failure();
+  {
+    ScopedDiagnosticHandler handler(module.getContext(), [&](Diagnostic &diagnostic) {
+      if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
+        errors.emplace_back(diagnostic.getLocation(), diagnostic.str());
+      return success();
+    });
+    result = verify(module);
+  }
+  for (const auto &[loc, message] : errors) {
+    StringRef node = onnx::getNodeName(loc);
+    emitError(loc) << (node.empty() ? "" : "node '" + node.str() + "': ") << message;
+  }
+  return result;
+}
+
 OwningOpRef<ModuleOp> importChecked(StringRef path, MLIRContext &context,
                                     const ImportOptions &options) {
   FileFacts facts;
@@ -72,19 +105,18 @@ OwningOpRef<ModuleOp> dougong::importModel(StringRef path, MLIRContext &context,
   Location file = FileLineColLoc::get(&context, path, 0, 0);
   try {
     OwningOpRef<ModuleOp> module = importChecked(path, context, options);
-    if (failed(verify(*module)))
+    if (failed(verifyNodes(*module)))
       return {};
     return module;
   } catch (const ImportError &error) {
     if (error.node.empty())
-      emitError(file) << error.what();
+      emitError(file) << clean(error.what());
     else
       emitError(NameLoc::get(StringAttr::get(&context, error.node),
                              FileLineColLoc::get(&context, path, error.index, 0)))
-          << "node '" << error.node << "': " << error.what();
+          << "node '" << error.node << "': " << clean(error.what());
   } catch (const std::exception &error) {
-    // From the ONNX library: several lines, with its own context.
-    emitError(file) << error.what();
+    emitError(file) << clean(error.what()); // from the ONNX library
   }
   return {};
 }

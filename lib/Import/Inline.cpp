@@ -1,6 +1,7 @@
 //===- Inline.cpp - model-local functions ---------------------------------===//
 #include "Error.h"
 #include "Prepare.h"
+#include "Upgrade.h"
 
 #include <onnx/inliner/inliner.h>
 
@@ -158,6 +159,16 @@ void dougong::importer::inlineFunctions(pb::ModelProto &model, mlir::MLIRContext
     throw ImportError("with its functions inlined the graph has more than " +
                       std::to_string(ExpandedSize::limit) + " nodes");
   NotesOfFunctions notes(model);
+  // Converting a body needs the types at its call, which the library looks up
+  // when the nodes that make them are already gone from the graph.
+  int64_t version = getOpsetVersion(model, "");
+  bool converts = llvm::any_of(model.functions(), [&](const pb::FunctionProto &function) {
+    return llvm::any_of(function.opset_import(), [&](const pb::OperatorSetIdProto &opset) {
+      return opset.domain().empty() && opset.version() != version;
+    });
+  });
+  if (converts)
+    inferTypes(model, context);
   pb::inliner::InlineLocalFunctions(model, /*convert_version=*/true);
   notes.restore(model);
   if (model.functions_size() != 0) {

@@ -25,8 +25,9 @@ from onnx import helper, numpy_helper
 DTYPES = {"f32": np.float32, "f64": np.float64, "f16": np.float16, "i64": np.int64,
           "i32": np.int32, "i16": np.int16, "i8": np.int8, "i1": np.bool_, "ui8": np.uint8,
           "ui16": np.uint16, "ui32": np.uint32, "ui64": np.uint64}
-# Attributes of later operator versions than ONNX Runtime has, at their defaults.
-NEWER_ATTRIBUTES = {("Cast", "round_mode"), ("Range", "stash_type")}
+# Attributes of later operator versions than ONNX Runtime has, at their defaults;
+# and the permission to compute with less accuracy.
+LEFT_OUT = {("Cast", "round_mode"), ("Range", "stash_type"), ("MatMulNBits", "accuracy_level")}
 TOKEN = re.compile(r"""\s*(?:
     (?P<string>"(?:[^"\\]|\\.)*") | (?P<symbol>@(?:"(?:[^"\\]|\\.)*"|[\w.$-]+)) |
     (?P<value>%[\w$.-]+(?:\#\d+)?) | (?P<block>\^[\w]+) | (?P<hash>\#[\w.]+) | (?P<bang>![\w.]+) |
@@ -379,7 +380,7 @@ class Operators:
         if mnemonic == "SimplifiedLayerNormalization":
             domain = ""
         attributes = {k: v for k, v in op["attributes"].items()
-                      if not k.startswith("dist.") and (mnemonic, k) not in NEWER_ATTRIBUTES}
+                      if not k.startswith("dist.") and (mnemonic, k) not in LEFT_OUT}
         outputs = [i for i, t in enumerate(op["types"]) if t != "none"]
         key = (domain, mnemonic, repr(sorted(attributes.items(), key=lambda x: x[0])),
                tuple(None if x is None else (x.dtype.str, x.ndim) for x in inputs), tuple(outputs))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Takes models to the onnx dialect and back, and runs what comes out.
 
-    roundtrip.py --translate dougong-translate CASE...
+    roundtrip.py --translate dougong-translate CASE... [--suite NAME...]
 
 Each CASE is a folder in the ONNX backend-test layout. The model that was
 imported and exported again is run by onnxruntime, or where that cannot by the
@@ -124,8 +124,11 @@ def check(case, translate, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--translate", default="dougong-translate")
-    parser.add_argument("cases", nargs="+", type=pathlib.Path)
+    parser.add_argument("--suite", nargs="*", default=[], help="names of node cases of the ONNX suite")
+    parser.add_argument("cases", nargs="*", type=pathlib.Path)
     options = parser.parse_args()
+    suite = pathlib.Path(onnx.__file__).parent / "backend" / "test" / "data" / "node"
+    options.cases += [suite / name for name in options.suite]
     counts = {}
     for case in options.cases:
         with tempfile.TemporaryDirectory() as folder:

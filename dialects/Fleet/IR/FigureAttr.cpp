@@ -31,8 +31,8 @@ static void printNumber(AsmPrinter &printer, FloatAttr value) {
     return;
   }
   char buffer[64];
-  auto result = std::to_chars(buffer, buffer + sizeof buffer, number,
-                              std::chars_format::scientific);
+  auto result =
+      std::to_chars(buffer, buffer + sizeof buffer, number, std::chars_format::scientific);
   StringRef text(buffer, result.ptr - buffer);
   auto [mantissa, exponent] = text.split('e');
   // A literal needs a point.
@@ -40,8 +40,8 @@ static void printNumber(AsmPrinter &printer, FloatAttr value) {
 }
 
 static std::optional<FigureKind> parseOptionalKind(AsmParser &parser) {
-  for (FigureKind kind : {FigureKind::Measured, FigureKind::Published, FigureKind::Derived,
-                          FigureKind::Recalled})
+  for (FigureKind kind :
+       {FigureKind::Measured, FigureKind::Published, FigureKind::Derived, FigureKind::Recalled})
     if (succeeded(parser.parseOptionalKeyword(stringifyFigureKind(kind))))
       return kind;
   return std::nullopt;
@@ -102,8 +102,8 @@ void OtherValueAttr::print(AsmPrinter &printer) const {
   printer << '>';
 }
 
-LogicalResult OtherValueAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                     FloatAttr value, std::optional<FigureKind>, StringAttr) {
+LogicalResult OtherValueAttr::verify(function_ref<InFlightDiagnostic()> emitError, FloatAttr value,
+                                     std::optional<FigureKind>, StringAttr) {
   return verifyNumber(emitError, value);
 }
 
@@ -150,8 +150,8 @@ Attribute FigureAttr::parse(AsmParser &parser, Type) {
   auto emitAt = [&] { return parser.emitError(loc); };
   function_ref<InFlightDiagnostic()> emitError = emitAt;
   return FigureAttr::getChecked(emitError, parser.getContext(), *value,
-                                parser.getBuilder().getStringAttr(unit), *kind, source, date,
-                                note, ArrayRef<OtherValueAttr>(others));
+                                parser.getBuilder().getStringAttr(unit), *kind, source, date, note,
+                                ArrayRef<OtherValueAttr>(others));
 }
 
 void FigureAttr::print(AsmPrinter &printer) const {
@@ -163,7 +163,8 @@ void FigureAttr::print(AsmPrinter &printer) const {
   printOptionalText(printer, "note", getNote());
   if (!getOthers().empty()) {
     printer << " others [";
-    llvm::interleaveComma(getOthers(), printer, [&](OtherValueAttr other) { other.print(printer); });
+    llvm::interleaveComma(getOthers(), printer,
+                          [&](OtherValueAttr other) { other.print(printer); });
     printer << ']';
   }
   printer << '>';

@@ -14,7 +14,8 @@ static LogicalResult verifyUnit(Operation *op, StringRef name, FigureAttr figure
 LogicalResult SiteOp::verifyRegions() {
   for (Operation &op : getBody().front())
     if (op.getName().getDialectNamespace() != FleetDialect::getDialectNamespace())
-      return op.emitOpError("must not stand in a fleet.site: it holds declarations of a fleet only");
+      return op.emitOpError(
+          "must not stand in a fleet.site: it holds declarations of a fleet only");
   return success();
 }
 
@@ -94,10 +95,10 @@ LogicalResult PoolOp::verifySymbolUses(SymbolTableCollection &symbols) {
     if (!level->getSize())
       continue;
     if (inner && *level->getSize() < *inner.getSize()) {
-      InFlightDiagnostic diagnostic =
-          emitOpError() << "level " << name << " joins " << *level->getSize()
-                        << " chips, fewer than the " << *inner.getSize()
-                        << " of the level inside it";
+      InFlightDiagnostic diagnostic = emitOpError()
+                                      << "level " << name << " joins " << *level->getSize()
+                                      << " chips, fewer than the " << *inner.getSize()
+                                      << " of the level inside it";
       diagnostic.attachNote(inner.getLoc()) << "inner level declared here";
       return diagnostic;
     }

@@ -14,7 +14,7 @@ namespace dougong::fleet {
 /// A level of network: what joins `size` chips.
 struct Level {
   std::string name;
-  std::string medium; ///< "hccs", "roce", "pcie", "shared-memory", ...
+  std::string medium;   ///< "hccs", "roce", "pcie", "shared-memory", ...
   std::string topology; ///< full-mesh | ring | switch | fat-tree | ... or ""
   /// Chips below one instance of the level, in all. Absent: all chips whose
   /// pool has the level in its path.
@@ -38,7 +38,7 @@ struct Level {
 /// Equal chips that one vendor's collectives can join.
 struct Pool {
   std::string id;
-  std::string chip; ///< id of a chip in Fleet::chips
+  std::string chip;   ///< id of a chip in Fleet::chips
   uint64_t count = 0; ///< chips; always nodes * chipsPerNode
   uint64_t nodes = 0;
   uint64_t chipsPerNode = 0;
@@ -72,11 +72,11 @@ enum class PolicyScope : uint8_t { Site, Cluster, Job };
 
 /// A rule that the fleet, or a job on it, must obey.
 struct Policy {
-  std::string name;                 ///< "domestic-share"
-  MaybeFigure threshold;            ///< the share must be above this
+  std::string name;      ///< "domestic-share"
+  MaybeFigure threshold; ///< the share must be above this
   ShareBasis basis = ShareBasis::Chips;
   PolicyScope scope = PolicyScope::Site;
-  std::string dataType;             ///< for PeakFlops; "": fp16
+  std::string dataType; ///< for PeakFlops; "": fp16
   std::string source, note;
   bool operator==(const Policy &) const = default;
 };

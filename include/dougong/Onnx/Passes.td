@@ -161,6 +161,38 @@ def DeriveWeightsPass : Pass<"onnx-derive-weights", "::mlir::ModuleOp"> {
   let dependentDialects = ["::dougong::onnx::OnnxDialect"];
 }
 
+def OutlineBlocksPass : Pass<"onnx-outline-blocks", "::mlir::ModuleOp"> {
+  let summary = "moves repeated blocks of operators into functions";
+  let description = [{
+    Finds runs of operators that repeat one after another (the layers of a
+    transformer), equal up to weights and the names of symbols, and moves each
+    distinct one into a private function with formal symbols `s0`, `s1`, ... and
+    its weights as arguments. With `statistics` prints what it found.
+
+    Before:
+
+    ```mlir
+    %0 = onnx.MatMul(%x, %w0) : ...
+    %1 = onnx.Relu(%0) : ...
+    %2 = onnx.MatMul(%1, %w1) : ...
+    %3 = onnx.Relu(%2) : ...
+    ```
+
+    After:
+
+    ```mlir
+    %1 = onnx.launch @block_0(%x, %w0) : ...
+    %3 = onnx.launch @block_0(%1, %w1) : ...
+    ```
+  }];
+  let options = [
+    Option<"minOps", "min-ops", "unsigned", "4", "fewest operators in a block (at least 2)">,
+    Option<"statistics", "statistics", "bool", "false",
+           "print the distinct blocks to stdout">,
+  ];
+  let dependentDialects = ["::dougong::onnx::OnnxDialect", "::mlir::func::FuncDialect"];
+}
+
 def VerifyNormalizedPass : Pass<"onnx-verify-normalized", "::mlir::ModuleOp"> {
   let summary = "proves what holds after the normalize phase";
   let description = [{

@@ -146,8 +146,9 @@ Lowered lowerCausalConv(OpT op, typename OpT::Adaptor in, Emitter &e) {
       y = e.mul(y, e.sigmoid(y));
     return e.toFloatType(y, element);
   });
-  Value last = e.slice(all, 2, shape[2], e.attr(state));
-  return {output, last};
+  if (state == 0)
+    return {output, e.empty({shape[0], shape[1], e.attr(0)}, resultElement(op, 1))};
+  return {output, e.slice(all, 2, shape[2], e.attr(state))};
 }
 
 } // namespace

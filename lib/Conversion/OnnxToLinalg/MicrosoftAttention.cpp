@@ -146,7 +146,8 @@ Lowered lowerGroupQueryAttention(MsGroupQueryAttentionOp op, MsGroupQueryAttenti
 
   // Places of the cache in use before this step: none for a prompt, which is
   // told by as many new places as there are in all.
-  bool hasPast = present(in.getPastKey()), known = present(op.getPresentKey());
+  bool known = present(op.getPresentKey());
+  bool hasPast = present(in.getPastKey()) && typeOf(in.getPastKey()).getDimSize(2) != 0;
   if (hasPast && !known)
     return Lowered::refuse("a past without a present is not supported");
   p.keys = known ? e.extent(op.getPresentKey().getType(), 2) : p.queries;

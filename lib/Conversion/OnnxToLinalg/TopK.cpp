@@ -43,17 +43,19 @@ std::pair<Value, Value> dougong::onnx::selectTop(Emitter &e, Value x,
                                   e.extract(lists[1], at(row, last)));
           return e.when(enters, lists, [&](Emitter &e) {
             auto moved = e.repeat(
-                shape[axis], {lists[0], lists[1], candidate, place},
+                shape[axis], {lists[0], lists[1], candidate, place, e.constantInt(e.getI1Type(), 0)},
                 [&](Emitter &e, Value p, ValueRange carried) -> SmallVector<Value> {
                   SmallVector<Value> here = at(row, p);
                   Value value = e.extract(carried[0], here), old = e.extract(carried[1], here);
+                  // What was displaced goes before all that follow, its equals too.
                   Value before = isBefore(e, carried[2], value, old);
+                  before = arith::OrIOp::create(e, before, carried[4]);
                   Value newList = tensor::InsertOp::create(
                       e, e.select(before, carried[2], value), carried[0], here);
                   Value newPlaces = tensor::InsertOp::create(
                       e, e.select(before, carried[3], old), carried[1], here);
                   return {newList, newPlaces, e.select(before, value, carried[2]),
-                          e.select(before, old, carried[3])};
+                          e.select(before, old, carried[3]), before};
                 });
             return SmallVector<Value>{moved[0], moved[1]};
           });

@@ -93,6 +93,10 @@ LogicalResult ScheduleBuilder::run() {
     return failure();
   main.erase();
   // What only the onnx dialect understands is no concern of a code generator.
+  for (auto function : module.getOps<func::FuncOp>())
+    for (unsigned index = 0; index < function.getNumArguments(); ++index)
+      for (StringRef name : {"onnx.dim", "onnx.dims", "onnx.name"})
+        function.removeArgAttr(index, StringAttr::get(module.getContext(), name));
   for (Operation &op : llvm::make_early_inc_range(*module.getBody()))
     if (isa<onnx::WeightOp>(op) || isa_and_nonnull<dist::DistDialect>(op.getDialect()))
       op.erase();

@@ -13,6 +13,8 @@ namespace {
 struct NormalizePipelineOptions : PassPipelineOptions<NormalizePipelineOptions> {
   ListOption<std::string> dims{*this, "dims",
                                llvm::cl::desc("extents of symbols, as for onnx-infer-shapes")};
+  Option<bool> outline{*this, "outline", llvm::cl::desc("move repeated blocks into functions"),
+                       llvm::cl::init(false)};
 };
 
 } // namespace
@@ -37,6 +39,8 @@ void dougong::onnx::buildNormalizePipeline(OpPassManager &manager,
   manager.addPass(createDeriveWeightsPass());
   // Equal recipes are one weight: their uses are one value.
   manager.addPass(createCSEPass());
+  if (options.outlineBlocks)
+    manager.addPass(createOutlineBlocksPass());
   manager.addPass(createVerifyNormalizedPass());
 }
 
@@ -47,6 +51,7 @@ void dougong::onnx::registerOnnxPasses() {
       [](OpPassManager &manager, const NormalizePipelineOptions &given) {
         NormalizeOptions options;
         options.dims.assign(given.dims.begin(), given.dims.end());
+        options.outlineBlocks = given.outline;
         buildNormalizePipeline(manager, options);
       });
 }

@@ -119,41 +119,21 @@ struct CpuEmitLoopsPass : public dougong::cpu::impl::CpuEmitLoopsPassBase<CpuEmi
     linalg::FillOp fill = findFill(op);
     Operation *place = epilogue ? epilogue.getOperation() : op.getOperation();
     OpBuilder builder(place);
+    // (before the nest adds readers of its own)
+    bool storesMain = !epilogue || !isOnlyReadBy(op, epilogue);
     Nest nest = buildNest(builder, op, epilogue, operand);
     if (fill)
       nest.init = fill.getInputs().front();
-    nest.storesMain = !epilogue || !isOnlyReadBy(op, epilogue);
+    nest.storesMain = storesMain;
     TileLimits limits{lanes, tileRows, tileVectors};
     // A parallel loop inside another op's loop would be forked again and again.
     emitNest(builder, nest, limits, parallel && isa<func::FuncOp>(op->getParentOp()));
-    Value result = op.getDpsInits().front();
+    // A temporary that nothing reads now goes with the next canonicalization.
     if (epilogue)
       epilogue->erase();
     op->erase();
     if (fill)
       fill->erase();
-    if (auto alloc = result.getDefiningOp<memref::AllocOp>())
-      if (llvm::all_of(alloc->getUsers(), [](Operation *user) { return isa<memref::DimOp>(user); }))
-        eraseAllocation(alloc);
-  }
-
-  /// Erases a buffer that nothing reads; its extents are known without it.
-  void eraseAllocation(memref::AllocOp alloc) {
-    for (Operation *user : llvm::make_early_inc_range(alloc->getUsers())) {
-      auto dim = cast<memref::DimOp>(user);
-      std::optional<int64_t> index = dim.getConstantIndex();
-      if (!index)
-        return;
-      OpBuilder builder(dim);
-      MemRefType type = alloc.getType();
-      Value extent = type.isDynamicDim(*index)
-                         ? alloc.getDynamicSizes()[type.getDynamicDimIndex(*index)]
-                         : Value(arith::ConstantIndexOp::create(builder, dim.getLoc(),
-                                                                type.getDimSize(*index)));
-      dim.replaceAllUsesWith(extent);
-      dim.erase();
-    }
-    alloc.erase();
   }
 
   void runOnOperation() override {

@@ -22,20 +22,20 @@
 // AVX2-LABEL: func.func private @matmul_relu
 // AVX2-NOT:     scf.parallel
 // AVX2:         %{{.*}}:12 = scf.for {{.*}} -> (vector<8xf32>,
-func.func private @matmul_relu(%ctx: !llvm.ptr, %a: memref<96x64xf32>, %b: memref<64x64xf32>,
-    %out: memref<96x64xf32>) attributes {dougong.kernel} {
+func.func private @matmul_relu(%ctx: !llvm.ptr, %a: memref<1024x512xf32>, %b: memref<512x512xf32>,
+    %out: memref<1024x512xf32>) attributes {dougong.kernel} {
   %zero = arith.constant 0.0 : f32
-  %t = memref.alloc() : memref<96x64xf32>
-  linalg.fill ins(%zero : f32) outs(%t : memref<96x64xf32>)
+  %t = memref.alloc() : memref<1024x512xf32>
+  linalg.fill ins(%zero : f32) outs(%t : memref<1024x512xf32>)
   linalg.generic {indexing_maps = [#a, #b, #c], iterator_types = ["parallel", "parallel", "reduction"]}
-      ins(%a, %b : memref<96x64xf32>, memref<64x64xf32>) outs(%t : memref<96x64xf32>) {
+      ins(%a, %b : memref<1024x512xf32>, memref<512x512xf32>) outs(%t : memref<1024x512xf32>) {
     ^bb0(%x: f32, %y: f32, %acc: f32):
       %p = arith.mulf %x, %y : f32
       %s = arith.addf %acc, %p : f32
       linalg.yield %s : f32
   }
   linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
-      ins(%t : memref<96x64xf32>) outs(%out : memref<96x64xf32>) {
+      ins(%t : memref<1024x512xf32>) outs(%out : memref<1024x512xf32>) {
     ^bb0(%x: f32, %o: f32):
       %y = arith.maximumf %x, %zero : f32
       linalg.yield %y : f32
@@ -70,13 +70,13 @@ func.func private @elementwise(%ctx: !llvm.ptr, %x: memref<4x7x64xf32>, %out: me
 // CHECK:         vector.maskedload
 // CHECK:         arith.select
 // CHECK:         vector.reduction <add>, {{.*}} fastmath<reassoc> : vector<16xf32> into f32
-func.func private @row_sum(%ctx: !llvm.ptr, %x: memref<8x100xf32>, %out: memref<8xf32>)
+func.func private @row_sum(%ctx: !llvm.ptr, %x: memref<8x1000xf32>, %out: memref<8xf32>)
     attributes {dougong.kernel} {
   %zero = arith.constant 0.0 : f32
   linalg.fill ins(%zero : f32) outs(%out : memref<8xf32>)
   linalg.generic {indexing_maps = [affine_map<(m, n) -> (m, n)>, affine_map<(m, n) -> (m)>],
                   iterator_types = ["parallel", "reduction"]}
-      ins(%x : memref<8x100xf32>) outs(%out : memref<8xf32>) {
+      ins(%x : memref<8x1000xf32>) outs(%out : memref<8xf32>) {
     ^bb0(%a: f32, %acc: f32):
       %s = arith.addf %acc, %a : f32
       linalg.yield %s : f32

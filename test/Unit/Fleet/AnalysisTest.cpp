@@ -84,8 +84,7 @@ TEST(DomesticShare, PricesInTwoCurrenciesDoNotAdd) {
                      "  - {id: a, vendor: v, domestic: true, price: 1, currency: CNY}\n"
                      "  - {id: b, vendor: v, domestic: true, price: 1, currency: USD}\n"
                      "pools: [{id: p, chip: a, count: 1}, {id: q, chip: b, count: 1}]\n");
-  EXPECT_EQ(computeDomesticShare(fleet, ShareBasis::Cost).missing,
-            std::vector<std::string>{"b"});
+  EXPECT_EQ(computeDomesticShare(fleet, ShareBasis::Cost).missing, std::vector<std::string>{"b"});
 }
 
 // The table of the site: 16384 T-Head, 4096 MetaX and 1328 Biren cards, and
@@ -133,10 +132,11 @@ TEST(Remarks, StandInAndRecalledFiguresAreNamed) {
 }
 
 TEST(Remarks, MissingFiguresThatPlansNeed) {
-  Fleet fleet = read("name: n\n"
-                     "chips: [{id: a, vendor: v, domestic: true}]\n"
-                     "levels: [{name: l, size: 3}]\n"
-                     "pools: [{id: p, chip: a, count: 4, path: [l]}, {id: q, chip: a, count: 2}]\n");
+  Fleet fleet =
+      read("name: n\n"
+           "chips: [{id: a, vendor: v, domestic: true}]\n"
+           "levels: [{name: l, size: 3}]\n"
+           "pools: [{id: p, chip: a, count: 4, path: [l]}, {id: q, chip: a, count: 2}]\n");
   EXPECT_TRUE(hasRemark(fleet, "chip 'a'", "memory size is not known"));
   EXPECT_TRUE(hasRemark(fleet, "chip 'a'", "peak is not known"));
   EXPECT_TRUE(hasRemark(fleet, "chip 'a'", "no code generator"));

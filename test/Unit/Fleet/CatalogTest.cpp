@@ -1,6 +1,6 @@
 //===- CatalogTest.cpp - the built-in chips and sites ----------------------===//
-#include "dougong/Fleet/Analysis.h"
 #include "dougong/Fleet/Catalog.h"
+#include "dougong/Fleet/Analysis.h"
 #include "dougong/Fleet/Yaml.h"
 
 #include <gtest/gtest.h>
@@ -24,9 +24,8 @@ TEST(Catalog, HoldsTheReferenceSitesAndChips) {
     ASSERT_TRUE(entry) << name.str();
     EXPECT_EQ(entry->kind, CatalogEntry::Kind::Site) << name.str();
   }
-  for (llvm::StringRef name :
-       {"ascend-910b3", "ascend-910c", "t-head-ppu", "metax-c500", "cambricon-mlu370-x8",
-        "hygon-k100-ai", "nvidia-h20", "host-cpu"}) {
+  for (llvm::StringRef name : {"ascend-910b3", "ascend-910c", "t-head-ppu", "metax-c500",
+                               "cambricon-mlu370-x8", "hygon-k100-ai", "nvidia-h20", "host-cpu"}) {
     const CatalogEntry *entry = findCatalogEntry(name);
     ASSERT_TRUE(entry) << name.str();
     EXPECT_EQ(entry->kind, CatalogEntry::Kind::Chip) << name.str();

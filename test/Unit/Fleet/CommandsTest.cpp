@@ -56,8 +56,7 @@ TEST(FleetShow, ShowsFiguresWithProvenance) {
   Outcome json =
       run([](auto &out, auto &err) { return showCommand("ascend-910b3", true, out, err); });
   llvm::json::Value value = parseJson(json.out);
-  const llvm::json::Object *bytes =
-      value.getAsObject()->getObject("memory")->getObject("bytes");
+  const llvm::json::Object *bytes = value.getAsObject()->getObject("memory")->getObject("bytes");
   EXPECT_EQ(bytes->getNumber("value"), 68719476736.0);
   EXPECT_EQ(bytes->getString("unit"), "B");
   EXPECT_EQ(bytes->getString("kind"), "published");

@@ -21,8 +21,7 @@ protected:
 
   mlir::OwningOpRef<mlir::ModuleOp> build(const Fleet &fleet) {
     mlir::OpBuilder builder(&context);
-    mlir::OwningOpRef<mlir::ModuleOp> module =
-        mlir::ModuleOp::create(builder.getUnknownLoc());
+    mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(builder.getUnknownLoc());
     builder.setInsertionPointToStart(module->getBody());
     buildSite(builder, builder.getUnknownLoc(), fleet);
     return module;
@@ -97,12 +96,11 @@ TEST_F(FleetToIR, ChipWrittenByHandNeedsNoForms) {
 }
 
 TEST_F(FleetToIR, EqualNamesOfPoolChipAndLevelStayApart) {
-  llvm::Expected<Fleet> fleet =
-      readFleet("name: n\n"
-                "chips: [{id: x, vendor: v, domestic: true}]\n"
-                "levels: [{name: x, size: 4}]\n"
-                "pools: [{id: x, chip: x, count: 4, path: [x]}]\n",
-                "f.yaml");
+  llvm::Expected<Fleet> fleet = readFleet("name: n\n"
+                                          "chips: [{id: x, vendor: v, domestic: true}]\n"
+                                          "levels: [{name: x, size: 4}]\n"
+                                          "pools: [{id: x, chip: x, count: 4, path: [x]}]\n",
+                                          "f.yaml");
   ASSERT_TRUE(bool(fleet)) << llvm::toString(fleet.takeError());
   mlir::OwningOpRef<mlir::ModuleOp> built = build(*fleet);
   ASSERT_TRUE(mlir::succeeded(mlir::verify(*built)));
@@ -113,9 +111,8 @@ TEST_F(FleetToIR, EqualNamesOfPoolChipAndLevelStayApart) {
 
 TEST_F(FleetToIR, UnknownChipIsRefusedAtTheSite) {
   std::string message;
-  mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) {
-    message += diagnostic.str();
-  });
+  mlir::ScopedDiagnosticHandler handler(
+      &context, [&](mlir::Diagnostic &diagnostic) { message += diagnostic.str(); });
   EXPECT_TRUE(mlir::failed(parse("fleet.site @s { fleet.pool @p chip(@nochip) count(1) }")));
   EXPECT_NE(message.find("unknown chip 'nochip'"), std::string::npos) << message;
 }

@@ -62,8 +62,7 @@ TEST(Units, NegativeZeroAndInfiniteNumbersAreRefused) {
 }
 
 TEST(Units, UnknownUnitIsRefusedWithTheKnownOnes) {
-  EXPECT_EQ(failure("10W", Quantity::Frequency),
-            "unknown unit 'W'; known here: Hz, kHz, MHz, GHz");
+  EXPECT_EQ(failure("10W", Quantity::Frequency), "unknown unit 'W'; known here: Hz, kHz, MHz, GHz");
   EXPECT_EQ(failure("7GB", Quantity::Count), "expected a plain number, got unit 'GB'");
   EXPECT_EQ(failure("many", Quantity::Count), "expected a number, got 'many'");
   // Case matters: b is a bit, B a byte, and M is not m.
@@ -71,14 +70,20 @@ TEST(Units, UnknownUnitIsRefusedWithTheKnownOnes) {
 }
 
 TEST(Units, PrintedNumbersReadBackExactly) {
-  const std::pair<double, Quantity> cases[] = {
-      {68719476736.0, Quantity::Bytes}, {64e9, Quantity::Bytes},
-      {655360.0, Quantity::Bytes},      {1234567.0, Quantity::Bytes},
-      {614.4e9, Quantity::Rate},        {25e9, Quantity::Rate},
-      {1e-5, Quantity::Time},           {1.8e-6, Quantity::Time},
-      {0.1 + 0.2, Quantity::Time},      {294.912e12, Quantity::OpRate},
-      {1945e15 / 16384, Quantity::OpRate}, {1.0 / 3, Quantity::Ratio},
-      {16384, Quantity::Count},         {350, Quantity::Power}};
+  const std::pair<double, Quantity> cases[] = {{68719476736.0, Quantity::Bytes},
+                                               {64e9, Quantity::Bytes},
+                                               {655360.0, Quantity::Bytes},
+                                               {1234567.0, Quantity::Bytes},
+                                               {614.4e9, Quantity::Rate},
+                                               {25e9, Quantity::Rate},
+                                               {1e-5, Quantity::Time},
+                                               {1.8e-6, Quantity::Time},
+                                               {0.1 + 0.2, Quantity::Time},
+                                               {294.912e12, Quantity::OpRate},
+                                               {1945e15 / 16384, Quantity::OpRate},
+                                               {1.0 / 3, Quantity::Ratio},
+                                               {16384, Quantity::Count},
+                                               {350, Quantity::Power}};
   for (auto [value, quantity] : cases)
     EXPECT_EQ(parse(printQuantity(value, quantity), quantity), value)
         << printQuantity(value, quantity);
@@ -88,8 +93,8 @@ TEST(Units, PrintedNumbersReadBackExactly) {
 }
 
 TEST(Units, ProvenanceNamesReadBack) {
-  for (Provenance kind : {Provenance::Measured, Provenance::Published, Provenance::Derived,
-                          Provenance::Recalled})
+  for (Provenance kind :
+       {Provenance::Measured, Provenance::Published, Provenance::Derived, Provenance::Recalled})
     EXPECT_EQ(parseProvenance(stringify(kind)), kind);
   EXPECT_FALSE(parseProvenance("guessed"));
   EXPECT_EQ(weaker(Provenance::Measured, Provenance::Derived), Provenance::Derived);

@@ -167,6 +167,22 @@ TEST(YamlErrors, DeepNestingIsRefused) {
   EXPECT_ERROR_PART(keys, "nested deeper than 24 levels");
 }
 
+TEST(YamlErrors, VeryManyKeysAreRefused) {
+  std::string text;
+  for (int i = 0; i < 200000; ++i)
+    text += "k" + std::to_string(i) + ": 1\n";
+  EXPECT_ERROR(text, "f.yaml:1001:1: error: mapping has more than 1000 keys");
+}
+
+TEST(YamlErrors, VeryManyPoolsAreRead) {
+  std::string text = "name: n\npools:\n";
+  for (int i = 0; i < 20000; ++i)
+    text += "  - {id: p" + std::to_string(i) + ", chip: host-cpu, count: 1}\n";
+  EXPECT_ERROR(text, "accepted");
+  EXPECT_ERROR_PART(text + "  - {id: p7, chip: host-cpu, count: 1}\n",
+                    "f.yaml:20003:6: error: 'p7' appears twice in 'pools'");
+}
+
 TEST(YamlErrors, AtMostTwentyErrorsAreListed) {
   std::string text = "name: n\n";
   for (int i = 0; i < 30; ++i)

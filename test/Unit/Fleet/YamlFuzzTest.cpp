@@ -16,9 +16,9 @@ using namespace dougong::fleet;
 namespace {
 
 std::string mutate(std::string text, std::mt19937 &random) {
-  static const std::string kPieces[] = {"[", "]", "{", "}", ":", "- ", "\n", "'", "\"", "&a ",
-                                        "*a", "!t ", "|\n", ">\n", "? ", "%", "\t", "---\n",
-                                        "...\n", "#", ",", "-1", "1e999", "null", "\xc3", "\x01"};
+  static const std::string kPieces[] = {
+      "[",   "]",  "{", "}",  ":",     "- ",    "\n", "'", "\"", "&a ",   "*a",   "!t ",  "|\n",
+      ">\n", "? ", "%", "\t", "---\n", "...\n", "#",  ",", "-1", "1e999", "null", "\xc3", "\x01"};
   unsigned edits = 1 + random() % 4;
   for (unsigned i = 0; i < edits && !text.empty(); ++i) {
     size_t at = random() % text.size();

@@ -64,7 +64,7 @@ static std::optional<double> getVectorCost(const Nest &nest, unsigned dim, unsig
     else if (access.panel && access.panel->dim == dim)
       isPossible = false;
     else
-      gathers += access.getStride(dim) == 2 ? 0.1 : 1.0;
+      gathers += access.getStride(dim) == 2 ? 0.05 : 1.0;
   };
   auto visitOutput = [&](const Access &access) {
     isPossible &= access.getStride(dim) == 1 && !access.panel;
@@ -86,7 +86,16 @@ static std::optional<double> getVectorCost(const Nest &nest, unsigned dim, unsig
     return std::nullopt;
   int64_t size = nest.getSize(dim).value_or(typicalExtent);
   double used = double(size) / double(llvm::alignTo(std::max<int64_t>(size, 1), lanes));
-  return (1.0 + 8.0 * gathers + (reduces ? 0.2 : 0.0)) / std::max(used, 1e-3);
+  // Lanes are added up once for each result: dear if its sum is short.
+  double combining = 0;
+  if (reduces) {
+    double steps = double(llvm::divideCeil(std::max<int64_t>(size, 1), lanes));
+    for (unsigned other = 0; other < nest.getNumDims(); ++other)
+      if (nest.isReduction(other) && other != dim)
+        steps *= double(std::max<int64_t>(1, nest.getSize(other).value_or(typicalExtent)));
+    combining = 0.3 + 10.0 / steps;
+  }
+  return (1.0 + 8.0 * gathers + combining) / std::max(used, 1e-3);
 }
 
 /// A parallel dim along which an operand that is loaded as vectors is reused.
