@@ -64,7 +64,7 @@ LogicalResult verifyNodes(ModuleOp module) {
     result = verify(module);
   }
   for (const auto &[loc, message] : errors) {
-    StringRef node = onnx::getNodeName(loc);
+    StringRef node = dougong::onnx::getNodeName(loc);
     emitError(loc) << (node.empty() ? "" : "node '" + node.str() + "': ") << message;
   }
   return result;
@@ -90,8 +90,10 @@ OwningOpRef<ModuleOp> importChecked(StringRef path, MLIRContext &context,
   checkExternalData(model, facts.folder, llvm::sys::path::filename(path),
                     options.allowMissingData);
   prepareModel(model, &context);
+  refuseDivisors(model);
   checkModel(model);
   inlineFunctions(model, &context);
+  refuseDivisors(model); // attributes of calls have come into the bodies
   upgradeModel(model, &context);
   inferTypes(model, &context);
   return emitModel(model, facts, context);

@@ -81,6 +81,29 @@ private:
 
 } // namespace
 
+void dougong::importer::refuseDivisors(pb::ModelProto &model) {
+  static const llvm::StringRef positive[] = {"strides",      "dilations", "group",
+                                             "num_groups",   "blocksize", "num_outputs",
+                                             "q_num_heads",  "kv_num_heads"};
+  forEachNodeList(model, [&](NodeList &nodes) {
+    for (int index = 0; index < nodes.size(); ++index)
+      for (const pb::AttributeProto &attribute : nodes[index].attribute()) {
+        if (!nodes[index].domain().empty() ||
+            !llvm::is_contained(positive, StringRef(attribute.name())))
+          continue;
+        auto check = [&](int64_t value) {
+          if (value <= 0)
+            throw ImportError("attribute '" + attribute.name() + "' is " + std::to_string(value) +
+                                  ", expected a positive number",
+                              nodes[index].name(), index);
+        };
+        if (attribute.type() == pb::AttributeProto::INT)
+          check(attribute.i());
+        llvm::for_each(attribute.ints(), check);
+      }
+  });
+}
+
 bool dougong::importer::isInDialect(const std::string &domain, const std::string &opType,
                                     mlir::MLIRContext *context) {
   std::string name = "onnx." + dougong::onnx::getOpMnemonic(domain, opType);

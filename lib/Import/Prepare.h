@@ -27,6 +27,10 @@ bool isInDialect(const std::string &domain, const std::string &opType,
 /// graphs that are cyclic or not sorted. Throws ImportError.
 void prepareModel(pb::ModelProto &model, mlir::MLIRContext *context);
 
+/// Refuses attributes of zero or less that the library's shape inference divides
+/// by: that kills the process. Throws ImportError.
+void refuseDivisors(pb::ModelProto &model);
+
 /// Runs the ONNX checker. Throws ImportError.
 void checkModel(pb::ModelProto &model);
 

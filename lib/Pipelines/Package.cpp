@@ -158,16 +158,16 @@ llvm::Expected<plan::v1::Program> ProgramBuilder::build(StageProgram &stage, Wei
   Result<std::string> digest = sha256File(pending);
   if (!digest)
     return llvm::createStringError(digest.message());
-  std::string id = digest->substr(0, 16);
+  // Equal code is one file, whatever weights and values it is used with.
+  std::string name = digest->substr(0, 16) + extension;
   std::error_code code;
-  std::filesystem::rename(pending, programs / (id + extension), code);
+  std::filesystem::rename(pending, programs / name, code);
   if (code)
-    return llvm::createStringError("cannot write program " + id + ": " + code.message());
-  program.set_id(id);
+    return llvm::createStringError("cannot write program " + name + ": " + code.message());
   program.set_kind(target.getArtifactKind().str());
-  program.set_path(std::string(programsFolderName) + "/" + id + extension);
+  program.set_path(std::string(programsFolderName) + "/" + name);
   program.set_sha256(*digest);
-  program.set_size_bytes(std::filesystem::file_size(programs / (id + extension), code));
+  program.set_size_bytes(std::filesystem::file_size(programs / name, code));
   program.set_abi(DOUGONG_PROGRAM_ABI);
   program.set_target(target.getName().str());
   for (const plan::v1::Value &value : stage.inputs)
@@ -175,6 +175,7 @@ llvm::Expected<plan::v1::Program> ProgramBuilder::build(StageProgram &stage, Wei
   for (const plan::v1::Value &value : stage.outputs)
     *program.add_outputs() = value;
   *program.mutable_work() = stage.work;
+  program.set_id(sha256(program.SerializeAsString()).substr(0, 16));
   return program;
 }
 
@@ -186,6 +187,19 @@ void addChipType(plan::v1::Fleet &entry, const fleet::Chip &chip) {
   type->set_id(chip.id);
   type->set_vendor(chip.vendor);
   type->set_domestic(chip.domestic);
+  type->set_model(chip.title);
+  type->set_target(chip.target);
+  type->set_visible_env(chip.visibleEnv);
+  for (const fleet::ResourceKey &key : chip.resourceKeys) {
+    plan::v1::ResourceKey *added = type->add_resource_keys();
+    added->set_system(key.system);
+    added->set_key(key.key);
+  }
+  if (chip.memory && chip.memory->bytes) {
+    type->set_memory_bytes(static_cast<uint64_t>(chip.memory->bytes->value));
+    if (chip.memory->reserved)
+      type->set_reserved_bytes(static_cast<uint64_t>(chip.memory->reserved->value));
+  }
 }
 
 } // namespace
@@ -219,7 +233,11 @@ llvm::Error dougong::writePackage(PartitionedModel &partitioned, const fleet::Fl
     for (const std::string &node : stage.nodes)
       entry->add_nodes(node);
     *plan.add_meshes() = stage.mesh;
-    *plan.add_programs() = std::move(*program);
+    bool known = llvm::any_of(plan.programs(), [&](const plan::v1::Program &other) {
+      return other.id() == program->id();
+    });
+    if (!known)
+      *plan.add_programs() = std::move(*program);
     int64_t ranks = 1;
     for (const plan::v1::Axis &axis : stage.mesh.axes())
       ranks *= axis.size();

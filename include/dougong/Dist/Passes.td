@@ -132,4 +132,14 @@ def VerifyStagedPass : Pass<"dist-verify-staged", "::mlir::ModuleOp"> {
   }];
 }
 
+def PrintResultPass : Pass<"dist-print-result", "::mlir::ModuleOp"> {
+  let summary = "prints what packaging would read, as JSON";
+  let description = [{
+    For people and tests: meshes, stages, links, and for each program its ports,
+    its communication in call order and the work of one rank.
+
+    Example: `dougong-opt --dist-print-result staged.mlir -o /dev/null`
+  }];
+}
+
 #endif // DOUGONG_DIST_PASSES

@@ -50,6 +50,38 @@ Value putSlice(Emitter &e, Value part, Value whole, int64_t axis, Value index) {
   return tensor::InsertSliceOp::create(e, part, whole, offsets, sizes, strides);
 }
 
+/// `value` written where the state was read: loops carry buffers in place.
+Value writeState(Emitter &e, Value value, Value carried) {
+  value = e.castTo(value, carried.getType());
+  return linalg::CopyOp::create(e, ValueRange{value}, ValueRange{carried}).getResult(0);
+}
+
+/// Whether both values of the onnx dialect have one shape, as far as is known.
+bool haveSameShape(Value a, Value b) {
+  auto left = cast<RankedTensorType>(a.getType()), right = cast<RankedTensorType>(b.getType());
+  if (left.getShape() != right.getShape())
+    return false;
+  auto leftDims = dyn_cast_if_present<DimsAttr>(left.getEncoding());
+  auto rightDims = dyn_cast_if_present<DimsAttr>(right.getEncoding());
+  for (int64_t dim = 0; dim < left.getRank(); ++dim)
+    if (left.isDynamicDim(dim) &&
+        (!leftDims || !rightDims || leftDims.getExprs()[dim] != rightDims.getExprs()[dim]))
+      return false;
+  return true;
+}
+
+/// Whether the states of a loop keep their shapes: arguments from `first` on,
+/// yielded values from `firstYielded` on.
+bool statesKeepShape(Block &body, size_t first, size_t firstYielded, size_t count) {
+  Operation *yield = body.getTerminator();
+  if (yield->getNumOperands() < firstYielded + count || !areTensors(yield->getOperandTypes()))
+    return false;
+  for (size_t i = 0; i < count; ++i)
+    if (!haveSameShape(body.getArgument(first + i), yield->getOperand(firstYielded + i)))
+      return false;
+  return true;
+}
+
 /// Gives the arguments of `block` their converted types.
 Block *convertArguments(Block &block, const TypeConverter &converter,
                         ConversionPatternRewriter &rewriter) {
@@ -127,6 +159,8 @@ public:
     if (!areTensors(op->getOperandTypes()) || !areTensors(op->getResultTypes()) ||
         !areTensors(body.getArgumentTypes()))
       return rewriter.notifyMatchFailure(op, "values other than ranked tensors are not supported");
+    if (!statesKeepShape(body, 0, 0, states))
+      return rewriter.notifyMatchFailure(op, "a state whose shape changes is not supported");
     auto entry = [](std::optional<ArrayRef<int64_t>> list, size_t i) {
       return list && i < list->size() ? (*list)[i] : 0;
     };
@@ -187,6 +221,8 @@ public:
     if (!areTensors(op.getVInitial().getTypes()) || !areTensors(op->getResultTypes()) ||
         !areTensors(body.getArgumentTypes()))
       return rewriter.notifyMatchFailure(op, "values other than ranked tensors are not supported");
+    if (!statesKeepShape(body, 2, 1, op.getVInitial().size()))
+      return rewriter.notifyMatchFailure(op, "a state whose shape changes is not supported");
     for (unsigned i : {0u, 1u})
       if (!cast<RankedTensorType>(body.getArgument(i).getType()).hasStaticShape())
         return rewriter.notifyMatchFailure(op, "an iteration number of unknown shape");
@@ -322,7 +358,7 @@ public:
       for (auto [i, value] : llvm::enumerate(values)) {
         Value carried = loop.getRegionIterArg(i);
         if (i < states) {
-          results.push_back(e.castTo(value, carried.getType()));
+          results.push_back(writeState(e, value, carried));
           continue;
         }
         Value index = loop.getInductionVar();
@@ -334,9 +370,9 @@ public:
       Block &body = loop.getAfter().front();
       results.push_back(e.add(body.getArgument(0), e.constantInt(e.getI64Type(), 1)));
       results.push_back(scalarOf(e, values[0]));
-      for (auto [value, type] :
-           llvm::zip_equal(values.drop_front(), TypeRange(loop.getResultTypes()).drop_front(2)))
-        results.push_back(e.castTo(value, type));
+      for (auto [value, carried] :
+           llvm::zip_equal(values.drop_front(), body.getArguments().drop_front(2)))
+        results.push_back(writeState(e, value, carried));
     } else {
       return rewriter.notifyMatchFailure(op, "the operation around it is not supported");
     }

@@ -1,14 +1,15 @@
 //===- Experts.cpp - mixtures of experts -----------------------------------===//
 //
-// A loop over experts: each gathers the rows that the router sends to it,
-// computes them together, and adds them to the result with their weights. Rows
-// lie in scratch tensors as long as the input, of which an expert uses the
-// front part: no extent depends on data but those of slices.
+// A loop over experts: each takes the rows that the router sends to it, computes
+// them in blocks of a static number of rows (the rest one by one), and adds them
+// to the result with their weights. No temporary's extent depends on data.
 //
 //===----------------------------------------------------------------------===//
 #include "PackedWeights.h"
 #include "Softmax.h"
 #include "TopK.h"
+
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 using namespace mlir;
 using namespace dougong::onnx;
@@ -46,28 +47,18 @@ struct Mixture {
   std::optional<double> limit;
 };
 
-/// What rows[0, count) of the scratch tensor [rows, width] take.
-Value frontRows(Emitter &e, OpFoldResult rows, OpFoldResult width, Value count) {
-  Value whole = e.empty({rows, width}, e.getF32Type());
-  return e.slice(whole, 0, e.attr(0), count);
-}
-
-/// rows W' + bias of one expert.
-Value applyLayer(Emitter &e, const Mixture &m, const Layer &layer, Value rows, Value count,
+/// rows W' + bias of one expert, of which `weights` and `bias` are.
+Value applyLayer(Emitter &e, const Layer &layer, Value rows, int64_t count, Value weights,
                  Value expert) {
-  OpFoldResult width = e.attr(layer.out);
-  Value init = frontRows(e, m.tokens, width, count);
-  if (layer.bias) {
-    Value bias = takeExpert(e, layer.bias, expert);
-    init = e.generic(2, {{bias, e.mapOf(2, {1})}}, Operand{init, e.identity(2)}, {},
-                     [&](Emitter &e, ValueRange args) {
-                       return e.toFloatType(args[0], e.getF32Type());
-                     });
-  } else {
-    init = linalg::FillOp::create(e, ValueRange{e.constant(e.getF32Type(), 0)}, ValueRange{init})
-               .getResult(0);
-  }
-  return e.contract(3, {rows, e.mapOf(3, {0, 2})}, {layer.weights(e, expert), e.mapOf(3, {1, 2})},
+  Type f32 = e.getF32Type();
+  Extents shape{e.attr(count), e.attr(layer.out)};
+  Value init;
+  if (layer.bias)
+    init = e.pointwise(shape, f32, {{takeExpert(e, layer.bias, expert), e.mapOf(2, {1})}},
+                       [&](Emitter &e, ValueRange args) { return e.toFloatType(args[0], f32); });
+  else
+    init = e.filled(shape, e.constant(f32, 0));
+  return e.contract(3, {rows, e.mapOf(3, {0, 2})}, {weights, e.mapOf(3, {1, 2})},
                     {init, e.mapOf(3, {0, 1})}, {2});
 }
 
@@ -88,41 +79,40 @@ Value activate(Emitter &e, StringRef name, Value x) {
 }
 
 /// The activation of the first layer's rows, with the third layer's if any.
-Value activateRows(Emitter &e, const Mixture &m, Value rows, Value third, Value count) {
+Value activateRows(Emitter &e, const Mixture &m, Value rows, Value third, int64_t count) {
+  Type f32 = e.getF32Type();
   AffineMap same = e.identity(2);
   if (m.activation != "swiglu") {
     SmallVector<Operand> inputs{{rows, same}};
     if (third)
       inputs.push_back({third, same});
-    Value init = frontRows(e, m.tokens, e.attr(m.first.out), count);
-    return e.generic(2, inputs, Operand{init, same}, {}, [&](Emitter &e, ValueRange args) {
-      Value y = activate(e, m.activation, args[0]);
-      return third ? e.mul(y, args[1]) : y;
-    });
+    return e.pointwise({e.attr(count), e.attr(m.first.out)}, f32, inputs,
+                       [&](Emitter &e, ValueRange args) {
+                         Value y = activate(e, m.activation, args[0]);
+                         return third ? e.mul(y, args[1]) : y;
+                       });
   }
   // Columns are (gate, linear) pairs.
   int64_t width = m.first.out / 2;
   Value pairs = e.splitDim(rows, 1, {e.attr(width), e.attr(2)});
   auto half = [&](int64_t index) {
-    Extents sizes{OpFoldResult(count), e.attr(width), e.attr(1)};
+    Extents sizes{e.attr(count), e.attr(width), e.attr(1)};
     Extents offsets{e.attr(0), e.attr(0), e.attr(index)}, strides(3, e.attr(1));
-    auto type = RankedTensorType::get({ShapedType::kDynamic, width}, e.getF32Type());
+    auto type = RankedTensorType::get({count, width}, f32);
     return tensor::ExtractSliceOp::create(e, type, pairs, offsets, sizes, strides).getResult();
   };
-  Value init = frontRows(e, m.tokens, e.attr(width), count);
-  return e.generic(2, {{half(0), same}, {half(1), same}}, Operand{init, same}, {},
-                   [&](Emitter &e, ValueRange args) {
-                     Type type = e.getF32Type();
-                     Value gate = args[0], linear = args[1];
-                     if (m.limit) {
-                       Value limit = e.constant(type, *m.limit);
-                       gate = e.min(gate, limit);
-                       linear = e.max(e.min(linear, limit), e.constant(type, -*m.limit));
-                     }
-                     Value curve = e.sigmoid(e.mul(e.constant(type, m.alpha), gate));
-                     Value shifted = e.add(linear, e.constant(type, m.beta));
-                     return e.mul(e.mul(gate, curve), shifted);
-                   });
+  return e.pointwise({e.attr(count), e.attr(width)}, f32, {{half(0), same}, {half(1), same}},
+                     [&](Emitter &e, ValueRange args) {
+                       Value gate = args[0], linear = args[1];
+                       if (m.limit) {
+                         Value limit = e.constant(f32, *m.limit);
+                         gate = e.min(gate, limit);
+                         linear = e.max(e.min(linear, limit), e.constant(f32, -*m.limit));
+                       }
+                       Value curve = e.sigmoid(e.mul(e.constant(f32, m.alpha), gate));
+                       Value shifted = e.add(linear, e.constant(f32, m.beta));
+                       return e.mul(e.mul(gate, curve), shifted);
+                     });
 }
 
 /// The rows that expert `expert` gets: their numbers (i64 [tokens], of which
@@ -148,43 +138,84 @@ SmallVector<Value> listRows(Emitter &e, const Mixture &m, Value expert) {
   });
 }
 
-Value computeMixture(Emitter &e, const Mixture &m) {
+/// One expert at work on some of its rows.
+struct Expert {
+  Value number;
+  Value rows, shares;         ///< [tokens]: its rows and their weights
+  Value first, second, third; ///< the layers' weights
+};
+
+/// Adds rows [from, from + count) of an expert's list to `sums`.
+Value addRows(Emitter &e, const Mixture &m, const Expert &expert, Value from, int64_t count,
+              Value sums) {
   Type f32 = e.getF32Type();
   AffineMap same = e.identity(2);
-  Value zeros = e.filled({m.tokens, m.hidden}, e.constant(f32, 0));
-  auto result = e.repeat(e.attr(m.experts), zeros, [&](Emitter &e, Value expert, ValueRange sums) {
-    auto list = listRows(e, m, expert);
-    Value numbers = list[0], shares = list[1], count = list[2];
+  Value rows = e.pointwise({e.attr(count), m.hidden}, f32, {}, [&](Emitter &e, ValueRange) {
+    Value row = e.toIndex(e.extract(expert.rows, e.add(from, e.loopIndex(0))));
+    Value at[] = {row, e.loopIndex(1)};
+    return e.toFloatType(e.extract(m.rows, at), f32);
+  });
+  Value hidden = applyLayer(e, m.first, rows, count, expert.first, expert.number), third;
+  if (m.third.out)
+    third = applyLayer(e, m.third, rows, count, expert.third, expert.number);
+  Value active = activateRows(e, m, hidden, third, count);
+  Value output = applyLayer(e, m.second, active, count, expert.second, expert.number);
+  return e
+      .repeat(e.attr(count), sums,
+              [&](Emitter &e, Value r, ValueRange carried) {
+                Value place = e.add(from, r);
+                Value row = e.toIndex(e.extract(expert.rows, place));
+                Value share = e.extract(expert.shares, place);
+                Value before = e.slice(carried[0], 0, row, e.attr(1));
+                Value part = e.slice(output, 0, r, e.attr(1));
+                Value after = e.generic(2, {{part, same}}, Operand{before, same}, {},
+                                        [&](Emitter &e, ValueRange args) {
+                                          return e.add(args[1], e.mul(share, args[0]));
+                                        });
+                Extents offsets{OpFoldResult(row), e.attr(0)}, sizes{e.attr(1), m.hidden};
+                Extents strides(2, e.attr(1));
+                Value whole =
+                    tensor::InsertSliceOp::create(e, after, carried[0], offsets, sizes, strides);
+                return SmallVector<Value>{whole};
+              })
+      .front();
+}
+
+/// Rows that an expert computes together: enough to use its weights well.
+constexpr int64_t blockRows = 16;
+
+Value computeMixture(Emitter &e, const Mixture &m) {
+  Value zeros = e.filled({m.tokens, m.hidden}, e.constant(e.getF32Type(), 0));
+  auto tokens = getConstantIntValue(m.tokens);
+  bool hasBlocks = !tokens || *tokens >= blockRows;
+  auto result = e.repeat(e.attr(m.experts), zeros, [&](Emitter &e, Value number, ValueRange sums) {
+    auto list = listRows(e, m, number);
+    Value count = list[2];
     // An expert without rows touches no weights.
     Value any = e.min(count, e.index(int64_t{1}));
     return e.repeat(OpFoldResult(any), sums, [&](Emitter &e, Value, ValueRange carried) {
-      Value front = e.slice(numbers, 0, e.attr(0), count);
-      Value rows = e.generic(2, {{front, e.mapOf(2, {0})}},
-                             Operand{frontRows(e, m.tokens, m.hidden, count), same}, {},
-                             [&](Emitter &e, ValueRange args) {
-                               Value at[] = {e.toIndex(args[0]), e.loopIndex(1)};
-                               return e.toFloatType(e.extract(m.rows, at), f32);
-                             });
-      Value hidden = applyLayer(e, m, m.first, rows, count, expert);
-      Value third;
+      Expert expert{number, list[0], list[1], m.first.weights(e, number),
+                    m.second.weights(e, number), Value()};
       if (m.third.out)
-        third = applyLayer(e, m, m.third, rows, count, expert);
-      Value active = activateRows(e, m, hidden, third, count);
-      Value output = applyLayer(e, m, m.second, active, count, expert);
-      return e.repeat(OpFoldResult(count), carried, [&](Emitter &e, Value r, ValueRange sums) {
-        Value row = e.toIndex(e.extract(numbers, r)), share = e.extract(shares, r);
-        Value before = e.slice(sums[0], 0, row, e.attr(1));
-        Value part = e.slice(output, 0, r, e.attr(1));
-        Value after = e.generic(2, {{part, same}}, Operand{before, same}, {},
-                                [&](Emitter &e, ValueRange args) {
-                                  return e.add(args[1], e.mul(share, args[0]));
-                                });
-        Extents offsets{OpFoldResult(row), e.attr(0)}, sizes{e.attr(1), m.hidden};
-        Extents strides(2, e.attr(1));
-        Value whole =
-            tensor::InsertSliceOp::create(e, after, sums[0], offsets, sizes, strides);
-        return SmallVector<Value>{whole};
-      });
+        expert.third = m.third.weights(e, number);
+      Value sum = carried[0], done = e.index(int64_t{0});
+      if (hasBlocks) {
+        Value size = e.index(blockRows);
+        Value blocks = arith::DivUIOp::create(e, count, size);
+        sum = e.repeat(OpFoldResult(blocks), sum,
+                       [&](Emitter &e, Value block, ValueRange carried) {
+                         Value from = e.mul(block, size);
+                         return SmallVector<Value>{
+                             addRows(e, m, expert, from, blockRows, carried[0])};
+                       })
+                  .front();
+        done = e.mul(blocks, size);
+      }
+      return e.repeat(OpFoldResult(e.sub(count, done)), sum,
+                      [&](Emitter &e, Value r, ValueRange carried) {
+                        return SmallVector<Value>{
+                            addRows(e, m, expert, e.add(done, r), 1, carried[0])};
+                      });
     });
   });
   return result.front();

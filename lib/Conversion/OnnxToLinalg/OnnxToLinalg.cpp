@@ -69,11 +69,24 @@ void dougong::populateOnnxToLinalgPatterns(RewritePatternSet &patterns,
   populateControlFlowPatterns(set);
 }
 
+/// The log of the conversion that runs in this thread.
+static thread_local RefusalLog *currentLog = nullptr;
+
+RefusalLog::RefusalLog() : outer(currentLog) { currentLog = this; }
+RefusalLog::~RefusalLog() { currentLog = outer; }
+
+void RefusalLog::note(Location location, StringRef reason) {
+  if (currentLog)
+    currentLog->reasons[location] = reason.str();
+}
+
 LogicalResult dougong::onnx::replaceWith(Operation *op, Lowered lowered,
                                          const TypeConverter &converter,
                                          ConversionPatternRewriter &rewriter) {
-  if (!lowered.refusal.empty())
+  if (!lowered.refusal.empty()) {
+    RefusalLog::note(op->getLoc(), lowered.refusal);
     return rewriter.notifyMatchFailure(op, lowered.refusal);
+  }
   Emitter e(op->getLoc(), rewriter);
   SmallVector<Value> replacements;
   for (auto [index, result] : llvm::enumerate(op->getResults())) {
@@ -82,6 +95,9 @@ LogicalResult dougong::onnx::replaceWith(Operation *op, Lowered lowered,
       replacements.push_back(NoneOp::create(e, result.getType()));
       continue;
     }
+    // What nobody reads needs no value: types of unused outputs may be inferred.
+    if (!value && result.use_empty() && isa<RankedTensorType>(result.getType()))
+      value = e.empty(e.extents(result.getType()), resultElement(op, index));
     if (!value)
       return rewriter.notifyMatchFailure(op, "result " + Twine(index) + " is not supported");
     Type type = converter.convertType(result.getType());
@@ -153,14 +169,7 @@ private:
 
     // The driver's own message names the op but not the reason: both are
     // gathered, and one error says what is wrong.
-    DenseMap<Location, std::string> reasons;
-    ConversionConfig config;
-    auto note = [&](Diagnostic &diagnostic) {
-      std::string &reason = reasons[diagnostic.getLocation()];
-      if (std::string text = diagnostic.str(); !StringRef(text).starts_with("root"))
-        reason = text;
-    };
-    config.notifyCallback = note;
+    RefusalLog log;
     Location where = function.getLoc();
     std::string message;
     LogicalResult result = failure();
@@ -174,13 +183,12 @@ private:
         }
         return success();
       });
-      result = applyFullConversion(function, target, *patterns, config);
+      result = applyFullConversion(function, target, *patterns);
     }
     if (failed(result)) {
-      auto reason = reasons.find(where);
       auto error = emitError(where) << message;
-      if (reason != reasons.end() && !reason->second.empty())
-        error << ": " << reason->second;
+      if (StringRef reason = log.lookup(where); !reason.empty())
+        error << ": " << reason;
     }
     return result;
   }

@@ -36,6 +36,27 @@ public:
   std::string refusal; ///< empty if the lowering succeeded
 };
 
+/// Why ops were refused while this object lives, in this thread: upstream's
+/// release builds drop the reasons of match failures.
+class RefusalLog {
+public:
+  RefusalLog();
+  ~RefusalLog();
+  RefusalLog(const RefusalLog &) = delete;
+  RefusalLog &operator=(const RefusalLog &) = delete;
+
+  static void note(mlir::Location location, llvm::StringRef reason);
+  /// The reason for the op at `location`, or "".
+  llvm::StringRef lookup(mlir::Location location) const {
+    auto found = reasons.find(location);
+    return found == reasons.end() ? llvm::StringRef() : llvm::StringRef(found->second);
+  }
+
+private:
+  RefusalLog *outer;
+  llvm::DenseMap<mlir::Location, std::string> reasons;
+};
+
 /// Replaces `op` by `lowered`: casts the values to the converted result types
 /// and makes `onnx.none` of null values.
 llvm::LogicalResult replaceWith(mlir::Operation *op, Lowered lowered,

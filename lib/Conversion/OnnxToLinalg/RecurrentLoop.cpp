@@ -180,8 +180,9 @@ Lowered dougong::onnx::lowerRecurrence(const RecurrentProblem &p, Emitter &e) {
                                  return e.select(isInside(e, v[1]), v[0], e.constant(compute, 0));
                                });
       }
+      // States are written where they were read: loops carry buffers in place.
       for (unsigned i = 0; i < states; ++i)
-        next[i] = e.castTo(next[i], args[i].getType());
+        next[i] = linalg::CopyOp::create(e, ValueRange{next[i]}, ValueRange{args[i]}).getResult(0);
       if (wantsAll) {
         Value part = e.convertTensor(output, p.element);
         SmallVector<unsigned> dims{0, 1};
