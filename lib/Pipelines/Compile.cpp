@@ -52,8 +52,14 @@ public:
   Compilation(const CompileOptions &options, raw_ostream &errors)
       : options(options), errors(errors), progress(errors), registry(makeRegistry()),
         printer(&context, errors) {
+    // Kernels are lowered by passes on functions that add constants to the
+    // module: one after the other, so that names, and with them the bytes of a
+    // package, do not depend on timing.
+    context.disableMultithreading();
+    // Users read the node, not its IR.
     // Appended, not given to the constructor: only so do extensions reach the
     // builtin dialect, which is loaded from the start.
+    context.printOpOnDiagnostic(false);
     context.appendDialectRegistry(registry);
     context.loadAllAvailableDialects();
   }

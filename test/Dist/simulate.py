@@ -113,6 +113,8 @@ class Parser:
             return items
         if self.accept("{"):
             return self.dictionary("}")
+        if self.token == "(":
+            return self.function_type()
         if self.kind == "string":
             return unquote(self.take())
         if self.kind == "number":

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Writes one of the small models that the tests of this folder import.
+"""Writes the small models that the tests of this folder import.
 
     models.py NAME FILE
+    models.py --into FOLDER NAME...     as FOLDER/NAME.onnx
 """
 
 import pathlib
@@ -267,15 +268,30 @@ def bomb():
 
 
 @model
+def zero_heads():
+    """The library's shape inference would divide by it."""
+    node = oh.make_node("Attention", ["q", "q", "q"], ["y"], "attention", q_num_heads=1,
+                        kv_num_heads=0)
+    return make([node], [info("q", [1, 2, 8])], [info("y", [1, 2, 8])])
+
+
+@model
 def wrong_type():
     return make([oh.make_node("Add", ["x", "h"], ["y"], "mixed")],
                 [info("x", [2]), info("h", [2], T.FLOAT16)], [info("y", [2])])
 
 
-def main():
-    name, path = sys.argv[1], pathlib.Path(sys.argv[2])
+def write(name, path):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(MODELS[name]().SerializeToString())
+
+
+def main():
+    if sys.argv[1] == "--into":
+        for name in sys.argv[3:]:
+            write(name, pathlib.Path(sys.argv[2]) / f"{name}.onnx")
+    else:
+        write(sys.argv[1], pathlib.Path(sys.argv[2]))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
     suite_import.py --translate dougong-translate
 
 Fails if the importer crashes, if the suite is not the one that is expected
-(1,914 models in onnx 1.22.0), or if a model is refused that refused.txt beside
+(1,914 models in onnx 1.22.0), or if a model is refused that refused.list beside
 this file does not list with its reason.
 """
 
@@ -45,7 +45,7 @@ def main():
     options = parser.parse_args()
 
     listed = set()
-    for line in (pathlib.Path(__file__).parent / "refused.txt").read_text().splitlines():
+    for line in (pathlib.Path(__file__).parent / "refused.list").read_text().splitlines():
         if line and not line.startswith("#"):
             listed.add(line.split(":")[0])
 
@@ -61,7 +61,7 @@ def main():
                 if line == f"ok {path}":
                     imported += 1
                     if name in listed:
-                        problems.append(f"{name}: imported, but refused.txt lists it")
+                        problems.append(f"{name}: imported, but refused.list lists it")
                 elif name not in listed:
                     problems.append(f"{name}: {line.split(': ', 1)[-1]}")
             rest = rest[len(lines):]

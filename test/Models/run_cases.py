@@ -75,7 +75,7 @@ def main():
     expected = read_expected(options.expected)
     passed = failed = skipped = 0
     for case in all_cases():
-        if options.cases and not any(part in case.name for part in options.cases):
+        if options.cases and not any(part in case.name + "/" for part in options.cases):
             continue
         good, reason = run_case(case, options)
         if case.name in expected:

@@ -43,3 +43,24 @@ func.func @one_form(%like: tensor<1xf16>, %x: tensor<4xf32>) -> (tensor<2xi64>, 
   %2 = onnx.CastLike(%x, %like) : (tensor<4xf32>, tensor<1xf16>) -> tensor<4xf16>
   return %0, %1, %2 : tensor<2xi64>, tensor<f32>, tensor<4xf16>
 }
+
+// -----
+
+// The branch that is never taken need not be valid.
+
+// CHECK-LABEL: func.func @taken_branch
+// CHECK-NOT:     onnx.If
+// CHECK:         %[[R:.*]] = onnx.Relu
+// CHECK:         return %[[R]]
+func.func @taken_branch(%x: tensor<2xf32>) -> tensor<2xf32> {
+  %yes = onnx.Constant() {value = dense<true> : tensor<i1>} : () -> tensor<i1>
+  %none = onnx.Constant() {value = dense<> : tensor<0xi64>} : () -> tensor<0xi64>
+  %0 = onnx.If(%yes) : (tensor<i1>) -> tensor<2xf32> ({
+    %bad = onnx.Reshape(%x, %none) : (tensor<2xf32>, tensor<0xi64>) -> tensor<*xf32>
+    onnx.yield %bad : tensor<*xf32>
+  }, {
+    %good = onnx.Relu(%x) : (tensor<2xf32>) -> tensor<2xf32>
+    onnx.yield %good : tensor<2xf32>
+  })
+  return %0 : tensor<2xf32>
+}

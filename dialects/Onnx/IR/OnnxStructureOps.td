@@ -145,7 +145,7 @@ def Onnx_CustomOp : Op<Onnx_Dialect, "custom", [RecursiveMemoryEffects]> {
   let results = (outs Variadic<AnyType>:$outputs);
   let regions = (region VariadicRegion<AnyRegion>:$graphs);
   let assemblyFormat = [{
-    $domain $op_type `(` $inputs `)` ($graphs^)? attr-dict `:` functional-type($inputs, $outputs)
+    $domain $op_type `(` $inputs `)` attr-dict `:` functional-type($inputs, $outputs) ($graphs^)?
   }];
 }
 

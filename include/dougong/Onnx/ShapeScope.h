@@ -78,10 +78,15 @@ public:
                                   llvm::ArrayRef<DimExpr> b);
   /// A product; for empty lists 1.
   static DimExpr product(llvm::ArrayRef<DimExpr> dims);
-  /// A symbol for an extent that depends on data, named after the node.
+  /// An extent that depends on data: what the file declares, if that is a number,
+  /// else a symbol named after the node.
   DimExpr freshDim(mlir::Operation *op, unsigned result, unsigned dim);
   /// `axis`, counted from the end if negative; an error if it is out of range.
   llvm::FailureOr<int64_t> normalizeAxis(mlir::Operation *op, int64_t axis, int64_t rank);
+  /// Takes the shapes that the file declares for the results of `op`, whose
+  /// operands do not tell. Fails with an error saying that `what` is not known at
+  /// compile time if it declares none.
+  llvm::LogicalResult useDeclared(mlir::Operation *op, llvm::StringRef what);
   /// Whether `expr` contains a data-dependent symbol.
   bool isDataDependent(const DimExpr &expr) const;
 

@@ -257,8 +257,9 @@ private:
     return buildCountedLoop(op, op.getBody().front(), loop, *getTypeConverter(), rewriter);
   }
 
-  /// A loop whose end depends on data: its states are the iteration number, the
-  /// condition, and the model's own.
+  /// A loop whose end depends on data: it carries the model's states, the
+  /// iteration number, and the condition (which the body need not be told: it
+  /// runs only where that is true).
   LogicalResult buildWhile(LoopOp op, OpAdaptor adaptor,
                            ConversionPatternRewriter &rewriter) const {
     const TypeConverter &converter = *getTypeConverter();
@@ -273,37 +274,42 @@ private:
     Value limit = present(adaptor.getM()) ? scalarOf(e, adaptor.getM()) : Value();
     Value start = present(adaptor.getCond()) ? scalarOf(e, adaptor.getCond())
                                              : e.constantInt(i1, 1);
-    SmallVector<Value> inits{e.constantInt(i64, 0), start};
-    SmallVector<Type> types{i64, i1};
+    SmallVector<Value> inits;
+    SmallVector<Type> types;
     for (auto [index, state] : llvm::enumerate(states)) {
-      Type type = converter.convertType(body.getArgument(2 + index).getType());
-      inits.push_back(e.castTo(state, type));
-      types.push_back(type);
+      types.push_back(converter.convertType(body.getArgument(2 + index).getType()));
+      inits.push_back(e.castTo(state, types.back()));
     }
-    SmallVector<Location> locations(types.size(), op.getLoc());
+    types.push_back(i64);
+    inits.append({e.constantInt(i64, 0), start});
+    SmallVector<Type> beforeTypes(types);
+    beforeTypes.push_back(i1);
+    SmallVector<Location> locations(beforeTypes.size(), op.getLoc());
     auto whileOp = scf::WhileOp::create(e, types, inits);
-    Block *before = rewriter.createBlock(&whileOp.getBefore(), {}, types, locations);
+    Block *before = rewriter.createBlock(&whileOp.getBefore(), {}, beforeTypes, locations);
     {
       Emitter inner(op.getLoc(), rewriter);
-      Value go = before->getArgument(1);
+      Value go = before->getArguments().back();
       if (limit) {
-        Value below = inner.compare(Emitter::Compare::Less, before->getArgument(0), limit);
+        Value number = before->getArgument(states.size());
+        Value below = inner.compare(Emitter::Compare::Less, number, limit);
         go = arith::AndIOp::create(inner, go, below);
       }
-      scf::ConditionOp::create(inner, go, before->getArguments());
+      scf::ConditionOp::create(inner, go, before->getArguments().drop_back());
     }
     Block *converted = convertArguments(body, converter, rewriter);
+    locations.pop_back();
     Block *after = rewriter.createBlock(&whileOp.getAfter(), {}, types, locations);
     Emitter inner(op.getLoc(), rewriter);
     SmallVector<Value> arguments{
-        tensorOf(inner, after->getArgument(0), converted->getArgument(0).getType()),
-        tensorOf(inner, after->getArgument(1), converted->getArgument(1).getType())};
-    llvm::append_range(arguments, after->getArguments().drop_front(2));
+        tensorOf(inner, after->getArguments().back(), converted->getArgument(0).getType()),
+        tensorOf(inner, inner.constantInt(i1, 1), converted->getArgument(1).getType())};
+    llvm::append_range(arguments, after->getArguments().drop_back());
     rewriter.inlineBlockBefore(converted, after, after->end(), arguments);
     rewriter.setInsertionPointAfter(whileOp);
     Emitter last(op.getLoc(), rewriter);
     SmallVector<Value> results;
-    for (auto [value, result] : llvm::zip_equal(whileOp.getResults().drop_front(2), op->getResults()))
+    for (auto [value, result] : llvm::zip(whileOp.getResults(), op->getResults()))
       results.push_back(last.castTo(value, converter.convertType(result.getType())));
     rewriter.replaceOp(op, results);
     return success();
@@ -368,11 +374,10 @@ public:
       }
     } else if (auto loop = dyn_cast<scf::WhileOp>(parent)) {
       Block &body = loop.getAfter().front();
-      results.push_back(e.add(body.getArgument(0), e.constantInt(e.getI64Type(), 1)));
-      results.push_back(scalarOf(e, values[0]));
-      for (auto [value, carried] :
-           llvm::zip_equal(values.drop_front(), body.getArguments().drop_front(2)))
+      for (auto [value, carried] : llvm::zip(values.drop_front(), body.getArguments()))
         results.push_back(writeState(e, value, carried));
+      results.push_back(e.add(body.getArguments().back(), e.constantInt(e.getI64Type(), 1)));
+      results.push_back(scalarOf(e, values[0]));
     } else {
       return rewriter.notifyMatchFailure(op, "the operation around it is not supported");
     }

@@ -14,9 +14,10 @@ Lowered lowerLinearAttention(OpT op, typename OpT::Adaptor in, Emitter &e) {
     return Lowered::refuse("query, key and value in one tensor are not supported");
   auto type = cast<RankedTensorType>(op.getQuery().getType());
   int64_t queryHeads = op.getQNumHeads(), heads = op.getKvNumHeads();
-  if (type.getRank() != 3 || heads < 1 || queryHeads % heads)
-    return Lowered::refuse("expected a query of rank 3 and q_num_heads a multiple of kv_num_heads, "
-                           "got " +
+  if (type.getRank() != 3 || heads < 1 || queryHeads < 1 ||
+      (queryHeads % heads && heads % queryHeads))
+    return Lowered::refuse("expected a query of rank 3 and one of q_num_heads and kv_num_heads a "
+                           "multiple of the other, got " +
                            Twine(queryHeads) + " and " + Twine(heads));
   StringRef rule = op.getUpdateRule();
   bool gated = rule == "gated" || rule == "gated_delta";
@@ -28,11 +29,29 @@ Lowered lowerLinearAttention(OpT op, typename OpT::Adaptor in, Emitter &e) {
 
   Type f32 = e.getF32Type(), element = resultElement(op);
   OpFoldResult batch = e.extent(type, 0), steps = e.extent(type, 1);
-  OpFoldResult count = e.attr(heads), group = e.attr(queryHeads / heads);
+  // With more heads of values than of queries, each query head (and key head, if
+  // there are as few) serves several of the states.
+  int64_t groupSize = std::max<int64_t>(queryHeads / heads, 1);
+  OpFoldResult count = e.attr(heads), group = e.attr(groupSize);
   OpFoldResult keySize = e.floorDivSizes(e.extent(type, 2), e.attr(queryHeads));
   OpFoldResult valueSize = e.floorDivSizes(e.extent(op.getValue().getType(), 2), count);
-  Value q = e.splitDim(in.getQuery(), 2, {count, group, keySize});
-  Value k = e.splitDim(in.getKey(), 2, {count, keySize});
+  Value q, k;
+  auto repeated = [&](Value x) { // [batch, steps, queryHeads * size], each head in turn
+    OpFoldResult times = e.attr(heads / queryHeads);
+    Value parts = e.splitDim(x, 2, {e.attr(queryHeads), keySize});
+    Value all = e.pointwise({batch, steps, e.attr(queryHeads), times, keySize},
+                            typeOf(x).getElementType(), {{parts, e.mapOf(5, {0, 1, 2, 4})}},
+                            [](Emitter &, ValueRange args) { return args[0]; });
+    return e.joinDims(all, 2, 3);
+  };
+  if (queryHeads < heads) {
+    q = e.splitDim(repeated(in.getQuery()), 2, {count, group});
+    int64_t width = typeOf(in.getKey()).getDimSize(2), queryWidth = type.getDimSize(2);
+    k = width == queryWidth ? repeated(in.getKey()) : e.splitDim(in.getKey(), 2, {count, keySize});
+  } else {
+    q = e.splitDim(in.getQuery(), 2, {count, group, keySize});
+    k = e.splitDim(in.getKey(), 2, {count, keySize});
+  }
   Value v = e.splitDim(in.getValue(), 2, {count, valueSize});
   Value decay, beta;
   bool decayOfKeys = false, oneBeta = false;

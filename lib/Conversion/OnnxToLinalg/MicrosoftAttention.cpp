@@ -78,29 +78,40 @@ Value normalizeHeads(Emitter &e, Value x, ArrayRef<OpFoldResult> shape, Value we
 /// (of `lengths[b]` places), then `fresh` [batch, heads, new, size], then zeros.
 Value extendCache(Emitter &e, Value past, Value fresh, Value lengths,
                   ArrayRef<OpFoldResult> shape) {
-  Value cache = e.empty(shape, typeOf(fresh).getElementType());
-  OpFoldResult count = e.extentsOf(fresh)[2];
-  Extents strides(4, e.attr(1));
+  Type element = typeOf(fresh).getElementType();
+  Value cache = e.empty(shape, element), none = e.index(int64_t{0});
+  Value count = e.index(e.extentsOf(fresh)[2]), total = e.index(shape[2]);
+  Extents strides(4, e.attr(1)), sizes{e.attr(1), shape[1], e.attr(1), shape[3]};
+  auto place = [&](Value batch, Value at) {
+    return Extents{OpFoldResult(batch), e.attr(0), OpFoldResult(at), e.attr(0)};
+  };
+  // Place by place: no slice's extent depends on data.
   return e
       .repeat(shape[0], cache,
               [&](Emitter &e, Value batch, ValueRange carried) {
-                OpFoldResult length = e.toIndex(e.extract(lengths, batch));
-                Extents offsets{OpFoldResult(batch), e.attr(0), e.attr(0), e.attr(0)};
-                Extents sizes{e.attr(1), shape[1], length, shape[3]};
-                Value old = tensor::ExtractSliceOp::create(e, past, offsets, sizes, strides);
-                Value result =
-                    tensor::InsertSliceOp::create(e, old, carried[0], offsets, sizes, strides);
-                sizes[2] = count;
-                Value part = tensor::ExtractSliceOp::create(e, fresh, offsets, sizes, strides);
-                offsets[2] = length;
-                result = tensor::InsertSliceOp::create(e, part, result, offsets, sizes, strides);
-                offsets[2] = e.addSizes(length, count);
-                sizes[2] = e.subSizes(shape[2], offsets[2]);
-                Value rest = tensor::ExtractSliceOp::create(e, result, offsets, sizes, strides);
-                Value zero = e.constant(typeOf(fresh).getElementType(), 0);
-                rest = linalg::FillOp::create(e, ValueRange{zero}, ValueRange{rest}).getResult(0);
-                return SmallVector<Value>{tensor::InsertSliceOp::create(e, rest, result, offsets,
-                                                                        sizes, strides)};
+                Value length = e.toIndex(e.extract(lengths, batch));
+                auto copy = [&](Value source, Value to, OpFoldResult times, Value from) {
+                  return e
+                      .repeat(times, to,
+                              [&](Emitter &e, Value i, ValueRange carried) -> SmallVector<Value> {
+                                Value part = tensor::ExtractSliceOp::create(
+                                    e, source, place(batch, i), sizes, strides);
+                                Value at = e.add(from, i);
+                                return {tensor::InsertSliceOp::create(
+                                    e, part, carried[0], place(batch, at), sizes, strides)};
+                              })
+                      .front();
+                };
+                Value result = copy(past, carried[0], length, none);
+                result = copy(fresh, result, count, length);
+                Value used = e.add(length, count);
+                Value zeros = e.filled(sizes, e.constant(element, 0));
+                return e.repeat(OpFoldResult(e.sub(total, used)), result,
+                                [&](Emitter &e, Value i, ValueRange carried) -> SmallVector<Value> {
+                                  return {tensor::InsertSliceOp::create(
+                                      e, zeros, carried[0], place(batch, e.add(used, i)), sizes,
+                                      strides)};
+                                });
               })
       .front();
 }

@@ -30,7 +30,23 @@ std::string getWhere(yaml::IO &io) {
   return node && context ? context->getWhere(node->getSourceRange().Start.getPointer()) : "";
 }
 
-struct Mesh : std::vector<std::pair<std::string, int64_t>> {};
+/// The size of an axis, and where it is written: LLVM's reader does not keep the
+/// order of keys, which is that of the axes.
+struct AxisSize {
+  int64_t size = 0;
+  const char *at = nullptr;
+};
+struct Mesh : std::vector<std::pair<std::string, AxisSize>> {
+  /// Axes in the order of the file.
+  std::vector<std::pair<std::string, int64_t>> get() const {
+    auto sorted = *this;
+    llvm::stable_sort(sorted, [](const auto &a, const auto &b) { return a.second.at < b.second.at; });
+    std::vector<std::pair<std::string, int64_t>> axes;
+    for (const auto &[name, size] : sorted)
+      axes.push_back({name, size.size});
+    return axes;
+  }
+};
 struct States : std::vector<std::pair<std::string, std::string>> {};
 /// One string or a list of strings.
 struct Patterns : std::vector<std::string> {};
@@ -42,11 +58,20 @@ LLVM_YAML_IS_SEQUENCE_VECTOR(dougong::dist::ShardSpec)
 
 namespace llvm::yaml {
 
+template <> struct ScalarTraits<AxisSize> {
+  static void output(const AxisSize &, void *, raw_ostream &) {}
+  static StringRef input(StringRef text, void *, AxisSize &size) {
+    size.at = text.data();
+    return text.getAsInteger(10, size.size) ? "expected a number" : "";
+  }
+  static QuotingType mustQuote(StringRef) { return QuotingType::None; }
+};
+
 template <> struct CustomMappingTraits<Mesh> {
   static void inputOne(IO &io, StringRef key, Mesh &mesh) {
-    int64_t size = 0;
+    AxisSize size;
     io.mapRequired(key.str().c_str(), size);
-    if (size < 1)
+    if (size.size < 1)
       io.setError("axis \"" + key + "\" must have a size of at least 1");
     mesh.push_back({key.str(), size});
   }
@@ -86,7 +111,7 @@ template <> struct MappingTraits<StageSpec> {
     io.mapOptional("mesh", mesh);
     io.mapOptional("on", stage.on);
     stage.nodes = nodes;
-    stage.mesh = mesh;
+    stage.mesh = mesh.get();
   }
 };
 
@@ -117,7 +142,7 @@ template <> struct MappingTraits<Strategy> {
     io.mapOptional("shard", strategy.shards);
     io.mapOptional("microbatches", strategy.microbatches);
     io.mapOptional("state", states);
-    strategy.mesh = mesh;
+    strategy.mesh = mesh.get();
     strategy.states = states;
     if (!strategy.stages.empty() && (!mesh.empty() || strategy.pipeline != 1))
       io.setError("give either stages, or a mesh and a number of equal stages");

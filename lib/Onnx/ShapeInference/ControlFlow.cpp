@@ -13,6 +13,15 @@ OperandRange getYielded(Region &region) { return region.front().getTerminator()-
 /// Takes the shape of both branches' values for a result, with new symbols where
 /// they differ. Nothing is known if the ranks differ.
 LogicalResult inferIf(IfOp op, ShapeScope &scope) {
+  // A branch that is never taken need not even be valid.
+  if (auto condition = scope.getScalar(op.getCond()); condition && condition->constant()) {
+    Region &taken = *condition->constant() ? op.getThenBranch() : op.getElseBranch();
+    if (failed(scope.inferBlock(taken.front())))
+      return failure();
+    for (auto [result, value] : llvm::zip(op.getResults(), getYielded(taken)))
+      scope.copy(value, result);
+    return success();
+  }
   for (Region *region : {&op.getThenBranch(), &op.getElseBranch()})
     if (failed(scope.inferBlock(region->front())))
       return failure();
@@ -22,9 +31,6 @@ LogicalResult inferIf(IfOp op, ShapeScope &scope) {
     if (!scope.isKnown(thenValues[index]) || !scope.isKnown(elseValues[index]))
       continue;
     Dims a = scope.getDims(thenValues[index]), b = scope.getDims(elseValues[index]);
-    if (auto condition = scope.getScalar(op.getCond()); condition && condition->constant()) {
-      a = b = *condition->constant() ? a : b;
-    }
     if (a.size() != b.size())
       continue;
     for (size_t d = 0; d < a.size(); ++d)

@@ -100,7 +100,7 @@ LogicalResult inferCol2Im(Col2ImOp op, ShapeScope &scope) {
     return failure();
   auto image = scope.getContents(op.getImageShape()), block = scope.getContents(op.getBlockShape());
   if (!image || !block)
-    return op.emitOpError() << "image_shape and block_shape are not known at compile time";
+    return scope.useDeclared(op, "image_shape or block_shape");
   auto channels = divideExactly((*input)[1], ShapeScope::product(*block));
   if (!channels)
     return op.emitOpError() << "dim 1 of " << toString(*input) << " is not a multiple of the block";

@@ -145,7 +145,7 @@ LogicalResult inferMaxRoiPool(MaxRoiPoolOp op, ShapeScope &scope) {
 LogicalResult inferAffineGrid(AffineGridOp op, ShapeScope &scope) {
   auto size = scope.getContents(op.getSize());
   if (!size || size->size() < 4)
-    return op.emitOpError() << "size is not known at compile time";
+    return scope.useDeclared(op, "size");
   // [n, c, (d,) h, w] gives [n, (d,) h, w, 2 or 3].
   Dims result = {(*size)[0]};
   result.append(size->begin() + 2, size->end());

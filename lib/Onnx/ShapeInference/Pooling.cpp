@@ -107,7 +107,7 @@ LogicalResult inferMaxUnpool(MaxUnpoolOp op, ShapeScope &scope) {
   if (isGiven(op, 2)) {
     auto shape = scope.getContents(op.getOutputShape());
     if (!shape)
-      return op.emitOpError() << "output_shape is not known at compile time";
+      return scope.useDeclared(op, "output_shape");
     return scope.setResult(op, 0, *shape);
   }
   ArrayRef<int64_t> kernel = op.getKernelShape();

@@ -29,7 +29,7 @@ template <typename OpTy> LogicalResult inferReduce(OpTy op, ShapeScope &scope) {
   if (isGiven(op, 1)) {
     axes = scope.getConstants(op->getOperand(1));
     if (!axes)
-      return op.emitOpError() << "axes are not known at compile time";
+      return scope.useDeclared(op, "the list of axes");
   }
   if (axes->empty() && op.getNoopWithEmptyAxes() == 0)
     reduced.assign(rank, true);

@@ -263,9 +263,27 @@ DimExpr ShapeScope::product(ArrayRef<DimExpr> dims) {
 }
 
 DimExpr ShapeScope::freshDim(Operation *op, unsigned result, unsigned dim) {
+  // Inside a loop body types may be those of one iteration only.
+  auto declared = result < op->getNumResults() && op->getNumRegions() == 0
+                      ? dyn_cast<RankedTensorType>(op->getResult(result).getType())
+                      : RankedTensorType();
+  if (declared && dim < declared.getRank() && !declared.isDynamicDim(dim))
+    return DimExpr(declared.getDimSize(dim));
   std::string name = getNodeLabel(op) + ":" + std::to_string(result) + "." + std::to_string(dim);
   solver.addSymbol(name, DimSolver::Origin::Fresh);
   return solver.canonical(DimExpr::symbol(name));
+}
+
+LogicalResult ShapeScope::useDeclared(Operation *op, StringRef what) {
+  for (auto [index, result] : llvm::enumerate(op->getResults())) {
+    if (!isa<ShapedType>(result.getType()))
+      continue;
+    auto dims = getTypeDims(result.getType());
+    if (!dims)
+      return op->emitOpError() << what << " is not known at compile time";
+    setDims(result, *dims);
+  }
+  return success();
 }
 
 FailureOr<int64_t> ShapeScope::normalizeAxis(Operation *op, int64_t axis, int64_t rank) {

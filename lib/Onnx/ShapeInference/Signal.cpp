@@ -20,7 +20,7 @@ LogicalResult inferDFT(DFTOp op, ShapeScope &scope) {
   if (isGiven(op, 2)) {
     auto constant = scope.getConstants(op.getAxis());
     if (!constant || constant->size() != 1)
-      return op.emitOpError() << "axis is not known at compile time";
+      return scope.useDeclared(op, "the axis");
     listed = constant->front();
   }
   FailureOr<int64_t> axis = scope.normalizeAxis(op, listed, input->size());

@@ -48,13 +48,13 @@ LogicalResult inferSlice(SliceOp op, ShapeScope &scope) {
   if (isGiven(op, 3)) {
     axes = scope.getConstants(op.getAxes());
     if (!axes)
-      return op.emitOpError() << "axes are not known at compile time";
+      return scope.useDeclared(op, "the list of axes");
   } else if (bounds) {
     axes.emplace();
     for (int64_t i = 0; i < *bounds; ++i)
       axes->push_back(i);
   } else {
-    return op.emitOpError() << "the number of starts is not known at compile time";
+    return scope.useDeclared(op, "the number of starts");
   }
   if (isGiven(op, 4))
     steps = scope.getConstants(op.getSteps());
@@ -134,9 +134,14 @@ LogicalResult inferSplit(SplitOp op, ShapeScope &scope) {
       chunk = *exact;
     else
       chunk = ceilDiv(extent, DimExpr(parts));
+    // The last parts may be shorter, or empty.
+    DimSolver &solver = scope.getSolver();
     for (int64_t i = 0; i + 1 < parts; ++i)
-      sizes.push_back(chunk);
-    sizes.push_back(extent - chunk * DimExpr(parts - 1));
+      sizes.push_back(extent.constant()
+                          ? solver.greater(solver.smaller(chunk, extent - chunk * DimExpr(i)),
+                                           DimExpr(0))
+                          : chunk);
+    sizes.push_back(solver.greater(extent - chunk * DimExpr(parts - 1), DimExpr(0)));
   }
   auto contents = input->size() == 1 ? scope.getContents(op.getInput()) : std::nullopt;
   int64_t offset = 0;
@@ -162,7 +167,7 @@ LogicalResult inferPad(PadOp op, ShapeScope &scope) {
   if (isGiven(op, 3)) {
     auto listed = scope.getConstants(op.getAxes());
     if (!listed)
-      return op.emitOpError() << "axes are not known at compile time";
+      return scope.useDeclared(op, "the list of axes");
     for (int64_t axis : *listed) {
       FailureOr<int64_t> normal = scope.normalizeAxis(op, axis, input->size());
       if (failed(normal))

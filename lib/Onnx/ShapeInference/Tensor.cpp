@@ -64,7 +64,7 @@ LogicalResult setFresh(Operation *op, ShapeScope &scope, unsigned index) {
     return failure();
   auto rank = list->front().constant();
   if (!rank)
-    return op->emitOpError() << "operand " << index << " gives a shape of unknown rank";
+    return scope.useDeclared(op, "the rank of the result");
   Dims dims;
   for (int64_t i = 0; i < *rank; ++i)
     dims.push_back(scope.freshDim(op, 0, i));
@@ -127,7 +127,7 @@ LogicalResult inferFlatten(FlattenOp op, ShapeScope &scope) {
 FailureOr<SmallVector<bool>> getAxisSet(Operation *op, ShapeScope &scope, int64_t rank) {
   auto axes = scope.getConstants(op->getOperand(1));
   if (!axes)
-    return op->emitOpError() << "axes are not known at compile time";
+    return failure();
   SmallVector<bool> set(rank, false);
   for (int64_t axis : *axes) {
     FailureOr<int64_t> normal = scope.normalizeAxis(op, axis, rank);
@@ -148,6 +148,8 @@ LogicalResult inferSqueeze(SqueezeOp op, ShapeScope &scope) {
       if (dim.constant() != 1)
         result.push_back(dim);
   } else {
+    if (!scope.getConstants(op.getAxes()))
+      return scope.useDeclared(op, "the list of axes");
     FailureOr<SmallVector<bool>> axes = getAxisSet(op, scope, input->size());
     if (failed(axes))
       return failure();
@@ -171,7 +173,7 @@ LogicalResult inferUnsqueeze(UnsqueezeOp op, ShapeScope &scope) {
     return failure();
   auto axes = scope.getConstants(op.getAxes());
   if (!axes)
-    return op.emitOpError() << "axes are not known at compile time";
+    return scope.useDeclared(op, "the list of axes");
   int64_t rank = input->size() + axes->size();
   FailureOr<SmallVector<bool>> set = getAxisSet(op, scope, rank);
   if (failed(set))

@@ -112,6 +112,28 @@ ShardingRule getInstanceNormRule(Operation *op) {
 /// GroupNormalization and others whose statistics span all but the batch.
 ShardingRule getBatchOnlyRule(Operation *op) { return getLeadingRule(op, 1); }
 
+/// ms.EmbedLayerNormalization(input_ids, segment_ids, tables..., mask,
+/// position_ids): the batch.
+ShardingRule getEmbedNormRule(Operation *op) {
+  auto ids = getExtentTexts(op->getOperand(0));
+  if (!ids || ids->empty())
+    return makeReplicated("the shape of the input is not known");
+  RuleBuilder builder(op);
+  if (ids->front() == "1")
+    return builder.take();
+  unsigned batch = builder.addFactor(ids->front());
+  for (unsigned operand : {0u, 1u, 7u, 8u}) {
+    if (!hasOperand(op, operand))
+      continue;
+    auto extents = getExtentTexts(op->getOperand(operand));
+    if (extents && !extents->empty() && extents->front() == ids->front())
+      builder.mapOperand(operand, 0, batch);
+  }
+  for (unsigned result : {0u, 1u, 2u})
+    builder.mapResult(result, 0, batch);
+  return builder.take();
+}
+
 } // namespace
 
 void dougong::onnx::attachNormalizationRules(MLIRContext *context) {
@@ -124,4 +146,5 @@ void dougong::onnx::attachNormalizationRules(MLIRContext *context) {
   attachRule<getBatchNormRule, BatchNormalizationOp>(context);
   attachRule<getInstanceNormRule, InstanceNormalizationOp>(context);
   attachRule<getBatchOnlyRule, GroupNormalizationOp, LRNOp>(context);
+  attachRule<getEmbedNormRule, MsEmbedLayerNormalizationOp>(context);
 }

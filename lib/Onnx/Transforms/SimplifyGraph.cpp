@@ -117,9 +117,28 @@ void replaceCastLike(CastLikeOp op) {
   op.erase();
 }
 
+/// Puts the branch of an If that is always taken in its place.
+void inlineTakenBranch(IfOp op) {
+  auto condition = dyn_cast_if_present<DenseElementsAttr>(getConstantValue(op.getCond()));
+  if (!condition || !condition.getElementType().isInteger(1) || condition.getNumElements() != 1)
+    return;
+  bool value = *condition.getValues<bool>().begin();
+  Block &branch = (value ? op.getThenBranch() : op.getElseBranch()).front();
+  Operation *yield = branch.getTerminator();
+  op->replaceAllUsesWith(yield->getOperands());
+  yield->erase();
+  op->getBlock()->getOperations().splice(Block::iterator(op), branch.getOperations());
+  op->erase();
+}
+
 struct SimplifyGraph : dougong::onnx::impl::SimplifyGraphPassBase<SimplifyGraph> {
   void runOnOperation() override {
     for (auto function : getOperation().getOps<func::FuncOp>()) {
+      // Inner ones first: a walk is in post-order.
+      SmallVector<IfOp> conditionals;
+      function.walk([&](IfOp op) { conditionals.push_back(op); });
+      for (IfOp op : conditionals)
+        inlineTakenBranch(op);
       SmallVector<Operation *> ops;
       function.walk([&](Operation *op) { ops.push_back(op); });
       for (Operation *op : ops) {

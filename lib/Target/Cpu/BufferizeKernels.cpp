@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Bufferization/Transforms/Transforms.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
@@ -109,6 +110,41 @@ void separateEmptyTensors(func::FuncOp function) {
   }
 }
 
+/// Whether `value` is `argument` with parts of it written over: then both are
+/// one buffer.
+bool isUpdateOf(Value value, Value argument) {
+  while (value != argument) {
+    auto result = dyn_cast<OpResult>(value);
+    if (!result)
+      return false;
+    Operation *op = result.getOwner();
+    if (auto style = dyn_cast<DestinationStyleOpInterface>(op))
+      value = style.getTiedOpOperand(result)->get();
+    else if (auto loop = dyn_cast<scf::ForOp>(op))
+      value = loop.getInitArgs()[result.getResultNumber()];
+    else
+      return false;
+  }
+  return true;
+}
+
+/// A loop must carry a tensor in one buffer. Where it yields a tensor that is
+/// made anew in each iteration, that one is copied to the carried buffer.
+void writeBackCarriedTensors(func::FuncOp function) {
+  function.walk([](scf::ForOp loop) {
+    auto yield = cast<scf::YieldOp>(loop.getBody()->getTerminator());
+    OpBuilder builder(yield);
+    for (auto [operand, argument] :
+         llvm::zip_equal(yield->getOpOperands(), loop.getRegionIterArgs())) {
+      if (!isa<RankedTensorType>(argument.getType()) || isUpdateOf(operand.get(), argument))
+        continue;
+      operand.set(bufferization::MaterializeInDestinationOp::create(builder, yield.getLoc(),
+                                                                    operand.get(), argument)
+                      .getResult());
+    }
+  });
+}
+
 struct CpuBufferizeKernelsPass
     : public dougong::cpu::impl::CpuBufferizeKernelsPassBase<CpuBufferizeKernelsPass> {
   void getDependentDialects(DialectRegistry &registry) const override {
@@ -133,6 +169,7 @@ void CpuBufferizeKernelsPass::runOnOperation() {
   }
   function.removeResAttrsAttr();
 
+  writeBackCarriedTensors(function);
   separateEmptyTensors(function);
   IRRewriter rewriter(&getContext());
   if (failed(bufferization::eliminateEmptyTensors(rewriter, function)))

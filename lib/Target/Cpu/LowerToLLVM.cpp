@@ -79,9 +79,10 @@ void cpu::buildLoweringPipeline(OpPassManager &pipeline) {
   ConvertVectorToLLVMPassOptions vector;
   // Row indices reach beyond 2^31 elements.
   vector.force32BitVectorIndices = false;
-  pipeline.addPass(createConvertVectorToLLVMPass(vector));
+  // Calls of libm take vectors apart with vector ops, so they come first.
   pipeline.addPass(createConvertMathToLLVMPass());
   pipeline.addPass(createConvertMathToLibmPass());
+  pipeline.addPass(createConvertVectorToLLVMPass(vector));
   pipeline.addPass(createConvertComplexToLLVMPass());
   pipeline.addPass(createConvertIndexToLLVMPass());
   pipeline.addPass(createUBToLLVMConversionPass());

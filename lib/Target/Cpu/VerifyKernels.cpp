@@ -19,8 +19,15 @@ namespace {
 
 /// What is wrong with `op` in a kernel, or nothing.
 StringRef getFault(Operation *op) {
-  if (isa<memref::CopyOp>(op))
-    return "memref.copy (a call of the runtime)";
+  if (auto copy = dyn_cast<memref::CopyOp>(op)) {
+    // Of whole buffers it is a memcpy, else a call of the runtime.
+    auto isWhole = [](Value buffer) {
+      auto type = dyn_cast<MemRefType>(buffer.getType());
+      return type && type.getLayout().isIdentity();
+    };
+    if (!isWhole(copy.getSource()) || !isWhole(copy.getTarget()))
+      return "memref.copy of a part of a buffer (a call of the runtime)";
+  }
   if (isa<memref::AllocOp, memref::DeallocOp, memref::ReallocOp>(op))
     return "an allocation";
   for (Type type : op->getResultTypes())

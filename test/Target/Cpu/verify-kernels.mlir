@@ -1,7 +1,15 @@
 // RUN: dougong-opt %s --cpu-verify-kernels --split-input-file --verify-diagnostics
 
-func.func private @copy(%a: memref<4xf32>, %b: memref<4xf32>) attributes {dougong.kernel} {
-  // expected-error @+1 {{memref.copy (a call of the runtime) left in function 'copy'}}
+func.func private @copy(%a: memref<4xf32, strided<[2]>>, %b: memref<4xf32>) attributes {dougong.kernel} {
+  // expected-error @+1 {{memref.copy of a part of a buffer (a call of the runtime) left in function 'copy'}}
+  memref.copy %a, %b : memref<4xf32, strided<[2]>> to memref<4xf32>
+  return
+}
+
+// -----
+
+// This is a memcpy.
+func.func private @whole_copy(%a: memref<4xf32>, %b: memref<4xf32>) attributes {dougong.kernel} {
   memref.copy %a, %b : memref<4xf32> to memref<4xf32>
   return
 }

@@ -132,4 +132,90 @@ TEST(CpuKernel, TemporariesLiveInTheWorkspace) {
   }
 }
 
+/// Each iteration makes its tensor anew from the one before: x = 2 x + i, with
+/// the other carried tensor exchanged for it.
+constexpr const char *carriedText = R"(
+#id = affine_map<(d0) -> (d0)>
+func.func private @kernel_0(%ctx: !llvm.ptr, %x: tensor<?xf32>, %y: tensor<?xf32>, %count: index)
+    -> (tensor<?xf32>, tensor<?xf32>) attributes {dougong.kernel} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = tensor.dim %x, %c0 : tensor<?xf32>
+  %r:2 = scf.for %i = %c0 to %count step %c1 iter_args(%a = %x, %b = %y)
+      -> (tensor<?xf32>, tensor<?xf32>) {
+    %e = tensor.empty(%n) : tensor<?xf32>
+    %d = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]}
+        ins(%a : tensor<?xf32>) outs(%e : tensor<?xf32>) {
+      ^bb0(%v: f32, %o: f32):
+        %two = arith.constant 2.0 : f32
+        %j = arith.index_cast %i : index to i32
+        %f = arith.sitofp %j : i32 to f32
+        %p = arith.mulf %v, %two : f32
+        %s = arith.addf %p, %f : f32
+        linalg.yield %s : f32
+    } -> tensor<?xf32>
+    scf.yield %b, %d : tensor<?xf32>, tensor<?xf32>
+  }
+  return %r#0, %r#1 : tensor<?xf32>, tensor<?xf32>
+}
+)";
+
+TEST(CpuKernel, CarriedTensorsAreExchanged) {
+  for (const cpu::CpuOptions &options : getConfigurations()) {
+    auto runner = KernelRunner::compile(carriedText, options);
+    int64_t n = 37;
+    auto x = makeRandom(n, 1), y = makeRandom(n, 2);
+    auto a = x, b = y;
+    std::vector<float> ra(n), rb(n);
+    KernelArgument count;
+    count.isIndex = true;
+    count.index = 3;
+    runner->run({buffer(x, {n}), buffer(y, {n}), count, buffer(ra, {n}), buffer(rb, {n})});
+    for (int i = 0; i < 3; ++i) {
+      std::vector<float> next(n);
+      for (int64_t j = 0; j < n; ++j)
+        next[j] = 2 * a[j] + float(i);
+      a = b;
+      b = next;
+    }
+    EXPECT_EQ(ra, a);
+    EXPECT_EQ(rb, b);
+  }
+}
+
+/// The hot loop of a matrix product: broadcasts straight from memory, no spills.
+TEST(CpuKernel, MatMulLoopHasNoSpills) {
+  const char *text = R"(
+func.func private @kernel_0(%ctx: !llvm.ptr, %a: tensor<64x256xf32>, %b: tensor<8x256x32xf32>)
+    -> tensor<64x256xf32> attributes {dougong.kernel} {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<64x256xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<64x256xf32>) -> tensor<64x256xf32>
+  %r = linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+      affine_map<(m, n, k) -> (n floordiv 32, k, n mod 32)>, affine_map<(m, n, k) -> (m, n)>],
+      iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%a, %b : tensor<64x256xf32>, tensor<8x256x32xf32>) outs(%f : tensor<64x256xf32>) {
+    ^bb0(%x: f32, %y: f32, %acc: f32):
+      %p = arith.mulf %x, %y : f32
+      %s = arith.addf %acc, %p : f32
+      linalg.yield %s : f32
+  } -> tensor<64x256xf32>
+  return %r : tensor<64x256xf32>
+}
+)";
+  auto count = [](const std::string &text, const std::string &part) {
+    int64_t found = 0;
+    for (size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += part.size())
+      ++found;
+    return found;
+  };
+  std::string wide = test::compileToAssembly(text, {.cpu = "x86-64-v4"});
+  EXPECT_EQ(count(wide, "vfmadd"), 16) << wide;
+  EXPECT_EQ(count(wide, "Spill"), 0) << wide;
+  std::string narrow = test::compileToAssembly(text, {.cpu = "x86-64-v3"});
+  // 64 rows are ten tiles of 6 and one of 4.
+  EXPECT_EQ(count(narrow, "vfmadd"), 12 + 8) << narrow;
+  EXPECT_EQ(count(narrow, "Spill"), 0) << narrow;
+}
+
 } // namespace

@@ -147,11 +147,11 @@ def CpuExpandMathPass : Pass<"cpu-expand-math", "::mlir::func::FuncOp"> {
 def CpuVerifyKernelsPass : Pass<"cpu-verify-kernels", "::mlir::ModuleOp"> {
   let summary = "fails when a kernel holds what is silently slow";
   let description = [{
-    No `memref.copy` (a run-time call, 30 times slower than a loop), no
+    No `memref.copy` of a part of a buffer (a call, 30 times slower than a loop), no
     allocation, no vector whose length is not a power of two (legalised to
     scalar shuffles) may be left in a kernel.
 
-    Example error: `memref.copy left in kernel 'kernel_0'`.
+    Example error: `an allocation left in function 'kernel_0'`.
   }];
 }
 

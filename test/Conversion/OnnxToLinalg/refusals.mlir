@@ -1,0 +1,41 @@
+// RUN: dougong-opt %s --split-input-file --convert-onnx-to-linalg --verify-diagnostics
+
+func.func @negative_sparse_mixer(%x: tensor<5x8xf32>, %router: tensor<5x4xf32>,
+    %w1: tensor<4x6x8xf32>, %w2: tensor<4x8x6xf32>) -> tensor<5x8xf32>
+    attributes {dougong.kernel} {
+  %none = onnx.none
+  // expected-error @+1 {{use_sparse_mixer is not supported}}
+  %0 = onnx.ms.MoE(%x, %router, %w1, %none, %w2, %none, %none, %none)
+      {activation_alpha = 1.0 : f32, activation_beta = 0.0 : f32, activation_type = "silu",
+       k = 2 : i64, normalize_routing_weights = 1 : i64, swiglu_fusion = 0 : i64,
+       use_sparse_mixer = 1 : i64}
+      : (tensor<5x8xf32>, tensor<5x4xf32>, tensor<4x6x8xf32>, none, tensor<4x8x6xf32>, none, none,
+         none) -> tensor<5x8xf32>
+  return %0 : tensor<5x8xf32>
+}
+
+// -----
+
+func.func @negative_unknown_activation(%x: tensor<5x2x3xf32>, %w: tensor<1x4x3xf32>,
+    %r: tensor<1x4x4xf32>) -> tensor<1x2x4xf32> attributes {dougong.kernel} {
+  %none = onnx.none
+  // expected-error @+1 {{activation Cube is not supported}}
+  %0:2 = onnx.RNN(%x, %w, %r, %none, %none, %none)
+      {activations = ["Cube"], direction = "forward", hidden_size = 4 : i64, layout = 0 : i64}
+      : (tensor<5x2x3xf32>, tensor<1x4x3xf32>, tensor<1x4x4xf32>, none, none, none)
+      -> (none, tensor<1x2x4xf32>)
+  return %0#1 : tensor<1x2x4xf32>
+}
+
+// -----
+
+func.func @negative_bits(%a: tensor<3x64xf32>, %b: tensor<5x4x6xui8>, %s: tensor<5x4xf32>)
+    -> tensor<3x5xf32> attributes {dougong.kernel} {
+  %none = onnx.none
+  // expected-error @+1 {{weights of 3 bits are not supported}}
+  %0 = onnx.ms.MatMulNBits(%a, %b, %s, %none, %none, %none) {K = 64 : i64, N = 5 : i64,
+      accuracy_level = 0 : i64, bits = 3 : i64, block_size = 16 : i64}
+      : (tensor<3x64xf32>, tensor<5x4x6xui8>, tensor<5x4xf32>, none, none, none)
+      -> tensor<3x5xf32>
+  return %0 : tensor<3x5xf32>
+}

@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""Runs all tests: unit tests, the lit suite, and recorded models end to end.
+
+    run.py --build build/dev [--jobs N]
+
+Prints a line for each part as it ends, the output of what failed, and at last
+how many tests passed and failed.
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PYTHON = ROOT / "build" / "venv" / "bin" / "python"
+
+# Model runs beside the one-rank run of every case: a strategy, how ranks run,
+# and the cases.
+DECODERS = ["llm/llama-gqa-f32/", "llm/llama-gqa-f32-plain/", "llm/llama-tp-odd-f32/",
+            "llm/gpt2-f32/", "llm/bert-f32-torch/", "llm/mixtral-moe-f32/"]
+PARTITIONED = [(strategy, "threads", "", DECODERS)
+               for strategy in ("tp=2", "tp=3", "tp=4", "dp=2", "pp=2", "tp=2,pp=2")]
+PARTITIONED += [("tp=2,pp=2", "mpi", "lab-2x2", ["llm/llama-gqa-f32/", "llm/bert-f32-torch/"])]
+
+
+class Tally:
+    """Counts of passed, failed and skipped tests."""
+
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self.start = time.monotonic()
+
+    def add(self, name, passed, failed, skipped, output):
+        self.passed += passed
+        self.failed += failed
+        self.skipped += skipped
+        seconds = time.monotonic() - self.start
+        print(f"[{seconds:6.0f} s] {name}: {passed} passed, {failed} failed, {skipped} skipped",
+              flush=True)
+        if failed:
+            print(output[-12000:], flush=True)
+
+
+def run(command, timeout=1500, **options):
+    try:
+        return subprocess.run([str(word) for word in command], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, errors="replace",
+                              timeout=timeout, **options)
+    except subprocess.TimeoutExpired as error:
+        output = (error.stdout or b"").decode(errors="replace")
+        return subprocess.CompletedProcess(command, 124, output + f"\nno end after {timeout} s")
+
+
+def run_unit_tests(build, tally):
+    for program in sorted((build / "test" / "Unit").glob("*")):
+        if not os.access(program, os.X_OK) or program.is_dir():
+            continue
+        result = run([program, "--gtest_brief=1"])
+        count = lambda word: int((re.search(rf"\[  {word}  \] (\d+) test", result.stdout)
+                                  or [0, 0])[1])
+        passed, failed = count("PASSED"), count("FAILED")
+        skipped = count("SKIPPED")
+        if result.returncode and not failed:
+            failed = 1  # it crashed
+        tally.add(program.name, passed, failed, skipped, result.stdout)
+
+
+def run_lit(build, jobs, tally):
+    result = run([PYTHON.parent / "lit", "-v", "--no-progress-bar", f"-j{jobs}",
+                  f"-Dbuild={build}", "--timeout=300", ROOT / "test"])
+    count = lambda word: int((re.search(rf"^ *{word} *: (\d+)", result.stdout, re.M) or [0, 0])[1])
+    passed = count("Passed") + count("Expectedly Failed")
+    failed = count("Failed") + count("Timed Out") + count("Unresolved") + count(
+        "Unexpectedly Passed")
+    skipped = count("Unsupported") + count("Excluded")
+    if result.returncode and not failed:
+        failed = 1
+    tally.add("lit", passed, failed, skipped, result.stdout)
+
+
+def run_models(build, tally, strategy="", ranks="threads", fleet="", cases=()):
+    name = f"models {strategy or 'on one rank'} {fleet} {'under mpirun' if ranks == 'mpi' else ''}"
+    expected = ROOT / "test" / "Models" / ("expected-failures-" + (strategy or "whole")
+                                           .replace("=", "").replace(",", "-") + ".txt")
+    command = [PYTHON, ROOT / "test" / "Models" / "run_cases.py", "--bin", build / "bin",
+               "--ranks", ranks]
+    if strategy:
+        command.append(f"--parallel={strategy}")
+    if fleet:
+        command.append(f"--fleet={fleet}")
+    if expected.exists():
+        command.append(f"--expected={expected}")
+    result = run(command + list(cases))
+    last = re.search(r"(\d+) passed, (\d+) failed, (\d+) skipped\s*$", result.stdout)
+    counts = [int(number) for number in last.groups()] if last else [0, 1, 0]
+    tally.add(" ".join(name.split()), *counts, result.stdout)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", type=pathlib.Path, required=True)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--only", choices=["unit", "lit", "models"])
+    options = parser.parse_args()
+    build = options.build.resolve()
+    tally = Tally()
+    if options.only in (None, "unit"):
+        run_unit_tests(build, tally)
+    if options.only in (None, "lit"):
+        run_lit(build, options.jobs, tally)
+    if options.only in (None, "models"):
+        run_models(build, tally)
+        for strategy, ranks, fleet, cases in PARTITIONED:
+            run_models(build, tally, strategy, ranks, fleet, cases)
+    print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped")
+    return 1 if tally.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
