@@ -9,7 +9,7 @@ root = pathlib.Path(__file__).resolve().parent.parent
 build = pathlib.Path(lit_config.params["build"]).resolve()
 
 config.name = "dougong"
-config.test_format = lit.formats.ShTest(execute_external=True)
+config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test", ".txt"]
 config.excludes = ["Inputs", "Unit", "CMakeLists.txt"]
 config.test_source_root = str(root / "test")

@@ -248,9 +248,8 @@ bool writeSpec(Attribute attribute, pb::ShardingSpecProto &spec) {
   fields.list("index_to_device_group_map", [&](Attribute element) {
     return writeGroup(element, *spec.add_index_to_device_group_map());
   });
-  fields.list("sharded_dim", [&](Attribute element) {
-    return writeDim(element, *spec.add_sharded_dim());
-  });
+  fields.list("sharded_dim",
+              [&](Attribute element) { return writeDim(element, *spec.add_sharded_dim()); });
   return fields.valid;
 }
 

@@ -109,8 +109,7 @@ LogicalResult GraphWriter::write(func::FuncOp function, pb::GraphProto &graph) {
   std::vector<std::string> outputs;
   for (auto [index, value] : llvm::enumerate(terminator->getOperands())) {
     auto noted = function.getResultAttrOfType<StringAttr>(index, "onnx.name");
-    std::string name =
-        makeUnique(noted ? noted.str() : "output_" + std::to_string(index));
+    std::string name = makeUnique(noted ? noted.str() : "output_" + std::to_string(index));
     outputs.push_back(name);
     pb::ValueInfoProto *info = graph.add_output();
     info->set_name(name);
@@ -118,7 +117,8 @@ LogicalResult GraphWriter::write(func::FuncOp function, pb::GraphProto &graph) {
       return function.emitError("ONNX has no type for result ")
              << index << " of type " << value.getType();
     if (auto rank = function.getResultAttrOfType<IntegerAttr>(index, "onnx.rank");
-        rank && rank.getInt() <= 64 && info->type().has_tensor_type() && !info->type().tensor_type().has_shape()) {
+        rank && rank.getInt() <= 64 && info->type().has_tensor_type() &&
+        !info->type().tensor_type().has_shape()) {
       pb::TensorShapeProto *shape = info->mutable_type()->mutable_tensor_type()->mutable_shape();
       for (int64_t dim = 0; dim < rank.getInt(); ++dim)
         shape->add_dim();
@@ -159,8 +159,8 @@ void GraphWriter::writeOutputs(Operation *terminator, ArrayRef<std::string> outp
 LogicalResult GraphWriter::writeRegion(Operation *op, Region &region, StringRef name,
                                        pb::NodeProto &node) {
   if (!region.hasOneBlock())
-    return op->emitError("graph '") << name << "' has " << region.getBlocks().size()
-                                    << " blocks, expected 1";
+    return op->emitError("graph '")
+           << name << "' has " << region.getBlocks().size() << " blocks, expected 1";
   pb::AttributeProto *attribute = node.add_attribute();
   attribute->set_name(name.str());
   attribute->set_type(pb::AttributeProto::GRAPH);
@@ -286,7 +286,8 @@ LogicalResult GraphWriter::writeNode(Operation *op, pb::GraphProto &graph) {
     node.mutable_output()->RemoveLast();
   for (Value result : op->getResults())
     if (auto type = dyn_cast<RankedTensorType>(result.getType());
-        type && &graph == main && !llvm::is_contained(result.getUsers(), op->getBlock()->getTerminator())) {
+        type && &graph == main &&
+        !llvm::is_contained(result.getUsers(), op->getBlock()->getTerminator())) {
       pb::ValueInfoProto *info = graph.add_value_info();
       info->set_name(getName(result));
       if (!importer::convertType(type, *info->mutable_type()))

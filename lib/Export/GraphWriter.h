@@ -43,10 +43,10 @@ private:
   WeightWriter &weights;
   pb::GraphProto *main = nullptr;
   llvm::DenseMap<mlir::Value, std::string> names;
-  llvm::StringMap<std::string> weightNames;  ///< symbol -> initializer of the main graph
-  std::vector<llvm::StringSet<>> scopes;     ///< names taken, by nesting
+  llvm::StringMap<std::string> weightNames; ///< symbol -> initializer of the main graph
+  std::vector<llvm::StringSet<>> scopes;    ///< names taken, by nesting
   llvm::DenseMap<mlir::OperationName, mlir::DictionaryAttr> defaults;
-  std::map<std::string, int64_t> domains;    ///< -> opset version
+  std::map<std::string, int64_t> domains; ///< -> opset version
 };
 
 } // namespace dougong::exporter

@@ -37,8 +37,8 @@ private:
   llvm::LogicalResult openData(mlir::Location loc);
 
   std::string sourceFolder;
-  std::string path;                   ///< of the model; empty for a stream
-  bool sameFolder = false;            ///< references stay as they are
+  std::string path;                           ///< of the model; empty for a stream
+  bool sameFolder = false;                    ///< references stay as they are
   std::unique_ptr<llvm::raw_fd_ostream> data; ///< `<path>.data`, once it is needed
 };
 

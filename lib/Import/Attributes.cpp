@@ -27,14 +27,14 @@ DictionaryAttr dougong::importer::convertSparse(const pb::SparseTensorProto &ten
                                                 StringRef folder, MLIRContext *context) {
   Builder builder(context);
   return builder.getDictionaryAttr(
-      {builder.getNamedAttr(
-           "dims", builder.getDenseI64ArrayAttr(ArrayRef(tensor.dims().data(), tensor.dims_size()))),
+      {builder.getNamedAttr("dims", builder.getDenseI64ArrayAttr(
+                                        ArrayRef(tensor.dims().data(), tensor.dims_size()))),
        builder.getNamedAttr("indices", convertTensor(tensor.indices(), folder, context)),
        builder.getNamedAttr("values", convertTensor(tensor.values(), folder, context))});
 }
 
-Attribute dougong::importer::convertAttribute(const pb::AttributeProto &attribute,
-                                              StringRef folder, MLIRContext *context) {
+Attribute dougong::importer::convertAttribute(const pb::AttributeProto &attribute, StringRef folder,
+                                              MLIRContext *context) {
   Builder builder(context);
   switch (attribute.type()) {
   case pb::AttributeProto::INT:

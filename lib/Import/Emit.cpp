@@ -98,12 +98,11 @@ OwningOpRef<ModuleOp> dougong::importer::emitModel(const pb::ModelProto &model,
   }
 
   OpBuilder body = OpBuilder::atBlockEnd(module->getBody());
-  auto func =
-      func::FuncOp::create(body, loc, "main", builder.getFunctionType(inputTypes, {}),
-                           ArrayRef<NamedAttribute>{}, inputAttrs);
+  auto func = func::FuncOp::create(body, loc, "main", builder.getFunctionType(inputTypes, {}),
+                                   ArrayRef<NamedAttribute>{}, inputAttrs);
   Block *entry = func.addEntryBlock();
-  ModuleState state{*module, facts, file, OpBuilder(func), model.opset_import(),
-                    facts.allowMissingData, {}};
+  ModuleState state{
+      *module, facts, file, OpBuilder(func), model.opset_import(), facts.allowMissingData, {}};
   state.symbols.insert("main");
   GraphEmitter emitter(graph, state, entry, nullptr);
   for (auto [name, argument] : llvm::zip(inputNames, entry->getArguments()))
@@ -116,7 +115,8 @@ OwningOpRef<ModuleOp> dougong::importer::emitModel(const pb::ModelProto &model,
   for (auto [index, output] : llvm::enumerate(graph.output())) {
     func.setResultAttrs(index, getInterfaceAttrs(output, builder));
     // Extents may be unknown where the rank is declared: export needs that.
-    if (isa<UnrankedTensorType>(outputs[index].getType()) && output.type().tensor_type().has_shape())
+    if (isa<UnrankedTensorType>(outputs[index].getType()) &&
+        output.type().tensor_type().has_shape())
       func.setResultAttr(index, "onnx.rank",
                          builder.getI64IntegerAttr(output.type().tensor_type().shape().dim_size()));
   }

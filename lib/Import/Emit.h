@@ -15,8 +15,8 @@ namespace dougong::importer {
 
 /// What the emitter takes from the file itself, before the library changed it.
 struct FileFacts {
-  std::string path;       ///< of the model, for locations
-  std::string folder;     ///< of the model and its weights
+  std::string path;   ///< of the model, for locations
+  std::string folder; ///< of the model and its weights
   bool allowMissingData = false;
   int64_t irVersion = 0;
   std::vector<std::pair<std::string, int64_t>> opsets;

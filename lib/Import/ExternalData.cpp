@@ -56,14 +56,10 @@ public:
       fail("has unknown element type " + std::to_string(tensor.data_type()) +
            "; this version reads those of ONNX 1.22 (1 to " +
            std::to_string(pb::TensorProto::DataType_MAX) + ")");
-    if (!isExternal(tensor)) {
-      // The checker only looks whether packed data is too short.
-      if (tensor.has_raw_data() && int64_t(tensor.raw_data().size()) != *expected &&
-          getElementBits(tensor.data_type()))
-        fail("has " + std::to_string(tensor.raw_data().size()) + " bytes, expected " +
-             std::to_string(*expected) + " from its type and dims");
-      return;
-    }
+    if (tensor.has_segment())
+      fail("is a segment of a tensor, which this version does not read");
+    if (!isExternal(tensor))
+      return checkCount(tensor, *expected, fail);
     if (tensor.data_type() == pb::TensorProto::STRING)
       fail("holds strings, which cannot be in a file");
 
@@ -88,13 +84,41 @@ public:
       fail("ends beyond 2^63 - 1 bytes");
     std::optional<int64_t> size = getFileSize(reference.file, fail);
     if (size && end > *size)
-      fail("ends at byte " + std::to_string(end) + " of file '" + reference.file +
-           "', which has " + std::to_string(*size) + " bytes");
+      fail("ends at byte " + std::to_string(end) + " of file '" + reference.file + "', which has " +
+           std::to_string(*size) + " bytes");
     setReference(tensor, reference);
   }
 
 private:
   using Fail = llvm::function_ref<void(const std::string &)>;
+
+  /// The library trusts the dims of tensors inside the model: a short one with
+  /// great dims costs it memory and time without end.
+  static void checkCount(const pb::TensorProto &tensor, int64_t bytes, Fail fail) {
+    auto check = [&](int64_t got, int64_t expected, const char *what) {
+      if (got != expected)
+        fail("has " + std::to_string(got) + " " + what + ", expected " + std::to_string(expected) +
+             " from its type and dims");
+    };
+    unsigned bits = getElementBits(tensor.data_type());
+    if (tensor.has_raw_data() && bits)
+      return check(tensor.raw_data().size(), bytes, "bytes");
+    if (bits == 0) { // strings
+      int64_t strings = llvm::is_contained(tensor.dims(), 0) ? 0 : 1;
+      for (int64_t dim : tensor.dims())
+        if (llvm::MulOverflow(strings, dim, strings))
+          fail("has more than 2^63 - 1 strings");
+      return check(tensor.string_data_size(), strings, "strings");
+    }
+    // A complex number is two values; packed types fill a byte of each value.
+    bool isComplex = tensor.data_type() == pb::TensorProto::COMPLEX64 ||
+                     tensor.data_type() == pb::TensorProto::COMPLEX128;
+    int64_t width = isComplex ? bits / 16 : std::max(bits / 8, 1u);
+    int64_t values = tensor.float_data_size() + tensor.double_data_size() +
+                     tensor.int32_data_size() + tensor.int64_data_size() +
+                     tensor.uint64_data_size();
+    check(values, bytes / width, "values");
+  }
 
   /// The lexical form of a location; fails if it leaves the folder.
   static std::string normalise(StringRef location, Fail fail) {
@@ -165,9 +189,8 @@ DataReference dougong::importer::getReference(const pb::TensorProto &tensor) {
 void dougong::importer::checkExternalData(pb::ModelProto &model, StringRef folder,
                                           StringRef modelFile, bool allowMissing) {
   Checker checker(folder, modelFile, allowMissing);
-  forEachTensor(model, [&](pb::TensorProto &tensor, const Owner &owner) {
-    checker.check(tensor, owner);
-  });
+  forEachTensor(model,
+                [&](pb::TensorProto &tensor, const Owner &owner) { checker.check(tensor, owner); });
 }
 
 HiddenData::HiddenData(pb::ModelProto &model) {

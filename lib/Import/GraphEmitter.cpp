@@ -1,14 +1,14 @@
 //===- GraphEmitter.cpp - nodes of one graph as onnx ops ------------------===//
 #include "GraphEmitter.h"
 #include "Attributes.h"
-#include "dougong/Import/ElementTypes.h"
 #include "Error.h"
 #include "ExternalData.h"
 #include "Prepare.h"
 #include "Tensors.h"
 #include "Upgrade.h"
-#include "dougong/Import/Types.h"
 #include "WireFormat.h"
+#include "dougong/Import/ElementTypes.h"
+#include "dougong/Import/Types.h"
 
 #include "mlir/IR/Verifier.h"
 
@@ -85,124 +85,6 @@ Location GraphEmitter::getLocation(const pb::NodeProto &node, int64_t index) con
 }
 
 //===----------------------------------------------------------------------===//
-// Constants
-//===----------------------------------------------------------------------===//
-
-Value GraphEmitter::emitTensor(const pb::TensorProto &tensor, Location loc, OpBuilder &at,
-                               const std::string &name) {
-  MLIRContext *context = state.getContext();
-  if (!convertElementType(tensor.data_type(), context))
-    throw ImportError("tensor '" + name + "' has unknown element type " +
-                      std::to_string(tensor.data_type()));
-  RankedTensorType type = getTensorType(tensor, context);
-  int64_t size = *getByteSize(tensor.data_type(), type.getShape());
-  bool asWeight = size > int64_t(inlineLimit) && tensor.data_type() != pb::TensorProto::STRING;
-  if (!asWeight && !(isExternal(tensor) && state.allowMissingData))
-    return onnx::ConstantOp::create(
-               at, loc, TypeRange{type}, ValueRange{},
-               ArrayRef{at.getNamedAttr("value", convertTensor(tensor, state.facts.folder, context))})
-        .getOutput();
-
-  std::string symbol = name;
-  for (unsigned suffix = 1; !state.symbols.insert(symbol).second; ++suffix)
-    symbol = name + "_" + std::to_string(suffix);
-  Attribute value;
-  if (isExternal(tensor)) {
-    DataReference reference = getReference(tensor);
-    value = onnx::ExternalAttr::get(context, at.getStringAttr(reference.file), reference.offset,
-                                    reference.length);
-  } else {
-    value = convertTensor(tensor, state.facts.folder, context);
-  }
-  onnx::WeightOp::create(state.weights, loc, at.getStringAttr(symbol), TypeAttr::get(type), value);
-  return onnx::UseOp::create(at, loc, type, FlatSymbolRefAttr::get(context, symbol)).getResult();
-}
-
-/// Emits an initializer of this graph when it is first used; null if `name` is
-/// none of this graph.
-Value GraphEmitter::emitInitializer(StringRef name) {
-  const pb::TensorProto *tensor = initializers.lookup(name);
-  const pb::SparseTensorProto *sparseTensor = sparse.lookup(name);
-  if (!tensor && !sparseTensor)
-    return {};
-  MLIRContext *context = state.getContext();
-  Builder attributes(context);
-  NamedAttrList notes;
-  notes.set("outputs", attributes.getStrArrayAttr(name));
-  notes.set("initializer", attributes.getUnitAttr());
-  if (tensor && !tensor->doc_string().empty())
-    notes.set("doc", attributes.getStringAttr(tensor->doc_string()));
-  if (tensor)
-    if (DictionaryAttr metadata = convertProperties(tensor->metadata_props(), context))
-      notes.set("metadata", metadata);
-  Location loc = NameLoc::get(
-      attributes.getStringAttr(name),
-      FusedLoc::get(context, {FileLineColLoc::get(state.file, 0, 0)}, notes.getDictionary(context)));
-  OpBuilder at = atTop();
-  Value value;
-  if (tensor) {
-    value = emitTensor(*tensor, loc, at, name.str());
-  } else {
-    auto type = RankedTensorType::get(
-        ArrayRef(sparseTensor->dims().data(), sparseTensor->dims_size()),
-        convertElementType(sparseTensor->values().data_type(), context));
-    value = onnx::ConstantOp::create(
-                at, loc, TypeRange{type}, ValueRange{},
-                ArrayRef{at.getNamedAttr("sparse_value",
-                                         convertSparse(*sparseTensor, state.facts.folder, context))})
-                .getOutput();
-  }
-  lastTop = value.getDefiningOp();
-  return values[name] = value;
-}
-
-/// Constant nodes: one dense `value` for all forms but the sparse one. Returns
-/// false for a node that must be emitted as any other.
-bool GraphEmitter::emitConstant(const pb::NodeProto &node, Location loc) {
-  if (node.attribute_size() != 1 || node.output_size() != 1 ||
-      node.device_configurations_size() != 0)
-    return false;
-  const pb::AttributeProto &attribute = node.attribute(0);
-  pb::TensorProto tensor;
-  switch (attribute.type()) {
-  case pb::AttributeProto::TENSOR:
-    values[node.output(0)] = emitTensor(attribute.t(), loc, builder, node.output(0));
-    return true;
-  case pb::AttributeProto::INT:
-    tensor.set_data_type(pb::TensorProto::INT64);
-    tensor.add_int64_data(attribute.i());
-    break;
-  case pb::AttributeProto::INTS:
-    tensor.set_data_type(pb::TensorProto::INT64);
-    tensor.add_dims(attribute.ints_size());
-    *tensor.mutable_int64_data() = attribute.ints();
-    break;
-  case pb::AttributeProto::FLOAT:
-    tensor.set_data_type(pb::TensorProto::FLOAT);
-    tensor.add_float_data(attribute.f());
-    break;
-  case pb::AttributeProto::FLOATS:
-    tensor.set_data_type(pb::TensorProto::FLOAT);
-    tensor.add_dims(attribute.floats_size());
-    *tensor.mutable_float_data() = attribute.floats();
-    break;
-  case pb::AttributeProto::STRING:
-    tensor.set_data_type(pb::TensorProto::STRING);
-    tensor.add_string_data(attribute.s());
-    break;
-  case pb::AttributeProto::STRINGS:
-    tensor.set_data_type(pb::TensorProto::STRING);
-    tensor.add_dims(attribute.strings_size());
-    *tensor.mutable_string_data() = attribute.strings();
-    break;
-  default:
-    return false;
-  }
-  values[node.output(0)] = emitTensor(tensor, loc, builder, node.output(0));
-  return true;
-}
-
-//===----------------------------------------------------------------------===//
 // Nodes
 //===----------------------------------------------------------------------===//
 
@@ -253,89 +135,6 @@ void GraphEmitter::emitNode(const pb::NodeProto &node, int64_t index) {
   for (auto [output, result] : llvm::zip(node.output(), op->getResults()))
     if (!output.empty())
       values[output] = result;
-}
-
-/// What the library infers for this node alone: in graphs that its inference
-/// does not enter, and behind operators that it does not know.
-Type GraphEmitter::inferResultType(const pb::NodeProto &node, unsigned index,
-                                   const OperationState &op) {
-  auto opset = llvm::find_if(state.opsets, [&](const pb::OperatorSetIdProto &opset) {
-    return opset.domain() == node.domain();
-  });
-  if (opset == state.opsets.end())
-    return {};
-  std::vector<pb::TypeProto> storage(node.input_size());
-  std::vector<const pb::TypeProto *> inputs(node.input_size(), nullptr);
-  for (int input = 0; input < node.input_size(); ++input)
-    if (convertType(op.operands[input].getType(), storage[input]))
-      inputs[input] = &storage[input];
-  std::vector<pb::TypeProto> results = inferNode(node, opset->version(), inputs);
-  return index < results.size() ? convertType(results[index], state.getContext()) : Type();
-}
-
-/// Brings operands of one type variable to the element type of the first, for
-/// graphs that are planned, not run: some generators mix float and bfloat16.
-void GraphEmitter::unifyOperands(const onnx::OpSchema &schema, OperationState &op) {
-  llvm::StringMap<Type> bound;
-  for (auto [index, operand] : llvm::enumerate(op.operands)) {
-    auto type = dyn_cast<TensorType>(operand.getType());
-    if (!type || schema.inputVariables.empty())
-      continue;
-    StringRef variable =
-        schema.inputVariables[std::min<size_t>(index, schema.inputVariables.size() - 1)];
-    if (variable.empty())
-      continue;
-    Type wanted = bound.try_emplace(variable, type.getElementType()).first->second;
-    int32_t dataType = getDataType(wanted);
-    if (wanted == type.getElementType() || dataType == pb::TensorProto::STRING)
-      continue;
-    emitWarning(op.location) << "node '" << onnx::getNodeName(op.location) << "': input " << index << " has element type "
-                             << type.getElementType() << ", but " << wanted
-                             << " is required: a Cast was put in between";
-    op.operands[index] =
-        onnx::CastOp::create(builder, op.location, TypeRange{type.clone(wanted)},
-                             ValueRange{operand},
-                             ArrayRef{builder.getNamedAttr("to", builder.getI64IntegerAttr(dataType))})
-            .getOutput();
-  }
-}
-
-/// The type that follows from operands and regions where inference knows none.
-/// `guessed` is set if nothing is known.
-Type GraphEmitter::getResultType(const pb::NodeProto &node, unsigned index,
-                                 const onnx::OpSchema *schema, const OperationState &op,
-                                 bool &guessed) {
-  if (const pb::TypeProto *type = findType(node.output(index)))
-    if (Type converted = convertType(*type, state.getContext()))
-      return converted;
-  if (Type type = inferResultType(node, index, op))
-    return type;
-  auto unranked = [](Type type) -> Type {
-    if (auto tensor = dyn_cast<TensorType>(type))
-      return UnrankedTensorType::get(tensor.getElementType());
-    return type;
-  };
-  auto variable = [](ArrayRef<StringRef> variables, unsigned position) {
-    return variables.empty() ? StringRef()
-                             : variables[std::min<size_t>(position, variables.size() - 1)];
-  };
-  if (schema)
-    if (StringRef wanted = variable(schema->outputVariables, index); !wanted.empty())
-      for (auto [position, operand] : llvm::enumerate(op.operands))
-        if (variable(schema->inputVariables, position) == wanted &&
-            !isa<NoneType>(operand.getType()))
-          return unranked(operand.getType());
-  // A loop's body yields its condition first.
-  unsigned yielded = index + (node.op_type() == "Loop");
-  if (!op.regions.empty() && !op.regions.front()->empty())
-    if (Operation *yield = op.regions.front()->front().getTerminator();
-        yielded < yield->getNumOperands())
-      return unranked(yield->getOperand(yielded).getType());
-  guessed = true;
-  for (Value operand : op.operands)
-    if (isa<TensorType>(operand.getType()))
-      return unranked(operand.getType());
-  return UnrankedTensorType::get(Float32Type::get(state.getContext()));
 }
 
 /// The op of the dialect for `node`; null (after a warning) if it is one of
@@ -445,7 +244,8 @@ Operation *GraphEmitter::createCustom(const pb::NodeProto &node, Location loc) {
     op.addTypes(output.empty() ? NoneType::get(context)
                                : getResultType(node, index, nullptr, op, guessed));
     if (guessed)
-      emitWarning(loc) << "node '" << node.name() << "': the file does not declare the type of output '" << output << "' of "
+      emitWarning(loc) << "node '" << node.name()
+                       << "': the file does not declare the type of output '" << output << "' of "
                        << node.op_type() << ", an unknown operator: taken to be "
                        << op.types.back();
   }

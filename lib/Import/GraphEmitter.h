@@ -14,11 +14,11 @@ namespace dougong::importer {
 struct ModuleState {
   mlir::ModuleOp module;
   const FileFacts &facts;
-  mlir::StringAttr file;        ///< facts.path
-  mlir::OpBuilder weights;      ///< where the next onnx.weight goes
+  mlir::StringAttr file;   ///< facts.path
+  mlir::OpBuilder weights; ///< where the next onnx.weight goes
   const google::protobuf::RepeatedPtrField<pb::OperatorSetIdProto> &opsets;
-  bool allowMissingData;        ///< the graph is planned, not run
-  llvm::StringSet<> symbols;    ///< taken names
+  bool allowMissingData;     ///< the graph is planned, not run
+  llvm::StringSet<> symbols; ///< taken names
 
   mlir::MLIRContext *getContext() const { return module->getContext(); }
 };
@@ -61,9 +61,8 @@ private:
   void unifyOperands(const onnx::OpSchema &schema, mlir::OperationState &op);
   mlir::Type inferResultType(const pb::NodeProto &node, unsigned index,
                              const mlir::OperationState &op);
-  mlir::Type getResultType(const pb::NodeProto &node, unsigned index,
-                           const onnx::OpSchema *schema, const mlir::OperationState &op,
-                           bool &guessed);
+  mlir::Type getResultType(const pb::NodeProto &node, unsigned index, const onnx::OpSchema *schema,
+                           const mlir::OperationState &op, bool &guessed);
 
   const pb::GraphProto &graph;
   ModuleState &state;

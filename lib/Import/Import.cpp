@@ -28,8 +28,7 @@ void parseModel(StringRef path, pb::ModelProto &model) {
     throw ImportError("the file cannot be read: " + file.getError().message());
   if ((*file)->getBufferSize() == 0)
     throw ImportError("the file is empty");
-  std::string skeleton =
-      replacePayloads((*file)->getBuffer(), llvm::sys::path::filename(path));
+  std::string skeleton = replacePayloads((*file)->getBuffer(), llvm::sys::path::filename(path));
   if (skeleton.size() > size_t(std::numeric_limits<int>::max()))
     throw ImportError("the graph without its weights has " + std::to_string(skeleton.size()) +
                       " bytes: Protobuf allows 2^31 - 1");
@@ -87,8 +86,10 @@ OwningOpRef<ModuleOp> importChecked(StringRef path, MLIRContext &context,
     facts.opsets.emplace_back(opset.domain(), opset.version());
   facts.inputs.assign(model.graph().input().begin(), model.graph().input().end());
 
-  checkExternalData(model, facts.folder, llvm::sys::path::filename(path),
-                    options.allowMissingData);
+  if (model.training_info_size() != 0)
+    emitWarning(FileLineColLoc::get(&context, path, 0, 0))
+        << "the model's training information (training_info) is not read";
+  checkExternalData(model, facts.folder, llvm::sys::path::filename(path), options.allowMissingData);
   prepareModel(model, &context);
   refuseDivisors(model);
   checkModel(model);

@@ -57,8 +57,7 @@ private:
       llvm::StringRef wanted = variable(schema.outputVariables, result);
       for (size_t operand = 0; operand < inference.getNumInputs() && !wanted.empty(); ++operand) {
         const pb::TypeProto *type = inference.getInputType(operand);
-        if (variable(schema.inputVariables, operand) != wanted || !type ||
-            !type->has_tensor_type())
+        if (variable(schema.inputVariables, operand) != wanted || !type || !type->has_tensor_type())
           continue;
         pb::updateOutputElemType(inference, result, type->tensor_type().elem_type());
         break;

@@ -91,7 +91,8 @@ private:
     }
   }
 
-  const std::string token = "\x01" "dougong.note:";
+  const std::string token = "\x01"
+                            "dougong.note:";
   std::vector<pb::NodeProto> originals;
   std::unordered_map<std::string, google::protobuf::RepeatedPtrField<pb::StringStringEntryProto>>
       calls;
@@ -103,8 +104,7 @@ class ExpandedSize {
 public:
   explicit ExpandedSize(const pb::ModelProto &model) {
     for (const pb::FunctionProto &function : model.functions())
-      functions.emplace(getKey(function.domain(), function.name(), function.overload()),
-                        &function);
+      functions.emplace(getKey(function.domain(), function.name(), function.overload()), &function);
   }
 
   /// Saturates at `limit`. The checker has refused cyclic functions.

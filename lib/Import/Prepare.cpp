@@ -68,9 +68,9 @@ private:
     for (int later = index; later < graph.node_size(); ++later)
       if (llvm::is_contained(graph.node(later).output(), input))
         throw ImportError("input '" + input + "' is made by " +
-                              (later == index ? "the node itself"
-                                              : "the later node '" + graph.node(later).name() +
-                                                    "'") +
+                              (later == index
+                                   ? "the node itself"
+                                   : "the later node '" + graph.node(later).name() + "'") +
                               ": the graph is cyclic or its nodes are not sorted",
                           node.name(), index);
     throw ImportError("input '" + input + "' is not defined in the graph", node.name(), index);
@@ -82,9 +82,9 @@ private:
 } // namespace
 
 void dougong::importer::refuseDivisors(pb::ModelProto &model) {
-  static const llvm::StringRef positive[] = {"strides",      "dilations", "group",
-                                             "num_groups",   "blocksize", "num_outputs",
-                                             "q_num_heads",  "kv_num_heads"};
+  static const llvm::StringRef positive[] = {"strides",     "dilations",   "group",
+                                             "num_groups",  "blocksize",   "num_outputs",
+                                             "q_num_heads", "kv_num_heads"};
   forEachNodeList(model, [&](NodeList &nodes) {
     for (int index = 0; index < nodes.size(); ++index)
       for (const pb::AttributeProto &attribute : nodes[index].attribute()) {

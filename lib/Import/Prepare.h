@@ -17,8 +17,7 @@ constexpr const char *unknownDomain = "dougong.unknown";
 constexpr const char *movedDomainKey = "dougong.moved_domain";
 
 /// Whether the dialect has an op for operator `opType` of `domain`.
-bool isInDialect(const std::string &domain, const std::string &opType,
-                 mlir::MLIRContext *context);
+bool isInDialect(const std::string &domain, const std::string &opType, mlir::MLIRContext *context);
 
 /// Names the default domain "" throughout, names nodes that have no name
 /// `OpType_<index>`, moves operators of the default domain that ONNX does not

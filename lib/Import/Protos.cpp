@@ -71,8 +71,7 @@ void dougong::importer::forEachTensor(
     visitTensors(*function.mutable_node(), visit);
 }
 
-int64_t dougong::importer::getOpsetVersion(const pb::ModelProto &model,
-                                           const std::string &domain) {
+int64_t dougong::importer::getOpsetVersion(const pb::ModelProto &model, const std::string &domain) {
   for (const pb::OperatorSetIdProto &opset : model.opset_import())
     if (opset.domain() == domain || (isDefaultDomain(domain) && isDefaultDomain(opset.domain())))
       return opset.version();

@@ -1,8 +1,8 @@
 //===- Tensors.cpp - ONNX constants as attributes -------------------------===//
 #include "Tensors.h"
-#include "dougong/Import/ElementTypes.h"
 #include "Error.h"
 #include "ExternalData.h"
+#include "dougong/Import/ElementTypes.h"
 
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -29,8 +29,8 @@ std::string readExternal(const pb::TensorProto &tensor, StringRef folder) {
   llvm::sys::path::append(path, reference.file);
   auto buffer = llvm::MemoryBuffer::getFileSlice(path, reference.length, reference.offset);
   if (!buffer || int64_t((*buffer)->getBufferSize()) != reference.length)
-    throw ImportError("tensor '" + tensor.name() + "' cannot be read from file '" +
-                      reference.file + "'");
+    throw ImportError("tensor '" + tensor.name() + "' cannot be read from file '" + reference.file +
+                      "'");
   return (*buffer)->getBuffer().str();
 }
 

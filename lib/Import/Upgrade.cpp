@@ -29,8 +29,7 @@ public:
         break;
       const auto *adapter = find(opType, it->first - 1, it->first);
       // Without an adapter, converting tells why it cannot.
-      if (!adapter ||
-          !dynamic_cast<const pb::version_conversion::CompatibleAdapter *>(adapter))
+      if (!adapter || !dynamic_cast<const pb::version_conversion::CompatibleAdapter *>(adapter))
         return true;
     }
     return false;
@@ -215,8 +214,7 @@ private:
     pb::ModelProto single = makeModel(node, scope);
     pb::ModelProto converted;
     try {
-      converted =
-          converter.convert_version(single, pb::OpSetID(from), pb::OpSetID(newestOpset));
+      converted = converter.convert_version(single, pb::OpSetID(from), pb::OpSetID(newestOpset));
     } catch (const std::exception &error) {
       throw ImportError(node.op_type() + " cannot be brought from opset " + std::to_string(from) +
                             " to " + std::to_string(newestOpset) + ": " + error.what(),

@@ -159,3 +159,20 @@ module {
     return %y : tensor<2x4xf32>
   }
 }
+
+// -----
+
+// A dim of which each rank holds 1 is not one that Squeeze drops.
+// CHECK-LABEL: func.func @main
+// CHECK: %[[AXES:.*]] = onnx.Constant() {{.*}}dense<[0, 1]> : tensor<2xi64>
+// CHECK: onnx.Squeeze(%{{.*}}, %[[AXES]]) {{.*}} : (tensor<1x1x1xf32>, tensor<2xi64>) -> tensor<1xf32>
+module {
+  dist.mesh @m <"tp" = 2>
+  dist.stage @stage0 on @m
+  func.func @main(%x: tensor<1x1x2xf32> {onnx.name = "x"}) -> (tensor<2xf32> {onnx.name = "y"}) {
+    %none = onnx.none
+    %y = onnx.Squeeze(%x, %none) {dist.in = [#dist.sharding<@m, [{}, {}, {"tp"}]>, unit]}
+        : (tensor<1x1x2xf32>, none) -> tensor<2xf32>
+    return %y : tensor<2xf32>
+  }
+}

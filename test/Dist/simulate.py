@@ -381,7 +381,8 @@ class Operators:
         mnemonic = mnemonic.removeprefix("ms.")
         if mnemonic == "SimplifiedLayerNormalization":
             domain = ""
-        attributes = {k: v for k, v in op["attributes"].items()
+        attributes = {k: numpy_helper.from_array(v) if isinstance(v, np.ndarray) else v
+                      for k, v in op["attributes"].items()
                       if not k.startswith("dist.") and (mnemonic, k) not in LEFT_OUT}
         outputs = [i for i, t in enumerate(op["types"]) if t != "none"]
         key = (domain, mnemonic, repr(sorted(attributes.items(), key=lambda x: x[0])),

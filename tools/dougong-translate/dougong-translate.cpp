@@ -34,8 +34,8 @@ bool writeText(ModuleOp module, const Options &options) {
   std::error_code error;
   llvm::raw_fd_ostream stream(options.output, error);
   if (error) {
-    llvm::errs() << "error: file '" << options.output
-                 << "' cannot be written: " << error.message() << "\n";
+    llvm::errs() << "error: file '" << options.output << "' cannot be written: " << error.message()
+                 << "\n";
     return false;
   }
   OpPrintingFlags flags;
@@ -61,8 +61,8 @@ bool exportOne(const Options &options, MLIRContext &context) {
   std::error_code error;
   llvm::raw_fd_ostream stream(options.output, error);
   if (error) {
-    llvm::errs() << "error: file '" << options.output
-                 << "' cannot be written: " << error.message() << "\n";
+    llvm::errs() << "error: file '" << options.output << "' cannot be written: " << error.message()
+                 << "\n";
     return false;
   }
   return succeeded(dougong::exportModel(*module, stream));

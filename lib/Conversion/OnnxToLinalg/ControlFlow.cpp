@@ -94,8 +94,8 @@ Block *convertArguments(Block &block, const TypeConverter &converter,
 /// What a counted loop runs.
 struct CountedLoop {
   Value count;
-  SmallVector<Value> states;       ///< converted, before the first iteration
-  SmallVector<unsigned> stateArgs; ///< arguments of the body that are states
+  SmallVector<Value> states;           ///< converted, before the first iteration
+  SmallVector<unsigned> stateArgs;     ///< arguments of the body that are states
   SmallVector<int64_t> axes, backward; ///< of stacked results
   int64_t skip = 0;
   /// The body's other arguments, by their number, from the loop's index.
@@ -272,8 +272,8 @@ private:
     Emitter e(op.getLoc(), rewriter);
     Type i64 = e.getI64Type(), i1 = e.getI1Type();
     Value limit = present(adaptor.getM()) ? scalarOf(e, adaptor.getM()) : Value();
-    Value start = present(adaptor.getCond()) ? scalarOf(e, adaptor.getCond())
-                                             : e.constantInt(i1, 1);
+    Value start =
+        present(adaptor.getCond()) ? scalarOf(e, adaptor.getCond()) : e.constantInt(i1, 1);
     SmallVector<Value> inits;
     SmallVector<Type> types;
     for (auto [index, state] : llvm::enumerate(states)) {

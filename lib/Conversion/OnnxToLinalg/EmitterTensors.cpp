@@ -120,6 +120,20 @@ Value Emitter::reduce(Value tensor, ArrayRef<OpFoldResult> shape, ArrayRef<unsig
   for (unsigned i = 0; i < loops; ++i)
     if (!llvm::is_contained(reductions, i))
       kept.push_back(shape[i]);
+  // Of single elements there is nothing to loop over: an element-wise op fuses.
+  if (!reductions.empty() && llvm::all_of(reductions, [&](unsigned i) {
+        return isConstantIntValue(shape[i], 1) && typeOf(tensor).getDimSize(i) == 1;
+      })) {
+    SmallVector<AffineExpr> exprs;
+    unsigned next = 0;
+    for (unsigned i = 0; i < loops; ++i)
+      exprs.push_back(llvm::is_contained(reductions, i) ? zero() : loop(next++));
+    return pointwise(kept, init.getType(), {{tensor, map(next, exprs)}},
+                     [&](Emitter &e, ValueRange args) {
+                       Value pair[] = {args[0], init};
+                       return body(e, pair);
+                     });
+  }
   return generic(loops, {{tensor, identity(loops)}},
                  Operand{filled(kept, init), keptMap(loops, reductions)}, reductions, body);
 }

@@ -119,8 +119,7 @@ Value activateRows(Emitter &e, const Mixture &m, Value rows, Value third, int64_
 /// the first `count` count), shares and count.
 SmallVector<Value> listRows(Emitter &e, const Mixture &m, Value expert) {
   Type i64 = e.getI64Type(), f32 = e.getF32Type();
-  SmallVector<Value> inits{e.empty({m.tokens}, i64), e.empty({m.tokens}, f32),
-                           e.index(int64_t{0})};
+  SmallVector<Value> inits{e.empty({m.tokens}, i64), e.empty({m.tokens}, f32), e.index(int64_t{0})};
   return e.repeat(m.tokens, inits, [&](Emitter &e, Value row, ValueRange carried) {
     Value share = e.constant(f32, 0), found = e.constantInt(e.getI1Type(), 0);
     for (int64_t slot = 0; slot < m.k; ++slot) {
@@ -194,28 +193,25 @@ Value computeMixture(Emitter &e, const Mixture &m) {
     // An expert without rows touches no weights.
     Value any = e.min(count, e.index(int64_t{1}));
     return e.repeat(OpFoldResult(any), sums, [&](Emitter &e, Value, ValueRange carried) {
-      Expert expert{number, list[0], list[1], m.first.weights(e, number),
-                    m.second.weights(e, number), Value()};
+      Expert expert{
+          number, list[0], list[1], m.first.weights(e, number), m.second.weights(e, number),
+          Value()};
       if (m.third.out)
         expert.third = m.third.weights(e, number);
       Value sum = carried[0], done = e.index(int64_t{0});
       if (hasBlocks) {
         Value size = e.index(blockRows);
         Value blocks = arith::DivUIOp::create(e, count, size);
-        sum = e.repeat(OpFoldResult(blocks), sum,
-                       [&](Emitter &e, Value block, ValueRange carried) {
-                         Value from = e.mul(block, size);
-                         return SmallVector<Value>{
-                             addRows(e, m, expert, from, blockRows, carried[0])};
-                       })
-                  .front();
+        sum = e.repeat(OpFoldResult(blocks), sum, [&](Emitter &e, Value block, ValueRange carried) {
+                 Value from = e.mul(block, size);
+                 return SmallVector<Value>{addRows(e, m, expert, from, blockRows, carried[0])};
+               }).front();
         done = e.mul(blocks, size);
       }
-      return e.repeat(OpFoldResult(e.sub(count, done)), sum,
-                      [&](Emitter &e, Value r, ValueRange carried) {
-                        return SmallVector<Value>{
-                            addRows(e, m, expert, e.add(done, r), 1, carried[0])};
-                      });
+      return e.repeat(
+          OpFoldResult(e.sub(count, done)), sum, [&](Emitter &e, Value r, ValueRange carried) {
+            return SmallVector<Value>{addRows(e, m, expert, e.add(done, r), 1, carried[0])};
+          });
     });
   });
   return result.front();
@@ -264,7 +260,8 @@ std::string readMixture(OpT op, typename OpT::Adaptor in, Emitter &e, Mixture &m
 Value finishMixture(Operation *op, Emitter &e, const Mixture &m) {
   Value result = e.convertTensor(computeMixture(e, m), resultElement(op));
   RankedTensorType type = resultType(op);
-  return type.getRank() == 2 ? result : e.splitDim(result, 0, {e.extent(type, 0), e.extent(type, 1)});
+  return type.getRank() == 2 ? result
+                             : e.splitDim(result, 0, {e.extent(type, 0), e.extent(type, 1)});
 }
 
 Lowered lowerMoE(MsMoEOp op, MsMoEOp::Adaptor in, Emitter &e) {
@@ -299,18 +296,19 @@ Lowered lowerMoE(MsMoEOp op, MsMoEOp::Adaptor in, Emitter &e) {
   } else {
     SoftmaxParts parts = computeSoftmaxParts(e, logits, all, 1);
     AffineMap row = e.mapOf(2, {0});
-    m.shares = e.pointwise(top, f32, {{values, e.identity(2)}, {parts.maxima, row}, {parts.sums, row}},
-                           [](Emitter &e, ValueRange args) {
-                             Value part = math::ExpOp::create(e, e.sub(args[0], args[1]));
-                             return e.div(part, args[2]);
-                           });
+    m.shares =
+        e.pointwise(top, f32, {{values, e.identity(2)}, {parts.maxima, row}, {parts.sums, row}},
+                    [](Emitter &e, ValueRange args) {
+                      Value part = math::ExpOp::create(e, e.sub(args[0], args[1]));
+                      return e.div(part, args[2]);
+                    });
   }
   return finishMixture(op, e, m);
 }
 
 /// A layer of packed weights; `out` is 0 and `refusal` set if it is not supported.
-Layer packedLayer(Value packed, Value scales, Value zeros, Value bias, unsigned bits,
-                  int64_t block, std::string &refusal) {
+Layer packedLayer(Value packed, Value scales, Value zeros, Value bias, unsigned bits, int64_t block,
+                  std::string &refusal) {
   Layer result;
   if (!present(packed))
     return result;
@@ -388,12 +386,12 @@ Lowered lowerQMoE(MsQMoEOp op, MsQMoEOp::Adaptor in, Emitter &e) {
   if (op.getNormalizeRoutingWeights()) {
     Value sums = e.reduce(m.shares, top, {1}, e.constant(f32, 0),
                           [](Emitter &e, ValueRange args) { return e.add(args[1], args[0]); });
-    m.shares = e.pointwise(
-        top, f32, {{m.shares, same}, {sums, e.mapOf(2, {0})}}, [&](Emitter &e, ValueRange args) {
-          Value zero = e.constant(f32, 0);
-          Value none = e.compare(Compare::Equal, args[1], zero);
-          return e.select(none, zero, e.div(args[0], args[1]));
-        });
+    m.shares = e.pointwise(top, f32, {{m.shares, same}, {sums, e.mapOf(2, {0})}},
+                           [&](Emitter &e, ValueRange args) {
+                             Value zero = e.constant(f32, 0);
+                             Value none = e.compare(Compare::Equal, args[1], zero);
+                             return e.select(none, zero, e.div(args[0], args[1]));
+                           });
   }
   return finishMixture(op, e, m);
 }

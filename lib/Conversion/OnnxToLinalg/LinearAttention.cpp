@@ -8,8 +8,7 @@ namespace {
 
 /// The recurrence of LinearAttention over time, state [batch, heads, k, v]:
 ///   S = exp(decay) S;  u = beta (v - S' k) or v;  S = S + k u';  o = scale q S
-template <typename OpT>
-Lowered lowerLinearAttention(OpT op, typename OpT::Adaptor in, Emitter &e) {
+template <typename OpT> Lowered lowerLinearAttention(OpT op, typename OpT::Adaptor in, Emitter &e) {
   if (!present(in.getKey()) || !present(in.getValue()))
     return Lowered::refuse("query, key and value in one tensor are not supported");
   auto type = cast<RankedTensorType>(op.getQuery().getType());
@@ -74,8 +73,7 @@ Lowered lowerLinearAttention(OpT op, typename OpT::Adaptor in, Emitter &e) {
     factor = e.constant(f32, scale);
   } else {
     Value size = arith::IndexCastOp::create(e, e.getI64Type(), e.index(keySize));
-    factor = e.div(e.constant(f32, 1),
-                   math::SqrtOp::create(e, e.convert(size, f32, false, false)));
+    factor = e.div(e.constant(f32, 1), math::SqrtOp::create(e, e.convert(size, f32, false, false)));
   }
   Extents outShape{batch, steps, count, group, valueSize};
   Value outputs = e.empty(outShape, element);
@@ -128,8 +126,7 @@ Lowered lowerLinearAttention(OpT op, typename OpT::Adaptor in, Emitter &e) {
 }
 
 /// A depthwise convolution of [state, input]; the state is its last k - 1 places.
-template <typename OpT>
-Lowered lowerCausalConv(OpT op, typename OpT::Adaptor in, Emitter &e) {
+template <typename OpT> Lowered lowerCausalConv(OpT op, typename OpT::Adaptor in, Emitter &e) {
   auto type = cast<RankedTensorType>(op.getInput().getType());
   RankedTensorType weight = typeOf(in.getWeight());
   if (type.getRank() != 3 || weight.getRank() != 3 || weight.isDynamicDim(2))

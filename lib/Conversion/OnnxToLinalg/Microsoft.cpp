@@ -74,25 +74,29 @@ Lowered lowerEmbedNorm(MsEmbedLayerNormalizationOp op, MsEmbedLayerNormalization
   Value zero = e.constant(f32, 0);
   AffineMap all = e.identity(3), kept = e.mapOf(3, {0, 1});
   Value totals = e.reduce(sum, shape, {2}, zero, addUp);
-  Value centred = e.pointwise(shape, f32, {{sum, all}, {totals, kept}},
-                              [&](Emitter &e, ValueRange args) {
-                                return e.sub(args[0], e.div(args[1], size));
-                              });
+  Value centred =
+      e.pointwise(shape, f32, {{sum, all}, {totals, kept}}, [&](Emitter &e, ValueRange args) {
+        return e.sub(args[0], e.div(args[1], size));
+      });
   Value squares = e.reduce(centred, shape, {2}, zero, [](Emitter &e, ValueRange args) {
     return e.addReassoc(args[1], e.mul(args[0], args[0]));
   });
   double epsilon = op.getEpsilon().convertToFloat();
-  Value scales = e.pointwise(rows, f32, {{squares, e.identity(2)}}, [&](Emitter &e, ValueRange args) {
-    Value variance = e.add(e.div(args[0], size), e.constant(f32, epsilon));
-    return e.div(e.constant(f32, 1), math::SqrtOp::create(e, variance));
-  });
-  Value y = e.pointwise(
-      shape, element,
-      {{centred, all}, {scales, kept}, {in.getGamma(), e.mapOf(3, {2})}, {in.getBeta(), e.mapOf(3, {2})}},
-      [&](Emitter &e, ValueRange args) {
-        Value scaled = e.mul(e.mul(args[0], args[1]), e.toFloatType(args[2], f32));
-        return e.toFloatType(e.add(scaled, e.toFloatType(args[3], f32)), element);
+  Value scales =
+      e.pointwise(rows, f32, {{squares, e.identity(2)}}, [&](Emitter &e, ValueRange args) {
+        Value variance = e.add(e.div(args[0], size), e.constant(f32, epsilon));
+        return e.div(e.constant(f32, 1), math::SqrtOp::create(e, variance));
       });
+  Value y = e.pointwise(shape, element,
+                        {{centred, all},
+                         {scales, kept},
+                         {in.getGamma(), e.mapOf(3, {2})},
+                         {in.getBeta(), e.mapOf(3, {2})}},
+                        [&](Emitter &e, ValueRange args) {
+                          Value scaled =
+                              e.mul(e.mul(args[0], args[1]), e.toFloatType(args[2], f32));
+                          return e.toFloatType(e.add(scaled, e.toFloatType(args[3], f32)), element);
+                        });
   Value maskIndex, embeddingSum;
   if (present(op->getResult(1))) {
     if (present(in.getMask()))
@@ -116,7 +120,7 @@ Lowered lowerFusedConv(MsFusedConvOp op, MsFusedConvOp::Adaptor in, Emitter &e) 
   if (llvm::is_contained(attributes.kernel, ShapedType::kDynamic))
     return Lowered::refuse("a window of dynamic size is not supported");
   StringRef activation = op.getActivation().value_or("");
-  static constexpr StringRef known[] = {"",        "Relu", "Tanh",       "Sigmoid",
+  static constexpr StringRef known[] = {"",          "Relu", "Tanh",       "Sigmoid",
                                         "LeakyRelu", "Clip", "HardSigmoid"};
   if (!llvm::is_contained(known, activation))
     return Lowered::refuse("activation " + activation + " is not supported");
@@ -159,8 +163,8 @@ Lowered lowerFusedConv(MsFusedConvOp op, MsFusedConvOp::Adaptor in, Emitter &e) 
 
 /// Rows of a table quantised in blocks. Bytes hold 8 / bits numbers along the
 /// last dim, the lowest bits first.
-Lowered lowerGatherBlockQuantized(MsGatherBlockQuantizedOp op,
-                                  MsGatherBlockQuantizedOp::Adaptor in, Emitter &e) {
+Lowered lowerGatherBlockQuantized(MsGatherBlockQuantizedOp op, MsGatherBlockQuantizedOp::Adaptor in,
+                                  Emitter &e) {
   auto table = cast<RankedTensorType>(op.getData().getType());
   RankedTensorType type = resultType(op);
   int64_t rank = table.getRank(), indexRank = typeOf(in.getIndices()).getRank();
@@ -182,8 +186,8 @@ Lowered lowerGatherBlockQuantized(MsGatherBlockQuantizedOp op,
     Value place = arith::RemUIOp::create(e, at.back(), e.index(perByte));
     at.back() = arith::DivUIOp::create(e, at.back(), e.index(perByte));
     Value word = e.convert(e.extract(tensor, at), i32, true, false);
-    Value shift = arith::IndexCastOp::create(
-        e, i32, e.mul(place, e.index(static_cast<int64_t>(bits))));
+    Value shift =
+        arith::IndexCastOp::create(e, i32, e.mul(place, e.index(static_cast<int64_t>(bits))));
     word = arith::ShRUIOp::create(e, word, shift);
     return arith::AndIOp::create(e, word, e.constantInt(i32, (1 << bits) - 1)).getResult();
   };

@@ -22,8 +22,7 @@ Operand placeBias(Emitter &e, const AttentionProblem &p, Value bias, bool sameBa
     Value source = bias;
     Value last = e.sub(e.index(e.extentsOf(source)[0]), e.index(int64_t{1}));
     bias = e.pointwise(shape, type.getElementType(), {}, [&](Emitter &e, ValueRange) {
-      Value where[] = {e.min(e.loopIndex(0), last), e.loopIndex(1), e.loopIndex(2),
-                       e.loopIndex(3)};
+      Value where[] = {e.min(e.loopIndex(0), last), e.loopIndex(1), e.loopIndex(2), e.loopIndex(3)};
       return e.extract(source, where);
     });
   }
@@ -74,13 +73,20 @@ Value normalizeHeads(Emitter &e, Value x, ArrayRef<OpFoldResult> shape, Value we
                      });
 }
 
+/// `x` [batch, length, heads, size] with its heads first; `shape` is the result's.
+/// The extents are given: those of a reshaped tensor are hard to trace back.
+Value putHeadsFirst(Emitter &e, Value x, ArrayRef<OpFoldResult> shape) {
+  return e.pointwise(shape, typeOf(x).getElementType(), {{x, e.mapOf(4, {0, 2, 1, 3})}},
+                     [](Emitter &, ValueRange args) { return args[0]; });
+}
+
 /// The cache after a step, [batch, heads, total, size]: the valid part of `past`
 /// (of `lengths[b]` places), then `fresh` [batch, heads, new, size], then zeros.
-Value extendCache(Emitter &e, Value past, Value fresh, Value lengths,
+Value extendCache(Emitter &e, Value past, Value fresh, Value lengths, OpFoldResult added,
                   ArrayRef<OpFoldResult> shape) {
   Type element = typeOf(fresh).getElementType();
   Value cache = e.empty(shape, element), none = e.index(int64_t{0});
-  Value count = e.index(e.extentsOf(fresh)[2]), total = e.index(shape[2]);
+  Value count = e.index(added), total = e.index(shape[2]);
   Extents strides(4, e.attr(1)), sizes{e.attr(1), shape[1], e.attr(1), shape[3]};
   auto place = [&](Value batch, Value at) {
     return Extents{OpFoldResult(batch), e.attr(0), OpFoldResult(at), e.attr(0)};
@@ -106,12 +112,12 @@ Value extendCache(Emitter &e, Value past, Value fresh, Value lengths,
                 result = copy(fresh, result, count, length);
                 Value used = e.add(length, count);
                 Value zeros = e.filled(sizes, e.constant(element, 0));
-                return e.repeat(OpFoldResult(e.sub(total, used)), result,
-                                [&](Emitter &e, Value i, ValueRange carried) -> SmallVector<Value> {
-                                  return {tensor::InsertSliceOp::create(
-                                      e, zeros, carried[0], place(batch, e.add(used, i)), sizes,
-                                      strides)};
-                                });
+                return e.repeat(
+                    OpFoldResult(e.sub(total, used)), result,
+                    [&](Emitter &e, Value i, ValueRange carried) -> SmallVector<Value> {
+                      return {tensor::InsertSliceOp::create(
+                          e, zeros, carried[0], place(batch, e.add(used, i)), sizes, strides)};
+                    });
               })
       .front();
 }
@@ -168,8 +174,8 @@ Lowered lowerGroupQueryAttention(MsGroupQueryAttentionOp op, MsGroupQueryAttenti
     Value total = in.getTotalSequenceLength();
     SmallVector<Value> first(typeOf(total).getRank(), none);
     Value isPrompt = e.compare(Compare::Equal, e.toIndex(e.extract(total, first)), queries);
-    Value room = e.min(e.index(e.extent(op.getPastKey().getType(), 2)),
-                       e.sub(e.index(p.keys), queries));
+    Value room =
+        e.min(e.index(e.extent(op.getPastKey().getType(), 2)), e.sub(e.index(p.keys), queries));
     Value lengths = in.getSeqlensK();
     if (typeOf(lengths).getRank() == 2)
       lengths = e.joinDims(lengths, 0, 1);
@@ -188,12 +194,11 @@ Lowered lowerGroupQueryAttention(MsGroupQueryAttentionOp op, MsGroupQueryAttenti
     Extents grid{p.batch, p.queries};
     Value positions = in.getPositionIds();
     if (!present(positions))
-      positions = e.pointwise(grid, e.getI64Type(), {{before, e.mapOf(2, {0})}},
-                              [](Emitter &e, ValueRange args) {
-                                Value here = arith::IndexCastOp::create(e, e.getI64Type(),
-                                                                        e.loopIndex(1));
-                                return e.add(args[0], here);
-                              });
+      positions = e.pointwise(
+          grid, e.getI64Type(), {{before, e.mapOf(2, {0})}}, [](Emitter &e, ValueRange args) {
+            Value here = arith::IndexCastOp::create(e, e.getI64Type(), e.loopIndex(1));
+            return e.add(args[0], here);
+          });
     Extents angles{p.batch, p.queries, e.extentsOf(in.getCosCache())[1]};
     Value cosines = gatherPositions(e, in.getCosCache(), positions, angles);
     Value sines = gatherPositions(e, in.getSinCache(), positions, angles);
@@ -201,12 +206,15 @@ Lowered lowerGroupQueryAttention(MsGroupQueryAttentionOp op, MsGroupQueryAttenti
     q = rotate(e, q, qShape, 1, cosines, sines, interleaved);
     k = rotate(e, k, kShape, 1, cosines, sines, interleaved);
   }
-  Value freshKey = e.transpose(k, {0, 2, 1, 3}), freshValue = e.transpose(v, {0, 2, 1, 3});
+  Extents freshShape{p.batch, e.attr(p.keyHeads), p.queries, size};
+  Value freshKey = putHeadsFirst(e, k, freshShape), freshValue = putHeadsFirst(e, v, freshShape);
   Extents cacheShape{p.batch, e.attr(p.keyHeads), p.keys, size};
   p.q = q;
   p.queryHeadsFirst = false;
-  p.k = hasPast ? extendCache(e, in.getPastKey(), freshKey, before, cacheShape) : freshKey;
-  p.v = hasPast ? extendCache(e, in.getPastValue(), freshValue, before, cacheShape) : freshValue;
+  p.k =
+      hasPast ? extendCache(e, in.getPastKey(), freshKey, before, p.queries, cacheShape) : freshKey;
+  p.v = hasPast ? extendCache(e, in.getPastValue(), freshValue, before, p.queries, cacheShape)
+                : freshValue;
   if (auto scale = op.getScale(); scale && scale->convertToFloat() != 0)
     p.scale = scale->convertToFloat();
   p.softcap = op.getSoftcap().has_value() ? op.getSoftcap()->convertToFloat() : 0;
@@ -215,8 +223,8 @@ Lowered lowerGroupQueryAttention(MsGroupQueryAttentionOp op, MsGroupQueryAttenti
   else if (op.getSmoothSoftmax() > 0)
     p.sink = e.filled({e.attr(p.queryHeads)}, e.constant(p.element, 0));
   if (present(in.getAttentionBias()))
-    p.mask = placeBias(e, p, in.getAttentionBias(),
-                       haveSameBatch(op.getAttentionBias(), op.getQuery()));
+    p.mask =
+        placeBias(e, p, in.getAttentionBias(), haveSameBatch(op.getAttentionBias(), op.getQuery()));
   int64_t window = op.getLocalWindowSize();
   p.takesPart = [&](Emitter &e, Value batch, Value query, Value key) -> Value {
     Value position = e.add(e.toIndex(e.extract(before, batch)), query);
@@ -277,11 +285,9 @@ PaddingMask placePadding(Emitter &e, const AttentionProblem &p, Value mask, Valu
   Operand other = placeBias(e, p, bias, sameBatch);
   Extents full{p.batch, e.attr(p.queryHeads), p.queries, p.keys};
   AffineExpr fullRow = threeDims ? e.loop(2) : e.zero();
-  Value sum = e.pointwise(full, f32,
-                          {{added, e.map(4, {e.loop(0), fullRow, e.loop(3)})}, other},
-                          [&](Emitter &e, ValueRange args) {
-                            return e.add(args[0], e.toFloatType(args[1], f32));
-                          });
+  Value sum = e.pointwise(
+      full, f32, {{added, e.map(4, {e.loop(0), fullRow, e.loop(3)})}, other},
+      [&](Emitter &e, ValueRange args) { return e.add(args[0], e.toFloatType(args[1], f32)); });
   result.operand = Operand{sum, e.identity(4)};
   return result;
 }
@@ -339,10 +345,10 @@ Lowered lowerMultiHeadAttention(MsMultiHeadAttentionOp op, MsMultiHeadAttentionO
     OpFoldResult hidden = e.extent(queryType, 2);
     k = splitHeads(e, addBiasPart(e, k, in.getBias(), hidden), p.queryHeads);
     v = splitHeads(e, addBiasPart(e, v, in.getBias(), e.mulSizes(hidden, e.attr(2))), p.queryHeads);
-    k = e.transpose(k, {0, 2, 1, 3});
-    v = e.transpose(v, {0, 2, 1, 3});
     length = e.extent(keyType, 1);
     p.valueSize = e.floorDivSizes(e.extent(valueType, 2), heads);
+    k = putHeadsFirst(e, k, {p.batch, heads, length, p.headSize});
+    v = putHeadsFirst(e, v, {p.batch, heads, length, p.valueSize});
   } else {
     length = e.extent(keyType, 2);
     p.valueSize = e.extent(valueType, 3);
@@ -357,8 +363,8 @@ Lowered lowerMultiHeadAttention(MsMultiHeadAttentionOp op, MsMultiHeadAttentionO
   if (auto scale = op.getScale(); scale && scale->convertToFloat() != 0)
     p.scale = scale->convertToFloat();
   useCausality(p, op.getUnidirectional() != 0, past);
-  bool sameBatch = present(op.getAttentionBias()) &&
-                   haveSameBatch(op.getAttentionBias(), op.getQuery());
+  bool sameBatch =
+      present(op.getAttentionBias()) && haveSameBatch(op.getAttentionBias(), op.getQuery());
   PaddingMask mask = placePadding(e, p, in.getKeyPaddingMask(), in.getAttentionBias(), sameBatch,
                                   op.getMaskFilterValue().convertToFloat());
   if (!mask.refusal.empty())
@@ -405,7 +411,8 @@ Lowered lowerPackedAttention(MsAttentionOp op, MsAttentionOp::Adaptor in, Emitte
   }
   p.q = parts[0];
   p.queryHeadsFirst = false;
-  Value k = e.transpose(parts[1], {0, 2, 1, 3}), v = e.transpose(parts[2], {0, 2, 1, 3});
+  Value k = putHeadsFirst(e, parts[1], {p.batch, e.attr(heads), p.queries, p.headSize});
+  Value v = putHeadsFirst(e, parts[2], {p.batch, e.attr(heads), p.queries, p.valueSize});
   OpFoldResult past = e.attr(0);
   Value pastKey, pastValue;
   if (present(in.getPast())) {
@@ -422,8 +429,8 @@ Lowered lowerPackedAttention(MsAttentionOp op, MsAttentionOp::Adaptor in, Emitte
   if (auto scale = op.getScale(); scale && scale->convertToFloat() != 0)
     p.scale = scale->convertToFloat();
   useCausality(p, op.getUnidirectional() != 0, past);
-  bool sameBatch = present(op.getAttentionBias()) &&
-                   haveSameBatch(op.getAttentionBias(), op.getInput());
+  bool sameBatch =
+      present(op.getAttentionBias()) && haveSameBatch(op.getAttentionBias(), op.getInput());
   PaddingMask mask = placePadding(e, p, in.getMaskIndex(), in.getAttentionBias(), sameBatch,
                                   op.getMaskFilterValue().convertToFloat());
   if (!mask.refusal.empty())

@@ -5,7 +5,7 @@ using namespace mlir;
 using namespace dougong::onnx;
 
 Value dougong::onnx::unpackNumbers(Emitter &e, Value packed, ArrayRef<OpFoldResult> shape,
-                                  int64_t bytes, unsigned bits) {
+                                   int64_t bytes, unsigned bits) {
   int64_t perByte = 8 / bits;
   bool flat = typeOf(packed).getRank() == 1;
   return e.pointwise(shape, e.getF32Type(), {}, [&](Emitter &e, ValueRange) {
@@ -16,8 +16,8 @@ Value dougong::onnx::unpackNumbers(Emitter &e, Value packed, ArrayRef<OpFoldResu
       at = {e.add(e.mul(row, e.index(bytes)), byte)};
     Value word = e.convert(e.extract(packed, at), e.getI32Type(), true, false);
     Value place = arith::RemUIOp::create(e, column, count);
-    Value shift = arith::IndexCastOp::create(e, e.getI32Type(),
-                                             e.mul(place, e.index(int64_t{bits})));
+    Value shift =
+        arith::IndexCastOp::create(e, e.getI32Type(), e.mul(place, e.index(int64_t{bits})));
     word = arith::ShRUIOp::create(e, word, shift);
     word = arith::AndIOp::create(e, word, e.constantInt(e.getI32Type(), (1 << bits) - 1));
     return e.convert(word, e.getF32Type(), false, false);
@@ -41,8 +41,8 @@ Value dougong::onnx::dequantizeWeights(Emitter &e, const PackedWeights &w) {
   auto numberOf = [&](Emitter &e, Value byte, Value place) {
     Value word = e.convert(byte, i32, true, false);
     if (w.bits < 8) {
-      Value shift = arith::IndexCastOp::create(
-          e, i32, e.mul(place, e.index(static_cast<int64_t>(w.bits))));
+      Value shift =
+          arith::IndexCastOp::create(e, i32, e.mul(place, e.index(static_cast<int64_t>(w.bits))));
       word = arith::ShRUIOp::create(e, word, shift);
       word = arith::AndIOp::create(e, word, e.constantInt(i32, (1 << w.bits) - 1));
     }
@@ -56,8 +56,8 @@ Value dougong::onnx::dequantizeWeights(Emitter &e, const PackedWeights &w) {
                          Value blob = e.index(blobBytes);
                          Value at[] = {e.loopIndex(0), arith::DivUIOp::create(e, byte, blob),
                                        arith::RemUIOp::create(e, byte, blob)};
-                         Value number = numberOf(e, e.extract(w.bytes, at),
-                                                 arith::RemUIOp::create(e, k, per));
+                         Value number =
+                             numberOf(e, e.extract(w.bytes, at), arith::RemUIOp::create(e, k, per));
                          Value group[] = {at[0], e.wrapIndex(args[0], grid[1])};
                          Value zero = zeros ? e.extract(zeros, group) : e.constant(f32, middle);
                          Value scale = e.toFloatType(e.extract(scales, group), f32);

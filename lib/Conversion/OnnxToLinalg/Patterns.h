@@ -4,10 +4,6 @@
 // converted results. One file for each operator family; each gives one
 // `populate` function.
 //
-// Families below are being written in Quantize*.cpp, Recurrent.cpp, Experts.cpp,
-// TopK.cpp, Microsoft*.cpp, LinearAttention.cpp, ControlFlow.cpp, Scatter.cpp,
-// by another person: leave them.
-//
 //===----------------------------------------------------------------------===//
 #ifndef DOUGONG_LIB_CONVERSION_ONNXTOLINALG_PATTERNS_H
 #define DOUGONG_LIB_CONVERSION_ONNXTOLINALG_PATTERNS_H

@@ -68,15 +68,15 @@ DynamicQuantization dougong::onnx::quantizeDynamically(Emitter &e, Value x) {
     return e.maxNum(args[1], e.widen(args[0]));
   });
   AffineMap scalar = e.map(0, {});
-  auto parameters = e.pointwiseMulti(
-      {}, {f32, i8}, {{low, scalar}, {high, scalar}},
-      [&](Emitter &e, ValueRange args) -> SmallVector<Value> {
-        Value flat = e.compare(Emitter::Compare::Equal, args[0], args[1]);
-        Value step = e.div(e.sub(args[1], args[0]), e.constant(f32, 255));
-        Value scale = e.select(flat, e.constant(f32, 1), step);
-        Value zero = e.div(e.sub(e.constant(f32, 0), args[0]), scale);
-        return {scale, e.quantize(zero, Value(), i8, /*toUnsigned=*/true)};
-      });
+  auto parameters =
+      e.pointwiseMulti({}, {f32, i8}, {{low, scalar}, {high, scalar}},
+                       [&](Emitter &e, ValueRange args) -> SmallVector<Value> {
+                         Value flat = e.compare(Emitter::Compare::Equal, args[0], args[1]);
+                         Value step = e.div(e.sub(args[1], args[0]), e.constant(f32, 255));
+                         Value scale = e.select(flat, e.constant(f32, 1), step);
+                         Value zero = e.div(e.sub(e.constant(f32, 0), args[0]), scale);
+                         return {scale, e.quantize(zero, Value(), i8, /*toUnsigned=*/true)};
+                       });
   AffineMap none = e.map(rank, {});
   Value elements = e.pointwise(
       shape, i8, {{x, e.identity(rank)}, {parameters[0], none}, {parameters[1], none}},
@@ -94,13 +94,12 @@ Shifted dougong::onnx::subtractZeroPoint(Emitter &e, Value original, Value tenso
     return {tensor, fromUnsigned};
   unsigned rank = typeOf(tensor).getRank();
   Type i16 = e.getIntegerType(16);
-  Value shifted =
-      e.pointwise(e.extentsOf(tensor), i16,
-                  {{tensor, e.identity(rank)}, placeParameter(e, zero, rank, dim)},
-                  [&](Emitter &e, ValueRange args) {
-                    return e.sub(e.convert(args[0], i16, fromUnsigned, false),
-                                 e.convert(args[1], i16, fromUnsigned, false));
-                  });
+  Value shifted = e.pointwise(e.extentsOf(tensor), i16,
+                              {{tensor, e.identity(rank)}, placeParameter(e, zero, rank, dim)},
+                              [&](Emitter &e, ValueRange args) {
+                                return e.sub(e.convert(args[0], i16, fromUnsigned, false),
+                                             e.convert(args[1], i16, fromUnsigned, false));
+                              });
   return {shifted, false};
 }
 
@@ -143,14 +142,14 @@ public:
     if (!stretch)
       return placeParameter(e, parameter, loops, dim);
     // Blocks that do not divide the dim: each place reads its block's parameter.
-    Value full = e.pointwise(shape, typeOf(parameter).getElementType(), {},
-                             [&](Emitter &e, ValueRange) {
-                               SmallVector<Value> at;
-                               for (unsigned i = 0; i < rank; ++i)
-                                 at.push_back(e.loopIndex(i));
-                               at[*dim] = arith::DivUIOp::create(e, at[*dim], e.index(stretch));
-                               return e.extract(parameter, at);
-                             });
+    Value full =
+        e.pointwise(shape, typeOf(parameter).getElementType(), {}, [&](Emitter &e, ValueRange) {
+          SmallVector<Value> at;
+          for (unsigned i = 0; i < rank; ++i)
+            at.push_back(e.loopIndex(i));
+          at[*dim] = arith::DivUIOp::create(e, at[*dim], e.index(stretch));
+          return e.extract(parameter, at);
+        });
     return {full, e.identity(loops)};
   }
 
@@ -164,8 +163,7 @@ private:
   int64_t stretch = 0;
 };
 
-template <typename OpT>
-Lowered lowerQuantizeLinear(OpT op, typename OpT::Adaptor in, Emitter &e) {
+template <typename OpT> Lowered lowerQuantizeLinear(OpT op, typename OpT::Adaptor in, Emitter &e) {
   RankedTensorType type = resultType(op);
   if (!isQuantizedInteger(type.getElementType()))
     return Lowered::refuse("quantisation to an element type other than integers is not supported");
@@ -178,12 +176,11 @@ Lowered lowerQuantizeLinear(OpT op, typename OpT::Adaptor in, Emitter &e) {
   bool hasZero = !isZeroPointNone(op.getYZeroPoint());
   if (hasZero)
     inputs.push_back(granularity.place(in.getYZeroPoint()));
-  Value result = e.pointwise(
-      granularity.shape, element, inputs, [&](Emitter &e, ValueRange args) {
-        Value x = e.convert(args[0], f32, fromUnsigned, false);
-        Value scaled = e.div(x, e.toFloatType(args[1], f32));
-        return e.quantize(scaled, hasZero ? args[2] : Value(), element, toUnsigned);
-      });
+  Value result = e.pointwise(granularity.shape, element, inputs, [&](Emitter &e, ValueRange args) {
+    Value x = e.convert(args[0], f32, fromUnsigned, false);
+    Value scaled = e.div(x, e.toFloatType(args[1], f32));
+    return e.quantize(scaled, hasZero ? args[2] : Value(), element, toUnsigned);
+  });
   return granularity.finish(result);
 }
 
@@ -201,14 +198,13 @@ Lowered lowerDequantizeLinear(OpT op, typename OpT::Adaptor in, Emitter &e) {
   bool hasZero = !isZeroPointNone(op.getXZeroPoint());
   if (hasZero)
     inputs.push_back(granularity.place(in.getXZeroPoint()));
-  Value result = e.pointwise(
-      granularity.shape, element, inputs, [&](Emitter &e, ValueRange args) {
-        Value x = e.convert(args[0], i32, fromUnsigned, false);
-        if (hasZero)
-          x = e.sub(x, e.convert(args[2], i32, fromUnsigned, false));
-        Value real = e.mul(e.convert(x, f32, false, false), e.toFloatType(args[1], f32));
-        return e.toFloatType(real, element);
-      });
+  Value result = e.pointwise(granularity.shape, element, inputs, [&](Emitter &e, ValueRange args) {
+    Value x = e.convert(args[0], i32, fromUnsigned, false);
+    if (hasZero)
+      x = e.sub(x, e.convert(args[2], i32, fromUnsigned, false));
+    Value real = e.mul(e.convert(x, f32, false, false), e.toFloatType(args[1], f32));
+    return e.toFloatType(real, element);
+  });
   return granularity.finish(result);
 }
 

@@ -82,10 +82,9 @@ Lowered lowerQLinearAveragePool(MsQLinearAveragePoolOp op, MsQLinearAveragePoolO
                              });
   Value wide = e.convertTensor(sums, f32);
   Type element = resultElement(op);
-  return averageWindows(e, window, wide, type, op.getCountIncludePad() != 0, element,
-                        [&](Emitter &e, ValueRange args) {
-                          return y.quantize(e, e.mul(args[0], x.scale), element);
-                        });
+  return averageWindows(
+      e, window, wide, type, op.getCountIncludePad() != 0, element,
+      [&](Emitter &e, ValueRange args) { return y.quantize(e, e.mul(args[0], x.scale), element); });
 }
 
 Lowered lowerQLinearGlobalAveragePool(MsQLinearGlobalAveragePoolOp op,
@@ -103,15 +102,15 @@ Lowered lowerQLinearGlobalAveragePool(MsQLinearGlobalAveragePoolOp op,
   for (unsigned dim : spatial)
     count = e.mulSizes(count, shape[dim]);
   Value divisor = e.convert(arith::IndexCastOp::create(e, i32, e.index(count)), f32, false, false);
-  Value sums = e.reduce(in.getX(), shape, spatial, e.constantInt(i32, 0),
-                        [&](Emitter &e, ValueRange args) {
-                          Value wide = e.convert(args[0], i32, x.isUnsigned, false);
-                          if (x.zero)
-                            wide = e.sub(wide, e.convert(x.zero, i32, x.isUnsigned, false));
-                          return e.add(args[1], wide);
-                        });
-  Value means = e.pointwise({first == 2 ? shape[0] : shape[0], first == 2 ? shape[1] : shape.back()},
-                            element, {{sums, e.identity(2)}}, [&](Emitter &e, ValueRange args) {
+  Value sums =
+      e.reduce(in.getX(), shape, spatial, e.constantInt(i32, 0), [&](Emitter &e, ValueRange args) {
+        Value wide = e.convert(args[0], i32, x.isUnsigned, false);
+        if (x.zero)
+          wide = e.sub(wide, e.convert(x.zero, i32, x.isUnsigned, false));
+        return e.add(args[1], wide);
+      });
+  Value means = e.pointwise({shape[0], first == 2 ? shape[1] : shape.back()}, element,
+                            {{sums, e.identity(2)}}, [&](Emitter &e, ValueRange args) {
                               Value sum = e.convert(args[0], f32, false, false);
                               return y.quantize(e, e.div(e.mul(sum, x.scale), divisor), element);
                             });

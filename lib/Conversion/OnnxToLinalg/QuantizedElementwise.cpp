@@ -51,9 +51,7 @@ Lowered lowerQLinearSoftmax(MsQLinearSoftmaxOp op, MsQLinearSoftmaxOp::Adaptor i
   return e.pointwise(
       shape, element,
       {{parts.exponentials, e.identity(rank)}, {parts.sums, e.keptMap(rank, {axis})}},
-      [&](Emitter &e, ValueRange args) {
-        return y.quantize(e, e.div(args[0], args[1]), element);
-      });
+      [&](Emitter &e, ValueRange args) { return y.quantize(e, e.div(args[0], args[1]), element); });
 }
 
 /// Inputs are triples of data, scale and zero point; each part is requantised.
@@ -85,28 +83,27 @@ Lowered lowerQLinearConcat(MsQLinearConcatOp op, MsQLinearConcatOp::Adaptor in, 
 
 void dougong::onnx::populateQuantizedElementwisePatterns(PatternSet &set) {
   set.add<MsQLinearAddOp>([](MsQLinearAddOp op, MsQLinearAddOp::Adaptor in, Emitter &e) {
-    return lowerQLinearBinary(
-        op, in, e, [](Emitter &e, ValueRange args) { return e.add(args[0], args[1]); });
+    return lowerQLinearBinary(op, in, e,
+                              [](Emitter &e, ValueRange args) { return e.add(args[0], args[1]); });
   });
   set.add<MsQLinearMulOp>([](MsQLinearMulOp op, MsQLinearMulOp::Adaptor in, Emitter &e) {
-    return lowerQLinearBinary(
-        op, in, e, [](Emitter &e, ValueRange args) { return e.mul(args[0], args[1]); });
+    return lowerQLinearBinary(op, in, e,
+                              [](Emitter &e, ValueRange args) { return e.mul(args[0], args[1]); });
   });
   set.add<MsQLinearSigmoidOp>(
       [](MsQLinearSigmoidOp op, MsQLinearSigmoidOp::Adaptor in, Emitter &e) {
         return lowerQLinearUnary(op, in, e,
                                  [](Emitter &e, ValueRange args) { return e.sigmoid(args[0]); });
       });
-  set.add<MsQLinearLeakyReluOp>(
-      [](MsQLinearLeakyReluOp op, MsQLinearLeakyReluOp::Adaptor in, Emitter &e) {
-        double alpha = op.getAlpha().convertToFloat();
-        return lowerQLinearUnary(op, in, e, [&](Emitter &e, ValueRange args) {
-          Value zero = e.constant(e.getF32Type(), 0);
-          Value scaled = e.mul(args[0], e.constant(e.getF32Type(), alpha));
-          return e.select(e.compare(Emitter::Compare::GreaterEqual, args[0], zero), args[0],
-                          scaled);
-        });
-      });
+  set.add<MsQLinearLeakyReluOp>([](MsQLinearLeakyReluOp op, MsQLinearLeakyReluOp::Adaptor in,
+                                   Emitter &e) {
+    double alpha = op.getAlpha().convertToFloat();
+    return lowerQLinearUnary(op, in, e, [&](Emitter &e, ValueRange args) {
+      Value zero = e.constant(e.getF32Type(), 0);
+      Value scaled = e.mul(args[0], e.constant(e.getF32Type(), alpha));
+      return e.select(e.compare(Emitter::Compare::GreaterEqual, args[0], zero), args[0], scaled);
+    });
+  });
   set.add<MsQLinearSoftmaxOp>(lowerQLinearSoftmax);
   set.add<MsQLinearConcatOp>(lowerQLinearConcat);
 }

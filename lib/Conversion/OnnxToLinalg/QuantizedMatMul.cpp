@@ -62,7 +62,8 @@ Lowered lowerQLinearMatMul(QLinearMatMulOp op, QLinearMatMulOp::Adaptor in, Emit
                       placeParameter(e, in.getYZeroPoint(), product.rank, product.row)},
                      [&](Emitter &e, ValueRange args) {
                        Value sum = e.convert(args[0], f32, false, false);
-                       Value factor = e.mul(e.toFloatType(args[1], f32), e.toFloatType(args[2], f32));
+                       Value factor =
+                           e.mul(e.toFloatType(args[1], f32), e.toFloatType(args[2], f32));
                        factor = e.div(factor, e.toFloatType(args[3], f32));
                        return e.quantize(e.mul(sum, factor), args[4], element, toUnsigned);
                      });
@@ -86,8 +87,8 @@ Value scaleProduct(Emitter &e, const IntegerProduct &product, Value aScale, Valu
   });
 }
 
-Lowered lowerMatMulIntegerToFloat(MsMatMulIntegerToFloatOp op,
-                                  MsMatMulIntegerToFloatOp::Adaptor in, Emitter &e) {
+Lowered lowerMatMulIntegerToFloat(MsMatMulIntegerToFloatOp op, MsMatMulIntegerToFloatOp::Adaptor in,
+                                  Emitter &e) {
   RankedTensorType type = resultType(op);
   IntegerFactors factors{op.getA(), in.getA(), op.getAZeroPoint(), in.getAZeroPoint(),
                          op.getB(), in.getB(), op.getBZeroPoint(), in.getBZeroPoint()};
@@ -104,19 +105,48 @@ Lowered lowerDynamicQuantizeMatMul(MsDynamicQuantizeMatMulOp op,
   DynamicQuantization a = quantizeDynamically(e, in.getA());
   unsigned rank = aType.getRank();
   Type i16 = e.getIntegerType(16);
-  Value shifted =
-      e.pointwise(e.extents(aType), i16,
-                  {{a.elements, e.identity(rank)}, placeParameter(e, a.zero, rank, {})},
-                  [&](Emitter &e, ValueRange args) {
-                    return e.sub(e.convert(args[0], i16, true, false),
-                                 e.convert(args[1], i16, true, false));
-                  });
+  Value shifted = e.pointwise(
+      e.extents(aType), i16, {{a.elements, e.identity(rank)}, placeParameter(e, a.zero, rank, {})},
+      [&](Emitter &e, ValueRange args) {
+        return e.sub(e.convert(args[0], i16, true, false), e.convert(args[1], i16, true, false));
+      });
   Shifted b = subtractZeroPoint(e, op.getB(), in.getB(), op.getBZeroPoint(), in.getBZeroPoint(),
                                 bType.getRank() - 1);
   MatrixProduct matrices(e, shifted, aType, b.tensor, bType, type);
   IntegerProduct product{matrices.compute(e.getI32Type(), false, b.isUnsigned),
                          static_cast<unsigned>(type.getRank()), matrices.row, matrices.column};
   return scaleProduct(e, product, a.scale, in.getBScale(), in.getBias(), type, resultElement(op));
+}
+
+/// `a` (of extents `shape`, the last one `k`) rounded to signed bytes in blocks
+/// along its last dim, each with the scale max(|a|) / 127: what accuracy_level 4
+/// stands for in onnxruntime. The result is real again, as f32.
+Value roundToBytes(Emitter &e, Value a, Extents shape, int64_t k, int64_t block) {
+  Type f32 = e.getF32Type();
+  unsigned rank = shape.size();
+  int64_t blocks = llvm::divideCeil(k, block);
+  shape.back() = e.attr(k);
+  a = e.refine(e.convertTensor(a, f32), shape);
+  Extents low(rank, e.attr(0)), high(rank, e.attr(0));
+  high.back() = e.attr(blocks * block - k);
+  a = e.pad(a, low, high, e.constant(f32, 0));
+  Value parts = e.splitDim(a, rank - 1, {e.attr(blocks), e.attr(block)});
+  Extents grid(shape.begin(), shape.end() - 1);
+  grid.append({e.attr(blocks), e.attr(block)});
+  AffineMap all = e.identity(rank + 1), kept = e.keptMap(rank + 1, {rank});
+  Value tops = e.reduce(parts, grid, {rank}, e.constant(f32, 0), [](Emitter &e, ValueRange args) {
+    return e.maxNum(args[1], math::AbsFOp::create(e, args[0]));
+  });
+  Value rounded =
+      e.pointwise(grid, f32, {{parts, all}, {tops, kept}}, [&](Emitter &e, ValueRange args) {
+        Value zero = e.constant(f32, 0), most = e.constant(f32, 127);
+        Value isZero = e.compare(Emitter::Compare::Equal, args[1], zero);
+        Value inverse = e.select(isZero, zero, e.div(most, args[1]));
+        Value number = math::RoundEvenOp::create(e, e.mul(args[0], inverse));
+        return e.mul(number, e.div(args[1], most));
+      });
+  Value rows = e.joinDims(rounded, rank - 1, rank);
+  return blocks * block == k ? rows : e.slice(rows, rank - 1, e.attr(0), e.attr(k));
 }
 
 Lowered lowerMatMulNBits(MsMatMulNBitsOp op, MsMatMulNBitsOp::Adaptor in, Emitter &e) {
@@ -161,9 +191,14 @@ Lowered lowerMatMulNBits(MsMatMulNBitsOp op, MsMatMulNBitsOp::Adaptor in, Emitte
   Extents shape = e.extents(type);
   Type f32 = e.getF32Type(), element = resultElement(op);
   Value init = e.filled(shape, e.constant(f32, 0));
-  Value product = e.contract(loops, {in.getA(), e.mapOf(loops, aPositions)},
-                             {w, e.mapOf(loops, {rank - 1, rank})},
-                             {init, e.mapOf(loops, yPositions)}, {rank});
+  Value a = in.getA();
+  bool packedZeros =
+      !weights.zeroPoints || !isa<FloatType>(typeOf(weights.zeroPoints).getElementType());
+  if (op.getAccuracyLevel() == 4 && bits >= 4 && !weights.groups && packedZeros)
+    a = roundToBytes(e, a, e.extents(op.getA().getType()), weights.k, weights.blockSize);
+  Value product =
+      e.contract(loops, {a, e.mapOf(loops, aPositions)}, {w, e.mapOf(loops, {rank - 1, rank})},
+                 {init, e.mapOf(loops, yPositions)}, {rank});
   if (!present(in.getBias()))
     return e.convertTensor(product, element);
   return e.pointwise(shape, element,

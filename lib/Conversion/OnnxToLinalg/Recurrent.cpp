@@ -81,13 +81,13 @@ SmallVector<Value> stepGRU(Emitter &e, const RecurrentProblem &p, unsigned dir, 
     Value init;
     Extents one{e.attr(1), p.batch, p.hidden};
     if (p.bias) {
-      Value both = e.splitDim(takePart(e, p.bias, 0, e.attr(dir)), 0,
-                              {e.attr(2), e.attr(3), p.hidden});
+      Value both =
+          e.splitDim(takePart(e, p.bias, 0, e.attr(dir)), 0, {e.attr(2), e.attr(3), p.hidden});
       Value bias = takePart(e, takePart(e, both, 0, e.attr(1)), 0, e.attr(2));
-      init = e.pointwise(one, p.compute, {{bias, e.mapOf(3, {2})}},
-                         [&](Emitter &e, ValueRange args) {
-                           return e.toFloatType(args[0], p.compute);
-                         });
+      init =
+          e.pointwise(one, p.compute, {{bias, e.mapOf(3, {2})}}, [&](Emitter &e, ValueRange args) {
+            return e.toFloatType(args[0], p.compute);
+          });
     } else {
       init = e.filled(one, e.constant(p.compute, 0));
     }
@@ -101,10 +101,10 @@ SmallVector<Value> stepGRU(Emitter &e, const RecurrentProblem &p, unsigned dir, 
                           return blend(e, update, g.apply(e, clipped(e, p, sum)), args[4]);
                         })};
   }
-  Value kept = e.pointwise(shape, p.compute, {{r, same}, {state, same}},
-                           [&](Emitter &e, ValueRange args) {
-                             return e.mul(f.apply(e, clipped(e, p, args[0])), args[1]);
-                           });
+  Value kept =
+      e.pointwise(shape, p.compute, {{r, same}, {state, same}}, [&](Emitter &e, ValueRange args) {
+        return e.mul(f.apply(e, clipped(e, p, args[0])), args[1]);
+      });
   Value hidden = p.recur(e, dir, kept, takeGates(e, inputs, 2, 1), 2, 1);
   hidden = takePart(e, hidden, 0, e.attr(0));
   return {e.pointwise(shape, p.compute, {{z, same}, {hidden, same}, {state, same}},
@@ -199,8 +199,8 @@ Lowered lowerRNN(RNNOp op, RNNOp::Adaptor in, Emitter &e) {
   std::optional<ArrayAttr> names = op.getActivations();
   if (names && names->size() > p.directions())
     names = ArrayAttr::get(op.getContext(), names->getValue().take_front(p.directions()));
-  std::string refusal = readActivations(p, names, op.getActivationAlpha(),
-                                        op.getActivationBeta(), {"tanh"});
+  std::string refusal =
+      readActivations(p, names, op.getActivationAlpha(), op.getActivationBeta(), {"tanh"});
   if (!refusal.empty())
     return Lowered::refuse(refusal);
   useFloatWeights(p, op, in, e);
@@ -245,12 +245,11 @@ std::pair<Value, Value> quantizeInput(Emitter &e, Value x) {
   DynamicQuantization q = quantizeDynamically(e, x);
   unsigned rank = typeOf(x).getRank();
   Type i16 = e.getIntegerType(16);
-  Value shifted = e.pointwise(e.extentsOf(x), i16,
-                              {{q.elements, e.identity(rank)}, {q.zero, e.map(rank, {})}},
-                              [&](Emitter &e, ValueRange args) {
-                                return e.sub(e.convert(args[0], i16, true, false),
-                                             e.convert(args[1], i16, true, false));
-                              });
+  Value shifted = e.pointwise(
+      e.extentsOf(x), i16, {{q.elements, e.identity(rank)}, {q.zero, e.map(rank, {})}},
+      [&](Emitter &e, ValueRange args) {
+        return e.sub(e.convert(args[0], i16, true, false), e.convert(args[1], i16, true, false));
+      });
   return {shifted, q.scale};
 }
 
@@ -277,13 +276,13 @@ Lowered lowerDynamicQuantizeLSTM(MsDynamicQuantizeLSTMOp op, MsDynamicQuantizeLS
   Type i32 = e.getI32Type(), f32 = e.getF32Type();
   auto scaled = [&](Emitter &e, Value init, Value sums, Value scale, Operand weightScale) {
     unsigned rank = typeOf(sums).getRank();
-    return e.pointwise(e.extentsOf(init), f32,
-                       {{init, e.identity(rank)}, {sums, e.identity(rank)},
-                        {scale, e.map(rank, {})}, weightScale},
-                       [&](Emitter &e, ValueRange args) {
-                         Value sum = e.convert(args[1], f32, false, false);
-                         return e.add(args[0], e.mul(sum, e.mul(args[2], args[3])));
-                       });
+    return e.pointwise(
+        e.extentsOf(init), f32,
+        {{init, e.identity(rank)}, {sums, e.identity(rank)}, {scale, e.map(rank, {})}, weightScale},
+        [&](Emitter &e, ValueRange args) {
+          Value sum = e.convert(args[1], f32, false, false);
+          return e.add(args[0], e.mul(sum, e.mul(args[2], args[3])));
+        });
   };
   p.project = [&](Emitter &e, unsigned dir, Value init) {
     auto [x, scale] = quantizeInput(e, in.getX());

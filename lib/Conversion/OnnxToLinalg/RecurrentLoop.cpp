@@ -51,7 +51,8 @@ std::string dougong::onnx::readActivations(RecurrentProblem &p, std::optional<Ar
     return list && next < list->size() ? (*list)[next++] : otherwise;
   };
   for (unsigned i = 0; i < count; ++i) {
-    StringRef name = names ? cast<StringAttr>((*names)[i]).getValue() : defaults[i % defaults.size()];
+    StringRef name =
+        names ? cast<StringAttr>((*names)[i]).getValue() : defaults[i % defaults.size()];
     Activation activation{name.lower()};
     StringRef lower = activation.name;
     bool plain = lower == "sigmoid" || lower == "tanh" || lower == "relu" || lower == "softsign" ||
@@ -105,17 +106,17 @@ static Value sumBiases(Emitter &e, const RecurrentProblem &p, unsigned dir) {
   OpFoldResult gates = e.attr(p.gates);
   Value both = e.splitDim(takePart(e, p.bias, 0, e.attr(dir)), 0, {e.attr(2), gates, p.hidden});
   Value input = takePart(e, both, 0, e.attr(0)), recurrent = takePart(e, both, 0, e.attr(1));
-  return e.pointwise({gates, p.hidden}, p.compute, {{input, e.identity(2)}, {recurrent, e.identity(2)}},
-                     [&](Emitter &e, ValueRange args) {
-                       Value first = e.toFloatType(args[0], p.compute);
-                       Value sum = e.add(first, e.toFloatType(args[1], p.compute));
-                       if (!p.linearBeforeReset)
-                         return sum;
-                       // The reset gate multiplies the hidden gate's recurrent bias.
-                       Value isHidden = e.compare(Compare::Equal, e.loopIndex(0),
-                                                  e.index(int64_t{2}));
-                       return e.select(isHidden, first, sum);
-                     });
+  return e.pointwise(
+      {gates, p.hidden}, p.compute, {{input, e.identity(2)}, {recurrent, e.identity(2)}},
+      [&](Emitter &e, ValueRange args) {
+        Value first = e.toFloatType(args[0], p.compute);
+        Value sum = e.add(first, e.toFloatType(args[1], p.compute));
+        if (!p.linearBeforeReset)
+          return sum;
+        // The reset gate multiplies the hidden gate's recurrent bias.
+        Value isHidden = e.compare(Compare::Equal, e.loopIndex(0), e.index(int64_t{2}));
+        return e.select(isHidden, first, sum);
+      });
 }
 
 /// A state of direction `dir` before the first step, [batch, hidden].
@@ -169,11 +170,9 @@ Lowered dougong::onnx::lowerRecurrence(const RecurrentProblem &p, Emitter &e) {
         };
         AffineMap same = e.identity(2), row = e.mapOf(2, {0});
         for (unsigned i = 0; i < states; ++i)
-          next[i] = e.pointwise({p.batch, p.hidden}, compute,
-                                {{next[i], same}, {args[i], same}, {p.lengths, row}},
-                                [&](Emitter &e, ValueRange v) {
-                                  return e.select(isInside(e, v[2]), v[0], v[1]);
-                                });
+          next[i] = e.pointwise(
+              {p.batch, p.hidden}, compute, {{next[i], same}, {args[i], same}, {p.lengths, row}},
+              [&](Emitter &e, ValueRange v) { return e.select(isInside(e, v[2]), v[0], v[1]); });
         if (wantsAll)
           output = e.pointwise({p.batch, p.hidden}, compute, {{output, same}, {p.lengths, row}},
                                [&](Emitter &e, ValueRange v) {

@@ -68,7 +68,19 @@ LogicalResult Partitioner::adjustAttributes(Operation *op, Operation *local,
 
 LogicalResult Partitioner::adjustShapeOperand(Operation *op, SmallVectorImpl<Value> &operands,
                                               ArrayRef<Type> resultTypes) {
-  if (!isAnyOf<onnx::ReshapeOp, onnx::ExpandOp>(op) || resultTypes[0] == op->getResult(0).getType())
+  if (op->getNumResults() != 1 || resultTypes[0] == op->getResult(0).getType())
+    return success();
+  // Without axes, Squeeze would also drop a dim of which each rank holds 1.
+  if (isAnyOf<onnx::SqueezeOp>(op) && isa<NoneType>(operands[1].getType())) {
+    SmallVector<int64_t> axes;
+    for (auto [dim, extent] :
+         llvm::enumerate(cast<RankedTensorType>(op->getOperand(0).getType()).getShape()))
+      if (extent == 1)
+        axes.push_back(dim);
+    operands[1] = makeIndexVector(axes, op->getLoc());
+    return success();
+  }
+  if (!isAnyOf<onnx::ReshapeOp, onnx::ExpandOp>(op))
     return success();
   auto type = dyn_cast<RankedTensorType>(resultTypes[0]);
   FailureOr<SmallVector<DimExpr>> extents = type ? getExtents(type) : FailureOr<SmallVector<DimExpr>>(failure());

@@ -29,6 +29,9 @@ void cpu::buildKernelPipeline(OpPassManager &pipeline, const CpuOptions &options
   }
   OpPassManager &function = pipeline.nest<func::FuncOp>();
   function.addPass(createCpuFuseKernelsPass());
+  // Extents of what tensor ops make become extents of their operands, in the
+  // end of the kernel's arguments: dims of buffers' views cannot be placed.
+  function.addPass(memref::createResolveRankedShapeTypeResultDimsPass());
   // Before bufferization: it merges equal extents, which makes temporaries'
   // sizes simple. It also merges tensor.empty, which the next pass undoes.
   function.addPass(createCanonicalizerPass());

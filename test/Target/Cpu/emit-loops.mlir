@@ -14,7 +14,6 @@
 // CHECK:         scf.parallel
 // CHECK:           scf.for {{.*}} iter_args(
 // CHECK:             %{{.*}}:16 = scf.for {{.*}} -> (vector<16xf32>, vector<16xf32>,
-// CHECK-COUNT-2:       vector.load
 // CHECK-COUNT-16:      arith.mulf {{.*}} fastmath<contract> : vector<16xf32>
 // CHECK:               scf.yield
 // CHECK:             arith.maximumf {{.*}} : vector<16xf32>

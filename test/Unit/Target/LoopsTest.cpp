@@ -162,6 +162,30 @@ TEST(CpuLoops, PackedRowsOfTransposedMatMul) {
   });
 }
 
+/// An outer product is a matrix product whose reduction has extent 1: its fill
+/// still counts.
+TEST(CpuLoops, ReductionOfExtentOne) {
+  const char *text = R"(
+func.func private @kernel_0(%ctx: !llvm.ptr, %a: tensor<5x1xf32>, %b: tensor<1x20xf32>)
+    -> tensor<5x20xf32> attributes {dougong.kernel} {
+  %two = arith.constant 2.0 : f32
+  %e = tensor.empty() : tensor<5x20xf32>
+  %f = linalg.fill ins(%two : f32) outs(%e : tensor<5x20xf32>) -> tensor<5x20xf32>
+  %r = linalg.matmul ins(%a, %b : tensor<5x1xf32>, tensor<1x20xf32>)
+                     outs(%f : tensor<5x20xf32>) -> tensor<5x20xf32>
+  return %r : tensor<5x20xf32>
+}
+)";
+  forEachRunner(text, [](KernelRunner &runner) {
+    auto a = makeRandom(5, 1), b = makeRandom(20, 2);
+    std::vector<float> c(100, std::nanf(""));
+    runner.run({buffer(a, {5, 1}), buffer(b, {1, 20}), buffer(c, {5, 20})});
+    for (int64_t i = 0; i < 5; ++i)
+      for (int64_t j = 0; j < 20; ++j)
+        ASSERT_NEAR(c[i * 20 + j], 2.0 + double(a[i]) * b[j], 1e-6);
+  });
+}
+
 /// B in panels of 32 columns, the last one padded; 40 columns in all.
 constexpr const char *packedText = R"(
 #a = affine_map<(m, n, k) -> (m, k)>

@@ -386,9 +386,10 @@ void TileEmitter::emit(ArrayRef<Value> at, unsigned tileRows, unsigned tileVecto
         for (const Access &access : nest.main.inputs)
           inputs.push_back(load(access, row, vector, place));
         for (auto [number, access] : llvm::enumerate(nest.main.outputs))
-          old.push_back(block.getArgument(numInputs + number).use_empty()
-                            ? Lane()
-                            : load(access, row, vector, place));
+          // (a reduction of extent 1 has an initial value, too)
+          old.push_back(block.getArgument(numInputs + number).use_empty() ? Lane()
+                        : nest.init ? Lane{nest.init, false, nullptr}
+                                    : load(access, row, vector, place));
         SmallVector<Lane> values =
             body.emit(nest.main, inputs, old, place, /*contract=*/false);
         for (unsigned output = 0; output < values.size(); ++output)
