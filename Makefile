@@ -2,7 +2,6 @@
 #   make          set up and build
 #   make test     all tests
 #   make demo     the main job, end to end
-#   make docs     regenerate the generated pages under docs/
 PRESET ?= dev
 JOBS   ?= $(shell nproc)
 BUILD  := build/$(PRESET)
@@ -10,7 +9,7 @@ VENV   := build/venv/bin
 export CCACHE_SLOPPINESS := pch_defines,time_macros
 export CCACHE_BASEDIR := $(CURDIR)
 
-.PHONY: all setup configure build test demo docs format clean
+.PHONY: all setup configure build test demo format clean
 all: build
 
 setup:
@@ -27,9 +26,6 @@ test: build
 
 demo: build
 	@$(VENV)/python tools/demo/demo.py --build $(BUILD)
-
-docs: build
-	@$(VENV)/cmake --build $(BUILD) --target dougong-docs
 
 format:
 	@git ls-files '*.cpp' '*.h' '*.c' | xargs clang-format-22 -i

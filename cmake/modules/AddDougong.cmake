@@ -44,28 +44,11 @@ target_precompile_headers(dougong_pch PRIVATE
 add_dependencies(dougong_pch dougong_onnx_ops_inc dougong_onnx_dialect_inc
                  dougong_onnx_interfaces_inc)
 
-# TEMPORARY
-function(dougong_existing out)
-  set(found)
-  foreach(source ${ARGN})
-    if(EXISTS ${source} OR EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${source} OR EXISTS ${CMAKE_CURRENT_BINARY_DIR}/${source})
-      list(APPEND found ${source})
-    else()
-      message(WARNING "missing source ${source}")
-    endif()
-  endforeach()
-  set(${out} ${found} PARENT_SCOPE)
-endfunction()
-
 # dougong_compiler_library(NAME SOURCES... [DEPENDS TARGET...] [LINK LIB...]):
 # a part of libdougong.
 function(dougong_compiler_library name)
   cmake_parse_arguments(ARG "NO_PCH" "" "DEPENDS;LINK" ${ARGN})
-  dougong_existing(sources ${ARG_UNPARSED_ARGUMENTS})
-  if(NOT sources)
-    return()
-  endif()
-  add_library(${name} OBJECT ${sources})
+  add_library(${name} OBJECT ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PUBLIC dougong_mlir_options ${ARG_LINK})
   if(NOT ARG_NO_PCH)
     target_precompile_headers(${name} REUSE_FROM dougong_pch)
@@ -118,11 +101,7 @@ endfunction()
 # the lit suite test/Unit.
 function(dougong_unit_test name)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
-  dougong_existing(sources ${ARG_UNPARSED_ARGUMENTS})
-  if(NOT sources)
-    return()
-  endif()
-  add_executable(${name} ${sources})
+  add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest GTest::gtest_main)
   set_target_properties(${name} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test/Unit)
@@ -132,8 +111,6 @@ endfunction()
 # add_parts(FOLDER...): add_subdirectory for each.
 function(add_parts)
   foreach(part ${ARGN})
-    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${part}/CMakeLists.txt)
-      add_subdirectory(${part})
-    endif()
+    add_subdirectory(${part})
   endforeach()
 endfunction()

@@ -255,7 +255,8 @@ llvm::Error dougong::writePackage(PartitionedModel &partitioned, const fleet::Fl
     return error;
   for (const plan::v1::Transfer &transfer : partitioned.transfers)
     *plan.add_transfers() = transfer;
-  *plan.mutable_estimates() = partitioned.estimates;
+  if (partitioned.estimates.step_s() > 0)
+    *plan.mutable_estimates() = partitioned.estimates;
   for (const plan::v1::Policy &policy : partitioned.policies)
     *plan.add_policies() = policy;
   plan.mutable_binding()->set_mode("abstract");

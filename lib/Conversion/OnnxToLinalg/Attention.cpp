@@ -295,13 +295,16 @@ Lowered lowerAttention(AttentionOp op, AttentionOp::Adaptor in, Emitter &e) {
   Value lengths = present(in.getNonpadKvSeqlen()) ? in.getNonpadKvSeqlen() : Value();
   if (causal || lengths)
     p.takesPart = [&](Emitter &e, Value batch, Value query, Value key) {
-      Value keep;
+      Value keep, length;
+      if (lengths)
+        length = e.toIndex(e.extract(lengths, batch));
       if (causal) {
-        Value last = e.add(query, e.index(past));
-        keep = e.compare(Emitter::Compare::LessEqual, key, last);
+        // With a cache that is filled outside, the queries are the last of the
+        // valid places: query 0 stands at length - queries.
+        Value first = lengths ? e.sub(length, e.index(p.queries)) : e.index(past);
+        keep = e.compare(Emitter::Compare::LessEqual, key, e.add(query, first));
       }
       if (lengths) {
-        Value length = e.toIndex(e.extract(lengths, batch));
         Value valid = e.compare(Emitter::Compare::Less, key, length);
         keep = keep ? arith::AndIOp::create(e, keep, valid).getResult() : valid;
       }

@@ -69,8 +69,7 @@ LogicalResult inferResize(ResizeOp op, ShapeScope &scope) {
       auto wanted = scope.getConstants(op.getSizes());
       auto given = getStatic(*input);
       if (!wanted || !given)
-        return op.emitOpError() << "keep_aspect_ratio_policy '" << op.getKeepAspectRatioPolicy()
-                                << "' needs static extents";
+        return scope.useDeclared(op, "the scale that keep_aspect_ratio_policy asks for");
       bool larger = op.getKeepAspectRatioPolicy() == "not_larger";
       for (auto [index, axis] : llvm::enumerate(axes)) {
         double quotient = double((*wanted)[index]) / double((*given)[axis]);

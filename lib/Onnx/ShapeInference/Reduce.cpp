@@ -19,6 +19,22 @@ Dims reduceDims(ArrayRef<DimExpr> input, ArrayRef<bool> reduced, bool keep) {
   return result;
 }
 
+/// Axes that only the run tells: the rank is known if they are kept, or counted.
+LogicalResult inferUnknownAxes(Operation *op, ShapeScope &scope, ArrayRef<DimExpr> input,
+                               bool keep) {
+  auto list = scope.isKnown(op->getOperand(1)) ? scope.getDims(op->getOperand(1)) : Dims();
+  std::optional<int64_t> count = list.size() == 1 ? list[0].constant() : std::nullopt;
+  auto noop = op->getAttrOfType<IntegerAttr>("noop_with_empty_axes");
+  if (count == 0 && !(noop && noop.getInt() != 0)) // then all dims are reduced
+    count = input.size();
+  if (!keep && (!count || *count > int64_t(input.size())))
+    return scope.useDeclared(op, "the list of axes");
+  Dims result;
+  for (size_t d = 0; d < input.size() - (keep ? 0 : *count); ++d)
+    result.push_back(scope.freshDim(op, 0, d));
+  return scope.setResult(op, 0, result);
+}
+
 template <typename OpTy> LogicalResult inferReduce(OpTy op, ShapeScope &scope) {
   FailureOr<Dims> input = scope.getOperandDims(op, 0);
   if (failed(input))
@@ -29,7 +45,7 @@ template <typename OpTy> LogicalResult inferReduce(OpTy op, ShapeScope &scope) {
   if (isGiven(op, 1)) {
     axes = scope.getConstants(op->getOperand(1));
     if (!axes)
-      return scope.useDeclared(op, "the list of axes");
+      return inferUnknownAxes(op, scope, *input, op.getKeepdims() != 0);
   }
   if (axes->empty() && op.getNoopWithEmptyAxes() == 0)
     reduced.assign(rank, true);

@@ -1,0 +1,172 @@
+"""Cases of single operators, by family. Inputs are random from fixed seeds.
+
+In the dynamic form equal extents are one symbol, so extents that mean
+different things are different numbers.
+"""
+
+import dataclasses
+
+import numpy as np
+
+random = np.random.RandomState(7)
+
+
+@dataclasses.dataclass
+class Case:
+    op: str
+    inputs: list
+    attributes: dict = dataclasses.field(default_factory=dict)
+    outputs: tuple = (0,)  # numbers of the outputs that are asked for
+    constants: tuple = ()  # numbers of the inputs that are constants of the model
+    static: tuple = ()  # extents that stay static in the dynamic form
+    dynamic: bool = True  # whether there is a dynamic form
+    domain: str = ""
+    rtol: float = 1e-4
+    atol: float = 1e-5
+    integer_tolerance: int = 0
+
+    def __post_init__(self):
+        self.inputs = [None if array is None else np.asarray(array) for array in self.inputs]
+
+
+def reals(*shape, low=-2, high=2, dtype=np.float32):
+    return (random.rand(*shape) * (high - low) + low).astype(dtype)
+
+
+def integers(low, high, *shape, dtype=np.int64):
+    return random.randint(low, high, size=shape).astype(dtype)
+
+
+def ints(*values):
+    return np.array(values, np.int64)
+
+
+def unary():
+    names = ("Sigmoid Tanh Erf Exp Neg Abs Floor Ceil Round Sin Cos Tan Asin Acos Atan Sinh Cosh "
+             "Asinh Atanh Softplus Softsign Mish HardSwish Sign Reciprocal Relu Elu Celu Selu "
+             "LeakyRelu HardSigmoid ThresholdedRelu Gelu IsNaN").split()
+    cases = [Case(name, [reals(3, 5, low=-.9, high=.9)]) for name in names]
+    cases += [Case(name, [reals(3, 5, low=1.1, high=3)]) for name in ("Sqrt", "Log", "Acosh")]
+    cases.append(Case("Gelu", [reals(3, 17)], {"approximate": "tanh"}))
+    extreme = np.array([-100, 100, -1e30, 1e30, 0, np.inf, -np.inf, np.nan], np.float32)
+    cases += [Case(name, [extreme]) for name in ("Sigmoid", "Tanh", "Relu", "IsInf", "IsNaN", "Exp")]
+    cases += [Case(name, [integers(-5, 5, 3, 5)]) for name in ("Abs", "Neg", "Sign")]
+    return cases
+
+
+def binary():
+    cases = [Case(name, [reals(3, 5, low=.5), reals(*shape, low=.5)])
+             for name in ("Add", "Sub", "Mul", "Div", "Pow")
+             for shape in ((3, 5), (5,), (3, 1))]
+    cases += [Case(name, [integers(0, 4, 3, 5), integers(0, 4, 5)])
+              for name in ("Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual")]
+    cases += [Case(name, [random.rand(3, 5) > .5, random.rand(5) > .5]) for name in ("And", "Or", "Xor")]
+    wide = [integers(0, 255, 30, dtype=np.uint64) * np.uint64(2**56) for _ in range(2)]
+    cases += [
+        Case("Greater", wide),
+        Case("Where", [random.rand(3, 1) > .5, reals(3, 5), reals(5)]),
+        Case("Clip", [reals(3, 5), np.float32(-.5), np.float32(.5)]),
+        Case("Max", [reals(3, 5), reals(5), reals(3, 1)]),
+        Case("Mean", [reals(3, 5), reals(5), reals(3, 1)]),
+        Case("Div", [integers(-9, 9, 3, 5), integers(-5, 5, 3, 5) | 1]),
+        Case("Mod", [integers(-9, 9, 3, 5), integers(-5, 5, 3, 5) | 1]),
+        Case("Mod", [reals(3, 5), reals(5, low=.3)], {"fmod": 1}),
+        Case("PRelu", [reals(3, 5), reals(5)]),
+    ]
+    return cases
+
+
+def movement():
+    far = 2**62
+    return [
+        Case("Transpose", [reals(3, 5, 7)], {"perm": [2, 0, 1]}),
+        Case("Concat", [reals(3, 5), reals(3, 2), reals(3, 7)], {"axis": 1}),
+        Case("Slice", [reals(9, 11), ints(1, 2), ints(8, 10), ints(0, 1), ints(1, 3)],
+             constants=(1, 2, 3, 4), dynamic=False),
+        Case("Slice", [reals(9, 11), ints(-3), ints(far), ints(-1)], constants=(1, 2, 3)),
+        Case("Slice", [reals(9, 11), ints(-1, 100), ints(-far, -100), ints(0, 1), ints(-1, -2)],
+             constants=(1, 2, 3, 4), dynamic=False),
+        Case("Split", [reals(3, 12), ints(2, 3, 7)], {"axis": 1}, (0, 1, 2), (1,), (12,)),
+        Case("Expand", [reals(3, 1), ints(2, 1, 5)], constants=(1,)),
+        Case("Tile", [reals(3, 5), ints(2, 3)], constants=(1,)),
+        Case("Pad", [reals(5, 7), ints(1, 2, 3, 1), np.float32(1.5)], constants=(1,)),
+        *[Case("Pad", [reals(5, 7), ints(1, 2, 3, 1)], {"mode": mode}, constants=(1,))
+          for mode in ("reflect", "edge", "wrap")],
+        Case("Gather", [reals(5, 7, 3), integers(-5, 5, 2, 4)], {"axis": 0}),
+        Case("Gather", [reals(5, 7), integers(-7, 7, 3)], {"axis": 1}),
+        Case("GatherElements", [reals(5, 7), integers(-5, 5, 3, 7)], {"axis": 0}),
+        Case("GatherND", [reals(5, 7, 3), integers(0, 5, 4, 2)], static=(2,)),
+        Case("OneHot", [integers(-5, 5, 3, 2), np.int64(5), reals(2)], {"axis": 1}, constants=(1,),
+             static=(2,)),
+        Case("Trilu", [reals(5, 7), np.int64(1)], {"upper": 1}, constants=(1,)),
+        Case("DepthToSpace", [reals(2, 8, 3, 5)], {"blocksize": 2}, static=(8, 2)),
+        Case("CumSum", [reals(3, 5, 7), np.int64(1)], {"exclusive": 1, "reverse": 1}, constants=(1,)),
+    ]
+
+
+def contraction():
+    cases = [Case("MatMul", [reals(*a), reals(*b)])
+             for a, b in (((3, 5), (5, 7)), ((2, 3, 5), (5, 7)), ((1, 4, 3, 5), (2, 1, 5, 7)),
+                          ((5,), (2, 5, 7)), ((2, 3, 5), (5,)), ((64, 33), (33, 65)))]
+    cases += [
+        Case("Gemm", [reals(5, 3), reals(7, 5), reals(7)],
+             {"transA": 1, "transB": 1, "alpha": .5, "beta": 2.}),
+        Case("Conv", [reals(2, 6, 11, 13), reals(8, 6, 3, 3), reals(8)], {"pads": [1, 1, 1, 1]},
+             static=(6, 8, 3)),
+        Case("Conv", [reals(2, 6, 11, 13), reals(8, 3, 3, 2)],
+             {"group": 2, "strides": [2, 1], "dilations": [1, 2], "pads": [1, 0, 2, 1]},
+             static=(6, 8, 3, 2)),
+        Case("Conv", [reals(2, 6, 11), reals(6, 1, 3), reals(6)],
+             {"group": 6, "auto_pad": "SAME_LOWER", "strides": [2]}, static=(6, 3)),
+        Case("ConvTranspose", [reals(2, 3, 5, 7), reals(3, 4, 3, 3), reals(4)],
+             {"strides": [2, 2], "pads": [1, 1, 1, 0], "output_padding": [1, 0]}, static=(3, 4)),
+        Case("MaxPool", [reals(2, 3, 11, 13)],
+             {"kernel_shape": [3, 2], "strides": [2, 2], "ceil_mode": 1}, (0, 1)),
+        Case("AveragePool", [reals(2, 3, 11, 13)],
+             {"kernel_shape": [3, 2], "strides": [2, 2], "pads": [1, 0, 1, 1]}),
+        Case("GlobalAveragePool", [reals(2, 3, 5, 7)]),
+    ]
+    return cases
+
+
+def rows():
+    cases = [Case(name, [reals(3, 5, 7, low=.5), ints(axis)], {"keepdims": keep}, constants=(1,))
+             for name in ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd",
+                          "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum",
+                          "ReduceLogSumExp")
+             for axis, keep in ((1, 1), (-1, 0))]
+    cases += [
+        # Reductions of single elements start from their initial value too.
+        Case("ReduceMax", [reals(7, 1, 2), ints(1)], {"keepdims": 0}, constants=(1,)),
+        Case("ArgMax", [integers(0, 4, 3, 5, 7, dtype=np.int32)], {"axis": 1}),
+        Case("TopK", [integers(0, 5, 3, 9), ints(9)], {"largest": 0}, (0, 1), (1,)),
+        Case("TopK", [reals(3, 11, 5), ints(4)], {"axis": 1}, (0, 1), (1,)),
+        Case("Softmax", [reals(3, 5, 7)], {"axis": -1}),
+        Case("Softmax", [reals(3, 5, 7)], {"axis": 1}),
+        Case("LogSoftmax", [reals(3, 5)], {"axis": -1}),
+        Case("LayerNormalization", [reals(3, 5, 16), reals(16), reals(16)], {"epsilon": 1e-5}),
+        Case("InstanceNormalization", [reals(2, 3, 5, 7), reals(3), reals(3)]),
+        Case("LpNormalization", [reals(2, 3, 5)], {"axis": 1, "p": 2}),
+        Case("SkipLayerNormalization", [reals(2, 3, 16), reals(2, 3, 16), reals(16), reals(16)],
+             {"epsilon": 1e-5}, (0, 3), domain="com.microsoft"),
+    ]
+    return cases
+
+
+def attention():
+    flat = [reals(2, 5, 32), reals(2, 5, 16), reals(2, 5, 16)]
+    past = [reals(2, 2, 3, 8), reals(2, 2, 3, 8)]
+    heads = {"q_num_heads": 4, "kv_num_heads": 2}
+    return [
+        Case("Attention", [reals(2, 4, 5, 8), reals(2, 4, 7, 8), reals(2, 4, 7, 3)], static=(8, 4)),
+        Case("Attention", [*flat], {"is_causal": 1, "scale": .3, **heads}, static=(32, 16)),
+        Case("Attention", [*flat, reals(5, 8), *past], {**heads}, (0, 1, 2), static=(32, 16, 4, 2)),
+        Case("Attention", [reals(2, 5, 32), reals(2, 7, 16), reals(2, 7, 16),
+                           random.rand(2, 1, 5, 7) > .3], {"softcap": 2., **heads},
+             static=(32, 16)),
+        *[Case("RotaryEmbedding", [reals(2, 4, 5, 8), reals(11, 4), reals(11, 4),
+                                   integers(0, 11, 2, 5)], {"interleaved": interleaved},
+               static=(8, 4)) for interleaved in (0, 1)],
+        Case("RotaryEmbedding", [reals(2, 5, 24), reals(2, 5, 2), reals(2, 5, 2)],
+             {"num_heads": 3, "rotary_embedding_dim": 4}, static=(24, 2)),
+    ]

@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+"""Runs single operators through `dougong run` and compares with ONNX Runtime.
+
+    check_ops.py FAMILY [--dynamic]
+
+All cases of a family (a function of cases.py) are one model with one node for
+each case, so that a family costs one compilation. With --dynamic every dim
+that a case does not call static is a symbol: equal extents are one symbol.
+"""
+
+import argparse
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import helper, numpy_helper
+
+import cases
+
+OPSET = 23
+
+
+def tensor_type(array):
+    return helper.np_dtype_to_tensor_dtype(array.dtype)
+
+
+def build_model(family, dynamic):
+    """The model, its inputs by name, and the case of each output."""
+    nodes, inputs, initializers, feeds, outputs = [], [], [], {}, {}
+    for number, case in enumerate(family):
+        names = []
+        for position, array in enumerate(case.inputs):
+            if array is None:
+                names.append("")
+                continue
+            name = f"c{number}_i{position}"
+            names.append(name)
+            if position in case.constants:
+                initializers.append(numpy_helper.from_array(array, name))
+                continue
+            shape = [f"c{number}_d{extent}"
+                     if dynamic and extent != 1 and extent not in case.static else extent
+                     for extent in array.shape]
+            inputs.append(helper.make_tensor_value_info(name, tensor_type(array), shape))
+            feeds[name] = array
+        while names and not names[-1]:
+            names.pop()
+        results = [f"c{number}_o{i}" if i in case.outputs else ""
+                   for i in range(max(case.outputs) + 1)]
+        nodes.append(helper.make_node(case.op, names, results, name=f"{case.op}_{number}",
+                                      domain=case.domain, **case.attributes))
+        for result in filter(None, results):
+            outputs[result] = case
+    graph = helper.make_graph(nodes, "ops", inputs,
+                              [helper.make_empty_tensor_value_info(name) for name in outputs],
+                              initializers)
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=10), feeds, outputs
+
+
+def run_reference(model, feeds):
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+    return session.run(None, feeds)
+
+
+def declare_outputs(model, expected, dynamic):
+    """Gives the outputs the types that the reference found."""
+    for output, array in zip(model.graph.output, expected):
+        shape = [f"{output.name}_{dim}" for dim in range(array.ndim)] if dynamic else array.shape
+        output.CopyFrom(helper.make_tensor_value_info(output.name, tensor_type(array), shape))
+
+
+def run_compiled(model, feeds, folder):
+    onnx.save(model, str(folder / "model.onnx"))
+    (folder / "in").mkdir()
+    for number, value in enumerate(model.graph.input):
+        proto = numpy_helper.from_array(feeds[value.name], value.name)
+        (folder / "in" / f"input_{number}.pb").write_bytes(proto.SerializeToString())
+    result = subprocess.run(["dougong", "run", str(folder / "model.onnx"), "--inputs",
+                             str(folder / "in"), "--outputs", str(folder / "out")],
+                            capture_output=True, text=True)
+    if result.returncode:
+        sys.exit(f"dougong run failed: {result.stderr}")
+    arrays = []
+    for number in range(len(model.graph.output)):
+        proto = onnx.TensorProto()
+        proto.ParseFromString((folder / "out" / f"output_{number}.pb").read_bytes())
+        arrays.append(numpy_helper.to_array(proto))
+    return arrays
+
+
+def differences(case, got, expected):
+    """A description of how the two differ, or None."""
+    if got.shape != expected.shape:
+        return f"shape {got.shape}, expected {expected.shape}"
+    if got.dtype != expected.dtype:
+        return f"type {got.dtype}, expected {expected.dtype}"
+    if expected.dtype.kind in "iub":
+        apart = np.abs(got.astype(np.int64) - expected.astype(np.int64)) > case.integer_tolerance
+    else:
+        apart = ~np.isclose(got.astype(np.float64), expected.astype(np.float64), rtol=case.rtol,
+                            atol=case.atol, equal_nan=True)
+    if not apart.any():
+        return None
+    place = tuple(int(i[0]) for i in np.nonzero(apart)) if apart.ndim else ()
+    return f"{apart.sum()} of {apart.size} elements differ; at {place}: got {got[place]}, expected {expected[place]}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("family")
+    parser.add_argument("--dynamic", action="store_true")
+    options = parser.parse_args()
+    family = getattr(cases, options.family)()
+    if options.dynamic:
+        family = [case for case in family if case.dynamic]
+    model, feeds, outputs = build_model(family, options.dynamic)
+    expected = run_reference(model, feeds)
+    declare_outputs(model, expected, options.dynamic)
+    with tempfile.TemporaryDirectory() as folder:
+        got = run_compiled(model, feeds, pathlib.Path(folder))
+    failures = 0
+    for (name, case), actual, wanted in zip(outputs.items(), got, expected):
+        if difference := differences(case, actual, wanted):
+            failures += 1
+            print(f"{case.op} {case.attributes} ({name}): {difference}")
+    print(f"{len(outputs) - failures} outputs as expected, {failures} not")
+    return failures != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
