@@ -10,7 +10,7 @@ build = pathlib.Path(lit_config.params["build"]).resolve()
 
 config.name = "dougong"
 config.test_format = lit.formats.ShTest(execute_external=False)
-config.suffixes = [".mlir", ".test", ".txt"]
+config.suffixes = [".mlir", ".test"]
 config.excludes = ["Inputs", "Unit", "CMakeLists.txt"]
 config.test_source_root = str(root / "test")
 config.test_exec_root = str(build / "test")
