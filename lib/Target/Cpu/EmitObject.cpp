@@ -4,9 +4,12 @@
 #include "mlir/Target/LLVMIR/Export.h"
 
 #include "llvm/ADT/StringSet.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/InstIterator.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
+#include "llvm/Transforms/Utils/ModuleUtils.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
@@ -138,6 +141,36 @@ static llvm::Error prepareModule(llvm::Module &module, const CpuTraits &traits) 
   return llvm::Error::success();
 }
 
+/// Defines `__truncsfbf2` (f32 to bf16, to nearest even), which the code
+/// generator calls where it takes a vector of bf16 apart: programs link against
+/// no compiler library. NaNs stay NaNs.
+static void defineBf16Rounding(llvm::Module &module) {
+  bool isUsed = llvm::any_of(module, [](llvm::Function &function) {
+    return llvm::any_of(llvm::instructions(function), [](llvm::Instruction &instruction) {
+      return instruction.getType()->getScalarType()->isBFloatTy();
+    });
+  });
+  if (!isUsed)
+    return;
+  llvm::LLVMContext &context = module.getContext();
+  llvm::Type *f32 = llvm::Type::getFloatTy(context), *bf16 = llvm::Type::getBFloatTy(context);
+  auto *function = llvm::Function::Create(llvm::FunctionType::get(bf16, {f32}, false),
+                                          llvm::GlobalValue::ExternalLinkage, "__truncsfbf2", module);
+  function->setVisibility(llvm::GlobalValue::HiddenVisibility);
+  llvm::IRBuilder<> builder(llvm::BasicBlock::Create(context, "", function));
+  llvm::Value *value = function->getArg(0);
+  llvm::Value *bits = builder.CreateBitCast(value, builder.getInt32Ty());
+  llvm::Value *odd = builder.CreateAnd(builder.CreateLShr(bits, 16), 1);
+  llvm::Value *rounded =
+      builder.CreateAdd(bits, builder.CreateAdd(odd, builder.getInt32(0x7fff)));
+  llvm::Value *quiet = builder.CreateOr(bits, 0x00400000);
+  llvm::Value *result =
+      builder.CreateSelect(builder.CreateFCmpUNO(value, value), quiet, rounded);
+  llvm::Value *upper = builder.CreateTrunc(builder.CreateLShr(result, 16), builder.getInt16Ty());
+  builder.CreateRet(builder.CreateBitCast(upper, bf16));
+  llvm::appendToUsed(module, {function});
+}
+
 static void optimize(llvm::Module &module, llvm::TargetMachine &machine, unsigned optLevel) {
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
@@ -172,6 +205,7 @@ llvm::Expected<std::string> cpu::emitMachineCode(mlir::ModuleOp module, const Cp
   translated->setSourceFileName("program");
   if (llvm::Error error = prepareModule(*translated, traits))
     return error;
+  defineBf16Rounding(*translated);
   optimize(*translated, **machine, options.optLevel);
 
   llvm::SmallVector<char, 0> bytes;
