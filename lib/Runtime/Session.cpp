@@ -129,9 +129,10 @@ static ExecutorOptions executorOptions(const SessionOptions &options, int localR
 
 template <typename Task> Result<void> ThreadSession::onAllRanks(Task task) {
   std::mutex mutex;
-  Result<void> result;
+  std::string firstFailure; // what ended the waiting of the others
+  std::vector<Result<void>> results(ends.size());
   rankThreads.run([&](int rank) {
-    Result<void> done;
+    Result<void> &done = results[rank];
     try {
       done = task(rank);
     } catch (const std::exception &exception) { // e.g. no memory
@@ -139,14 +140,20 @@ template <typename Task> Result<void> ThreadSession::onAllRanks(Task task) {
     }
     if (done)
       return;
+    std::string failure = "rank " + std::to_string(rank) + " failed: " + done.message();
     {
       std::lock_guard lock(mutex);
-      if (result)
-        result = Error{done.message()};
+      if (firstFailure.empty())
+        firstFailure = failure;
     }
-    ends[rank]->abort("rank " + std::to_string(rank) + " failed: " + done.message(), 0);
+    ends[rank]->abort(failure, 0);
   });
-  return result;
+  // The lowest rank that failed by itself, not because another one did: which
+  // rank came first is chance.
+  for (Result<void> &result : results)
+    if (!result && result.message().find(firstFailure) == std::string::npos)
+      return std::move(result);
+  return {};
 }
 
 Result<std::unique_ptr<Session>> ThreadSession::open(std::shared_ptr<Package> package, int world,

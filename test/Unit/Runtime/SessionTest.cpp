@@ -306,14 +306,10 @@ TEST(Session, PlansThatCannotRunAreRefused) {
             "transfer 1 of '0:0->1:0' is float32 where it leaves and float16 where it arrives");
   EXPECT_EQ(after([](Plan &plan) { plan.mutable_programs(0)->set_id("append"); }),
             "two different programs have the id 'append'");
-  // Both ranks of the stage find it: the first to say so is reported.
-  std::string abi = after([](Plan &plan) { plan.mutable_programs(0)->set_abi(7); });
-  EXPECT_TRUE(abi.starts_with("stage 'front', rank 0: ") ||
-              abi.starts_with("stage 'front', rank 1: "))
-      << abi;
-  EXPECT_TRUE(abi.ends_with("program 'double' cannot be loaded: it was made for program ABI 7, "
-                            "this runner has 1; compile the package again"))
-      << abi;
+  // Both ranks of the stage find it: the lower one is reported.
+  EXPECT_EQ(after([](Plan &plan) { plan.mutable_programs(0)->set_abi(7); }),
+            "stage 'front', rank 0: program 'double' cannot be loaded: it was made for program "
+            "ABI 7, this runner has 1; compile the package again");
   EXPECT_EQ(after([](Plan &plan) { plan.mutable_model()->mutable_states(0)->set_output("q"); }),
             "state 'q' to 'cache': the model has no output 'q'");
   // An output that is not cut as the plan says is found before it is written.
