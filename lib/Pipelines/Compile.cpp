@@ -6,6 +6,7 @@
 #include "dougong/Onnx/Passes.h"
 #include "dougong/Package/Plan.h"
 #include "dougong/Pipelines/Diagnostics.h"
+#include "dougong/Pipelines/Lower.h"
 #include "dougong/Pipelines/Package.h"
 #include "dougong/Pipelines/Partition.h"
 #include "dougong/Registration.h"
@@ -13,6 +14,7 @@
 #include "dougong/Target/Cpu/CpuTarget.h"
 
 #include "mlir/IR/MLIRContext.h"
+#include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
@@ -23,11 +25,15 @@ using namespace mlir;
 using namespace dougong;
 
 ArrayRef<StringRef> dougong::getPhaseNames() {
-  static const StringRef names[] = {"import", "normalize", "plan", "shard", "stage"};
+  static const StringRef names[] = {"import", "normalize", "plan",    "shard",
+                                    "stage",  "lower",     "codegen", "package"};
   return names;
 }
 
 namespace {
+
+/// Module attribute: the phase after which the IR was written.
+constexpr StringLiteral phaseAttrName = "dougong.phase";
 
 /// Tells which phase runs, once it has taken a second in all.
 class Progress {
@@ -78,9 +84,13 @@ private:
     return code;
   }
 
+  ExitCode importFile();
+  ExitCode readIR(size_t &next);
+  ExitCode runPasses(llvm::function_ref<void(PassManager &)> add);
+  ExitCode runPhase(StringRef phase);
   /// Dumps the module; whether to go on with the next phase.
-  bool endPhase(StringRef phase, ModuleOp module);
-  bool writeModule(StringRef path, ModuleOp module);
+  bool endPhase(StringRef phase);
+  bool writeModule(StringRef path);
   FailureOr<std::unique_ptr<Target>> createTarget();
 
   const CompileOptions &options;
@@ -89,31 +99,36 @@ private:
   DialectRegistry registry;
   MLIRContext context;
   DiagnosticPrinter printer;
-  unsigned phaseNumber = 0;
+  fleet::Fleet fleet;
+  std::unique_ptr<Target> target;
+  OwningOpRef<ModuleOp> module;
   bool writeFailed = false;
 };
 
-bool Compilation::writeModule(StringRef path, ModuleOp module) {
+bool Compilation::writeModule(StringRef path) {
   std::string text;
   llvm::raw_string_ostream stream(text);
-  module->print(stream, OpPrintingFlags().enableDebugInfo());
+  (*module)->print(stream, OpPrintingFlags().enableDebugInfo());
   Result<void> written = writeFileAtomically(path.str(), text);
   if (!written)
     errors << "error: " << written.message() << "\n";
   return static_cast<bool>(written);
 }
 
-bool Compilation::endPhase(StringRef phase, ModuleOp module) {
-  ++phaseNumber;
+bool Compilation::endPhase(StringRef phase) {
+  if (phase == "package")
+    return false;
+  (*module)->setAttr(phaseAttrName, StringAttr::get(&context, phase));
   if (!options.dumpPhases.empty()) {
     llvm::sys::fs::create_directories(options.dumpPhases);
     SmallString<128> path(options.dumpPhases);
-    llvm::sys::path::append(path, llvm::formatv("{0}-{1}.mlir", phaseNumber, phase).str());
-    writeFailed |= !writeModule(path, module);
+    size_t number = llvm::find(getPhaseNames(), phase) - getPhaseNames().begin() + 1;
+    llvm::sys::path::append(path, llvm::formatv("{0}-{1}.mlir", number, phase).str());
+    writeFailed |= !writeModule(path);
   }
   if (options.stopAfter != phase)
     return true;
-  writeFailed |= !writeModule(options.output, module);
+  writeFailed |= !writeModule(options.output);
   return false;
 }
 
@@ -134,56 +149,112 @@ FailureOr<std::unique_ptr<Target>> Compilation::createTarget() {
   return failure();
 }
 
-ExitCode Compilation::run() {
-  llvm::Expected<fleet::Fleet> fleet = fleet::loadFleet(options.fleet);
-  if (!fleet)
-    return refuse(llvm::toString(fleet.takeError()));
-  if (fleet->pools.empty())
-    return refuse("fleet '" + options.fleet + "' has no pools of chips");
-  FailureOr<std::unique_ptr<Target>> target = createTarget();
-  if (failed(target))
-    return exitUsage;
-
-  progress.begin("import");
-  OwningOpRef<ModuleOp> module = importModel(options.model, context);
+/// Reads an ONNX file, and notes which one it was.
+ExitCode Compilation::importFile() {
+  module = importModel(options.model, context);
   if (!module)
     return exitInputRefused;
-  if (!endPhase("import", *module))
-    return writeFailed ? exitInternal : exitOk;
-
-  progress.begin("normalize");
-  PassManager manager(&context);
-  onnx::NormalizeOptions normalize;
-  normalize.dims.append(options.dims.begin(), options.dims.end());
-  onnx::buildNormalizePipeline(manager, normalize);
-  if (failed(manager.run(*module)))
-    return exitInputRefused;
-  if (!endPhase("normalize", *module))
-    return writeFailed ? exitInternal : exitOk;
-
-  progress.begin("partition");
-  bool infeasible = false, stopped = false;
-  FailureOr<PartitionedModel> partitioned =
-      partitionModel(std::move(module), *fleet, options, infeasible,
-                     [&](StringRef phase, ModuleOp phaseModule) {
-                       stopped = !endPhase(phase, phaseModule);
-                       return !stopped;
-                     });
-  if (stopped)
-    return writeFailed ? exitInternal : exitOk;
-  if (failed(partitioned))
-    return infeasible ? exitInfeasible : exitInputRefused;
-  partitioned->model.set_name(llvm::sys::path::stem(options.model).str());
   Result<std::string> digest = sha256File(options.model);
   if (!digest)
     return refuse(digest.message());
-  partitioned->model.set_sha256(*digest);
+  Builder builder(&context);
+  (*module)->setAttr(modelAttrName,
+                     builder.getDictionaryAttr(
+                         {builder.getNamedAttr(
+                              "name", builder.getStringAttr(llvm::sys::path::stem(options.model))),
+                          builder.getNamedAttr("sha256", builder.getStringAttr(*digest))}));
+  return exitOk;
+}
 
-  progress.begin("lower and generate code");
-  StringRef modelFolder = llvm::sys::path::parent_path(options.model);
-  if (llvm::Error error = writePackage(*partitioned, *fleet, **target,
-                                       modelFolder.empty() ? "." : modelFolder, options.output))
-    return refuse(llvm::toString(std::move(error)));
+/// Reads the IR that an earlier run wrote after a phase; sets the phase to go on
+/// with.
+ExitCode Compilation::readIR(size_t &next) {
+  module = parseSourceFile<ModuleOp>(options.model, &context);
+  if (!module)
+    return exitInputRefused;
+  auto name = (*module)->getAttrOfType<StringAttr>(phaseAttrName);
+  ArrayRef<StringRef> phases = getPhaseNames();
+  const StringRef *phase = name ? llvm::find(phases, name.getValue()) : phases.end();
+  if (phase == phases.end())
+    return refuse("'" + options.model +
+                  "' does not say after which phase it was written (module "
+                  "attribute " +
+                  phaseAttrName + "): write it with --stop-after or --dump-phases");
+  next = phase - phases.begin() + 1;
+  auto isOver = [&](StringRef other) {
+    return size_t(llvm::find(phases, other) - phases.begin()) < next;
+  };
+  if (isOver("normalize") && !options.dims.empty())
+    return refuse("'" + options.model + "' is normalized: --dim must be given before");
+  if (isOver("plan") &&
+      !(options.parallel.empty() && options.strategy.empty() && options.states.empty()))
+    return refuse("'" + options.model +
+                  "' is planned: --parallel, --strategy and --state must be given before");
+  if (!options.stopAfter.empty() && isOver(options.stopAfter))
+    return refuse("'" + options.model + "' was written after " + name.getValue() +
+                  ": it cannot stop after " + options.stopAfter);
+  return exitOk;
+}
+
+ExitCode Compilation::runPasses(llvm::function_ref<void(PassManager &)> add) {
+  PassManager manager(&context);
+  add(manager);
+  return succeeded(manager.run(*module)) ? exitOk : exitInputRefused;
+}
+
+ExitCode Compilation::runPhase(StringRef phase) {
+  if (phase == "import")
+    return importFile();
+  if (phase == "normalize")
+    return runPasses([&](PassManager &manager) {
+      onnx::NormalizeOptions normalize;
+      normalize.dims.append(options.dims.begin(), options.dims.end());
+      onnx::buildNormalizePipeline(manager, normalize);
+    });
+  if (phase == "plan" || phase == "shard" || phase == "stage")
+    return runPasses([&](PassManager &manager) { addPartitionPasses(phase, manager, options); });
+  if (phase == "lower") {
+    bool infeasible = false;
+    FailureOr<plan::v1::Plan> plan = describePlan(*module, fleet, infeasible);
+    if (failed(plan))
+      return infeasible ? exitInfeasible : exitInputRefused;
+    return succeeded(lowerModel(*module, std::move(*plan), *target)) ? exitOk : exitInputRefused;
+  }
+  if (phase == "codegen") {
+    llvm::Error error = generateCode(*module, *target);
+    return error ? refuse(llvm::toString(std::move(error))) : exitOk;
+  }
+  StringRef modelFolder = ".";
+  if (auto folder = (*module)->getAttrOfType<StringAttr>("onnx.model_dir");
+      folder && !folder.empty())
+    modelFolder = folder;
+  llvm::Error error = writePackage(*module, *target, modelFolder, options.output);
+  return error ? refuse(llvm::toString(std::move(error))) : exitOk;
+}
+
+ExitCode Compilation::run() {
+  llvm::Expected<fleet::Fleet> loaded = fleet::loadFleet(options.fleet);
+  if (!loaded)
+    return refuse(llvm::toString(loaded.takeError()));
+  fleet = std::move(*loaded);
+  if (fleet.pools.empty())
+    return refuse("fleet '" + options.fleet + "' has no pools of chips");
+  FailureOr<std::unique_ptr<Target>> created = createTarget();
+  if (failed(created))
+    return exitUsage;
+  target = std::move(*created);
+
+  size_t first = 0;
+  if (StringRef(options.model).ends_with(".mlir"))
+    if (ExitCode code = readIR(first); code != exitOk)
+      return code;
+  for (StringRef phase : getPhaseNames().drop_front(first)) {
+    progress.begin(phase);
+    if (ExitCode code = runPhase(phase); code != exitOk)
+      return code;
+    if (!endPhase(phase))
+      break;
+  }
   progress.begin("done");
   return writeFailed ? exitInternal : exitOk;
 }

@@ -26,10 +26,18 @@ std::string getFile(Location loc) {
 
 void print(Diagnostic &diagnostic, raw_ostream &stream) {
   switch (diagnostic.getSeverity()) {
-  case DiagnosticSeverity::Note: stream << "note: "; break;
-  case DiagnosticSeverity::Warning: stream << "warning: "; break;
-  case DiagnosticSeverity::Error: stream << "error: "; break;
-  case DiagnosticSeverity::Remark: stream << "remark: "; break;
+  case DiagnosticSeverity::Note:
+    stream << "note: ";
+    break;
+  case DiagnosticSeverity::Warning:
+    stream << "warning: ";
+    break;
+  case DiagnosticSeverity::Error:
+    stream << "error: ";
+    break;
+  case DiagnosticSeverity::Remark:
+    stream << "remark: ";
+    break;
   }
   if (std::string file = getFile(diagnostic.getLocation()); !file.empty())
     stream << file << ": ";

@@ -1,9 +1,14 @@
-//===- Lower.cpp - the lower phase ----------------------------------------===//
+//===- Lower.cpp - the lower and codegen phases ---------------------------===//
 #include "dougong/Pipelines/Lower.h"
 
+#include "Onnx/IR/Recipes.h"
 #include "dougong/Conversion/KernelPasses.h"
 #include "dougong/Conversion/Passes.h"
+#include "dougong/Dist/PartitionResult.h"
+#include "dougong/Package/Plan.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/SymbolTable.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
@@ -26,4 +31,185 @@ llvm::Error dougong::buildLowerPipeline(OpPassManager &pipeline, const Target &t
     return error;
   pipeline.addPass(createBuildSchedulePass());
   return llvm::Error::success();
+}
+
+namespace {
+
+/// The weights of a program, in the order of their first use: programs with
+/// equal code have the same order.
+SmallVector<Attribute> getWeightsInOrder(ModuleOp program) {
+  llvm::SetVector<Attribute> weights;
+  program.walk([&](onnx::UseOp use) { weights.insert(use.getWeightAttr()); });
+  return llvm::to_vector(weights);
+}
+
+/// Code that several programs may share, and the weights it was lowered with.
+struct Code {
+  ModuleOp module;
+  SmallVector<Attribute> weights;
+};
+
+/// Lowers the programs of a staged module.
+class Lowering {
+public:
+  Lowering(ModuleOp staged, plan::v1::Plan &plan, const Target &target)
+      : staged(staged), plan(plan), target(target) {}
+
+  LogicalResult run(const dist::PartitionResult &partition);
+
+private:
+  FailureOr<Code> lower(const dist::ProgramInfo &info, unsigned number);
+  LogicalResult addRecipes(const dist::ProgramInfo &info, const Code &code,
+                           ArrayRef<Attribute> weights, SmallVector<Operation *> recipes);
+  void addCalls(const dist::ProgramInfo &info, ModuleOp code, plan::v1::Program &program);
+
+  ModuleOp staged;
+  plan::v1::Plan &plan;
+  const Target &target;
+};
+
+} // namespace
+
+FailureOr<Code> Lowering::lower(const dist::ProgramInfo &info, unsigned number) {
+  Code code{info.module, getWeightsInOrder(info.module)};
+  PassManager manager(staged.getContext());
+  if (llvm::Error error = buildLowerPipeline(manager, target))
+    return staged.emitError(llvm::toString(std::move(error)));
+  if (failed(manager.run(code.module)))
+    return failure();
+  code.module.setSymName("code" + std::to_string(number));
+  return code;
+}
+
+/// Writes the module that says which code a program runs, and how its weights
+/// are made.
+LogicalResult Lowering::addRecipes(const dist::ProgramInfo &info, const Code &code,
+                                   ArrayRef<Attribute> weights, SmallVector<Operation *> recipes) {
+  ModuleOp codeModule = code.module;
+  OpBuilder builder = OpBuilder::atBlockEnd(staged.getBody());
+  auto program = ModuleOp::create(builder, staged.getLoc(), info.name);
+  for (Operation *recipe : recipes)
+    program.push_back(recipe);
+  SymbolTable symbols(program);
+
+  // From the names that the code was lowered with to the program's own.
+  llvm::DenseMap<Attribute, Attribute> own;
+  for (auto [lowered, mine] : llvm::zip_equal(code.weights, weights))
+    own[lowered] = mine;
+  // The target may have laid weights down anew: (weight, suffix, type, steps).
+  llvm::DenseMap<Attribute, Attribute> added;
+  if (auto list = codeModule->getAttrOfType<ArrayAttr>("dougong.added_weights"))
+    for (ArrayAttr entry : list.getAsRange<ArrayAttr>()) {
+      auto base = cast<FlatSymbolRefAttr>(entry[0]);
+      StringRef suffix = cast<StringAttr>(entry[1]).getValue();
+      auto weight =
+          symbols.lookup<onnx::WeightOp>(cast<FlatSymbolRefAttr>(own.lookup(base)).getValue());
+      OpBuilder inner = OpBuilder::atBlockEnd(program.getBody());
+      auto packed = onnx::WeightOp::create(
+          inner, weight.getLoc(), (weight.getSymName() + suffix).str(),
+          cast<TypeAttr>(entry[2]).getValue(),
+          onnx::continueRecipe(weight, cast<ArrayAttr>(entry[3]).getValue()));
+      symbols.insert(packed);
+      added[FlatSymbolRefAttr::get(builder.getContext(), (base.getValue() + suffix).str())] =
+          FlatSymbolRefAttr::get(packed.getSymNameAttr());
+    }
+  SmallVector<Attribute> names;
+  for (Attribute name : codeModule->getAttrOfType<ArrayAttr>(weightsAttrName)) {
+    Attribute mine = own.lookup(name);
+    names.push_back(mine ? mine : added.lookup(name));
+    if (!names.back())
+      return program.emitError() << "the code uses weight " << name << ", which has no recipe";
+  }
+  program->setAttr(weightsAttrName, builder.getArrayAttr(names));
+  program->setAttr(codeAttrName, FlatSymbolRefAttr::get(codeModule.getSymNameAttr()));
+  return success();
+}
+
+/// The program's communication. Nodes are the program's own: the code may have
+/// been lowered for other layers.
+void Lowering::addCalls(const dist::ProgramInfo &info, ModuleOp code, plan::v1::Program &program) {
+  for (Attribute check : code->getAttrOfType<ArrayAttr>("dougong.checks"))
+    program.add_checks(cast<StringAttr>(check).getValue().str());
+  if (auto groups = code->getAttrOfType<ArrayAttr>("dougong.groups"))
+    for (Attribute group : groups) {
+      plan::v1::Group *entry = program.add_groups();
+      for (Attribute axis : cast<ArrayAttr>(group))
+        entry->add_axes(cast<StringAttr>(axis).getValue().str());
+    }
+  auto calls = code->getAttrOfType<ArrayAttr>("dougong.calls");
+  if (!calls)
+    return;
+  bool sameCalls = calls.size() == info.calls.size();
+  for (auto [index, attribute] : llvm::enumerate(calls)) {
+    auto call = cast<DictionaryAttr>(attribute);
+    auto text = [&](StringRef name) {
+      auto value = call.getAs<StringAttr>(name);
+      return value ? value.getValue().str() : std::string();
+    };
+    plan::v1::Call *entry = program.add_calls();
+    entry->set_kind(text("kind"));
+    entry->set_group(call.getAs<IntegerAttr>("group").getInt());
+    entry->set_dtype(call.getAs<IntegerAttr>("dtype").getInt());
+    entry->set_elements(text("elements"));
+    entry->set_reduction(text("reduction"));
+    entry->set_node(sameCalls ? info.calls[index].node : text("node"));
+  }
+}
+
+LogicalResult Lowering::run(const dist::PartitionResult &partition) {
+  std::map<unsigned, Code> codes; // by class
+  for (const auto &[index, info] : llvm::enumerate(partition.programs)) {
+    SmallVector<Attribute> weights = getWeightsInOrder(info.module);
+    // Recipes are taken out before lowering, which drops them.
+    SmallVector<Operation *> recipes;
+    ModuleOp programModule = info.module;
+    for (auto weight : programModule.getOps<onnx::WeightOp>())
+      recipes.push_back(weight->clone());
+    auto known = codes.find(info.codeClass);
+    if (known == codes.end()) {
+      FailureOr<Code> code = lower(info, codes.size());
+      if (failed(code))
+        return failure();
+      known = codes.try_emplace(info.codeClass, std::move(*code)).first;
+    } else {
+      programModule.erase();
+    }
+    addCalls(info, known->second.module, *plan.mutable_programs(index));
+    if (failed(addRecipes(info, known->second, weights, std::move(recipes))))
+      return failure();
+  }
+  return success();
+}
+
+LogicalResult dougong::lowerModel(ModuleOp staged, plan::v1::Plan plan, const Target &target) {
+  FailureOr<dist::PartitionResult> partition = dist::getPartitionResult(staged);
+  if (failed(partition) || failed(Lowering(staged, plan, target).run(*partition)))
+    return failure();
+  for (Operation &op : llvm::make_early_inc_range(*staged.getBody()))
+    if (!isa<ModuleOp>(op))
+      op.erase();
+  for (NamedAttribute attribute : llvm::to_vector(staged->getDiscardableAttrs()))
+    if (attribute.getName().getValue().starts_with("dist."))
+      staged->removeDiscardableAttr(attribute.getName());
+  plan.set_api_version(std::string(planApiVersion));
+  Result<std::string> text = printPlan(plan);
+  if (!text)
+    return staged.emitError(text.message());
+  staged->setAttr(planAttrName, StringAttr::get(staged.getContext(), *text));
+  return success();
+}
+
+llvm::Error dougong::generateCode(ModuleOp lowered, const Target &target) {
+  for (auto module : lowered.getOps<ModuleOp>())
+    if (!module->hasAttr(codeAttrName))
+      if (llvm::Error error = target.generate(module))
+        return error;
+  return llvm::Error::success();
+}
+
+Result<plan::v1::Plan> dougong::getLoweredPlan(ModuleOp lowered) {
+  auto text = lowered->getAttrOfType<StringAttr>(planAttrName);
+  if (!text)
+    return Error{"the module carries no plan (attribute dougong.plan)"};
+  return parsePlan(text.getValue().str(), "dougong.plan");
 }

@@ -9,12 +9,13 @@
 #include "dougong/Pipelines/Lower.h"
 #include "dougong/Support/Sha256.h"
 
-#include "mlir/Pass/PassManager.h"
+#include "mlir/IR/SymbolTable.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
 
 #include <filesystem>
+#include <set>
 
 using namespace mlir;
 using namespace dougong;
@@ -67,198 +68,131 @@ private:
   std::filesystem::path target, folder;
 };
 
-/// Lowers and emits a program and fills in what its module then says.
-class ProgramBuilder {
+/// Fills in a program of the plan: its artefact and its weights.
+class ProgramWriter {
 public:
-  ProgramBuilder(const Target &target, StringRef modelFolder, const PendingFolder &folder)
-      : target(target), modelFolder(modelFolder), folder(folder) {}
+  ProgramWriter(ModuleOp lowered, const Target &target, StringRef modelFolder,
+                const PendingFolder &folder, WeightsFile &weights)
+      : symbols(lowered), target(target), modelFolder(modelFolder), folder(folder),
+        weights(weights) {}
 
-  llvm::Expected<plan::v1::Program> build(StageProgram &stage, WeightsFile &weights);
+  /// `mesh` is that of the stages that run the program.
+  llvm::Error write(plan::v1::Program &program, const plan::v1::Mesh &mesh);
 
 private:
-  llvm::Error lower(ModuleOp module);
-  llvm::Error addWeights(ModuleOp lowered, StageProgram &stage, ModuleOp recipes,
-                         WeightsFile &weights, plan::v1::Program &program);
+  llvm::Error writeCode(ModuleOp code, plan::v1::Program &program);
 
+  SymbolTable symbols;
   const Target &target;
   std::string modelFolder;
   const PendingFolder &folder;
+  WeightsFile &weights;
+  llvm::DenseMap<Operation *, plan::v1::Program> written; ///< artefact of each code
 };
 
-llvm::Error ProgramBuilder::lower(ModuleOp module) {
-  PassManager manager(module.getContext());
-  if (llvm::Error error = buildLowerPipeline(manager, target))
-    return error;
-  if (failed(manager.run(module)))
-    return llvm::createStringError("lowering failed");
+} // namespace
+
+llvm::Error ProgramWriter::writeCode(ModuleOp code, plan::v1::Program &program) {
+  auto [entry, isNew] = written.try_emplace(code);
+  plan::v1::Program &artefact = entry->second;
+  if (isNew) {
+    std::filesystem::path programs = folder.getPath() / std::string(programsFolderName);
+    std::string extension = "." + target.getArtifactExtension().str();
+    std::filesystem::path pending = programs / ("pending" + extension);
+    if (llvm::Error error = target.emit(code, pending.string()))
+      return error;
+    Result<std::string> digest = sha256File(pending);
+    if (!digest)
+      return llvm::createStringError(digest.message());
+    // Equal code is one file, whatever weights and values it is used with.
+    std::string name = digest->substr(0, 16) + extension;
+    std::error_code error;
+    std::filesystem::rename(pending, programs / name, error);
+    if (error)
+      return llvm::createStringError("cannot write program " + name + ": " + error.message());
+    artefact.set_kind(target.getArtifactKind().str());
+    artefact.set_path(std::string(programsFolderName) + "/" + name);
+    artefact.set_sha256(*digest);
+    artefact.set_size_bytes(std::filesystem::file_size(programs / name, error));
+    artefact.set_abi(DOUGONG_PROGRAM_ABI);
+    artefact.set_target(target.getName().str());
+  }
+  program.MergeFrom(artefact);
   return llvm::Error::success();
 }
 
-llvm::Error ProgramBuilder::addWeights(ModuleOp lowered, StageProgram &stage, ModuleOp recipes,
-                                       WeightsFile &weights, plan::v1::Program &program) {
+llvm::Error ProgramWriter::write(plan::v1::Program &program, const plan::v1::Mesh &mesh) {
+  auto recipes = symbols.lookup<ModuleOp>(program.id());
+  auto codeName =
+      recipes ? recipes->getAttrOfType<FlatSymbolRefAttr>(codeAttrName) : FlatSymbolRefAttr();
+  auto code = codeName ? symbols.lookup<ModuleOp>(codeName.getValue()) : ModuleOp();
+  auto names = recipes ? recipes->getAttrOfType<ArrayAttr>(weightsAttrName) : ArrayAttr();
+  if (!code || !names)
+    return llvm::createStringError("program '" + program.id() +
+                                   "' of the plan has no code in the module");
   WeightEvaluator evaluator(recipes, modelFolder);
-  for (Attribute name : lowered->getAttrOfType<ArrayAttr>("dougong.weights")) {
+  for (Attribute name : names) {
     llvm::Expected<plan::v1::Weight> weight =
-        weights.add(evaluator, cast<FlatSymbolRefAttr>(name).getValue(), stage.mesh);
+        weights.add(evaluator, cast<FlatSymbolRefAttr>(name).getValue(), mesh);
     if (!weight)
       return weight.takeError();
     *program.add_weights() = std::move(*weight);
   }
-  return llvm::Error::success();
+  return writeCode(code, program);
 }
 
-llvm::Expected<plan::v1::Program> ProgramBuilder::build(StageProgram &stage, WeightsFile &weights) {
-  // Recipes are read after lowering, which drops them.
-  OwningOpRef<ModuleOp> recipes = ModuleOp::create(stage.module->getLoc());
-  for (auto weight : stage.module->getOps<onnx::WeightOp>())
-    recipes->push_back(weight->clone());
-
-  ModuleOp module = *stage.module;
-  if (llvm::Error error = lower(module))
-    return error;
-  // The target may have laid weights down anew: (name, type, value) each.
-  if (auto added = module->getAttrOfType<ArrayAttr>("dougong.added_weights"))
-    for (ArrayAttr weight : added.getAsRange<ArrayAttr>()) {
-      OpBuilder builder = OpBuilder::atBlockEnd(recipes->getBody());
-      onnx::WeightOp::create(builder, module.getLoc(), cast<StringAttr>(weight[0]),
-                             cast<TypeAttr>(weight[1]), weight[2]);
-    }
-  plan::v1::Program program;
-  if (llvm::Error error = addWeights(module, stage, *recipes, weights, program))
-    return error;
-  for (Attribute check : module->getAttrOfType<ArrayAttr>("dougong.checks"))
-    program.add_checks(cast<StringAttr>(check).getValue().str());
-  if (auto groups = module->getAttrOfType<ArrayAttr>("dougong.groups"))
-    for (Attribute group : groups) {
-      plan::v1::Group *entry = program.add_groups();
-      for (Attribute axis : cast<ArrayAttr>(group))
-        entry->add_axes(cast<StringAttr>(axis).getValue().str());
-    }
-  if (auto calls = module->getAttrOfType<ArrayAttr>("dougong.calls"))
-    for (Attribute attribute : calls) {
-      auto call = cast<DictionaryAttr>(attribute);
-      auto text = [&](StringRef name) {
-        auto value = call.getAs<StringAttr>(name);
-        return value ? value.getValue().str() : std::string();
-      };
-      plan::v1::Call *entry = program.add_calls();
-      entry->set_kind(text("kind"));
-      entry->set_group(call.getAs<IntegerAttr>("group").getInt());
-      entry->set_dtype(call.getAs<IntegerAttr>("dtype").getInt());
-      entry->set_elements(text("elements"));
-      entry->set_reduction(text("reduction"));
-      entry->set_node(text("node"));
-    }
-
-  std::filesystem::path programs = folder.getPath() / std::string(programsFolderName);
-  std::string extension = "." + target.getArtifactExtension().str();
-  std::filesystem::path pending = programs / ("pending" + extension);
-  if (llvm::Error error = target.emit(module, pending.string()))
-    return error;
-  Result<std::string> digest = sha256File(pending);
-  if (!digest)
-    return llvm::createStringError(digest.message());
-  // Equal code is one file, whatever weights and values it is used with.
-  std::string name = digest->substr(0, 16) + extension;
-  std::error_code code;
-  std::filesystem::rename(pending, programs / name, code);
-  if (code)
-    return llvm::createStringError("cannot write program " + name + ": " + code.message());
-  program.set_kind(target.getArtifactKind().str());
-  program.set_path(std::string(programsFolderName) + "/" + name);
-  program.set_sha256(*digest);
-  program.set_size_bytes(std::filesystem::file_size(programs / name, code));
-  program.set_abi(DOUGONG_PROGRAM_ABI);
-  program.set_target(target.getName().str());
-  for (const plan::v1::Value &value : stage.inputs)
-    *program.add_inputs() = value;
-  for (const plan::v1::Value &value : stage.outputs)
-    *program.add_outputs() = value;
-  *program.mutable_work() = stage.work;
-  program.set_id(sha256(program.SerializeAsString()).substr(0, 16));
-  return program;
-}
-
-void addChipType(plan::v1::Fleet &entry, const fleet::Chip &chip) {
-  for (const plan::v1::ChipType &known : entry.chip_types())
-    if (known.id() == chip.id)
-      return;
-  plan::v1::ChipType *type = entry.add_chip_types();
-  type->set_id(chip.id);
-  type->set_vendor(chip.vendor);
-  type->set_domestic(chip.domestic);
-  type->set_model(chip.title);
-  type->set_target(chip.target);
-  type->set_visible_env(chip.visibleEnv);
-  for (const fleet::ResourceKey &key : chip.resourceKeys) {
-    plan::v1::ResourceKey *added = type->add_resource_keys();
-    added->set_system(key.system);
-    added->set_key(key.key);
+/// Programs get their hash as name; those that turned out equal are one.
+static void nameByContent(plan::v1::Plan &plan) {
+  llvm::StringMap<std::string> names;
+  std::set<std::string> seen;
+  google::protobuf::RepeatedPtrField<plan::v1::Program> programs;
+  for (plan::v1::Program &program : *plan.mutable_programs()) {
+    std::string old = program.id();
+    program.clear_id();
+    std::string id = sha256(program.SerializeAsString()).substr(0, 16);
+    names[old] = id;
+    program.set_id(id);
+    if (seen.insert(id).second)
+      *programs.Add() = std::move(program);
   }
-  if (chip.memory && chip.memory->bytes) {
-    type->set_memory_bytes(static_cast<uint64_t>(chip.memory->bytes->value));
-    if (chip.memory->reserved)
-      type->set_reserved_bytes(static_cast<uint64_t>(chip.memory->reserved->value));
-  }
+  *plan.mutable_programs() = std::move(programs);
+  for (plan::v1::Stage &stage : *plan.mutable_stages())
+    stage.set_program(names.lookup(stage.program()));
 }
 
-} // namespace
-
-llvm::Error dougong::writePackage(PartitionedModel &partitioned, const fleet::Fleet &fleet,
-                                  const Target &target, StringRef modelFolder, StringRef folder) {
+llvm::Error dougong::writePackage(ModuleOp lowered, const Target &target, StringRef modelFolder,
+                                  StringRef folder) {
+  Result<plan::v1::Plan> carried = getLoweredPlan(lowered);
+  if (!carried)
+    return llvm::createStringError(carried.message());
+  plan::v1::Plan &plan = *carried;
   llvm::Expected<PendingFolder> pending = PendingFolder::create(folder);
   if (!pending)
     return pending.takeError();
-  plan::v1::Plan plan;
-  plan.set_name(partitioned.model.name());
   plan.mutable_producer()->set_tool("dougong");
   plan.mutable_producer()->set_version("0.1.0");
   plan.mutable_producer()->set_llvm_version(LLVM_VERSION_STRING);
-  *plan.mutable_model() = partitioned.model;
-  plan.mutable_fleet()->set_name(fleet.name);
 
   std::string weightsName = std::string(weightsFolderName) + "/weights.bin";
   auto weights = WeightsFile::create((pending->getPath() / weightsName).string(), weightsName);
   if (!weights)
     return weights.takeError();
-  ProgramBuilder builder(target, modelFolder, *pending);
-  for (StageProgram &stage : partitioned.stages) {
-    llvm::Expected<plan::v1::Program> program = builder.build(stage, **weights);
-    if (!program)
-      return program.takeError();
-    plan::v1::Stage *entry = plan.add_stages();
-    entry->set_name(stage.name);
-    entry->set_program(program->id());
-    entry->set_mesh(stage.mesh.id());
-    for (const std::string &node : stage.nodes)
-      entry->add_nodes(node);
-    *plan.add_meshes() = stage.mesh;
-    bool known = llvm::any_of(plan.programs(), [&](const plan::v1::Program &other) {
-      return other.id() == program->id();
-    });
-    if (!known)
-      *plan.add_programs() = std::move(*program);
-    int64_t ranks = 1;
-    for (const plan::v1::Axis &axis : stage.mesh.axes())
-      ranks *= axis.size();
-    plan::v1::RankSet *set = plan.add_rank_sets();
-    set->set_stage(stage.name);
-    set->set_first(stage.mesh.first_rank());
-    set->set_count(ranks);
-    set->set_stride(1);
-    set->set_chip_type(stage.mesh.chip_type());
-    if (const fleet::Pool *pool = fleet.findPool(stage.pool))
-      if (const fleet::Chip *chip = fleet.getChip(*pool))
-        addChipType(*plan.mutable_fleet(), *chip);
+  ProgramWriter writer(lowered, target, modelFolder, *pending, **weights);
+  for (plan::v1::Program &program : *plan.mutable_programs()) {
+    auto stage = llvm::find_if(
+        plan.stages(), [&](const plan::v1::Stage &one) { return one.program() == program.id(); });
+    if (stage == plan.stages().end())
+      continue;
+    auto mesh = llvm::find_if(plan.meshes(),
+                              [&](const plan::v1::Mesh &one) { return one.id() == stage->mesh(); });
+    if (mesh == plan.meshes().end())
+      return llvm::createStringError("stage '" + stage->name() + "' has no mesh");
+    if (llvm::Error error = writer.write(program, *mesh))
+      return error;
   }
+  nameByContent(plan);
   if (llvm::Error error = (*weights)->finish())
     return error;
-  for (const plan::v1::Transfer &transfer : partitioned.transfers)
-    *plan.add_transfers() = transfer;
-  if (partitioned.estimates.step_s() > 0)
-    *plan.mutable_estimates() = partitioned.estimates;
-  for (const plan::v1::Policy &policy : partitioned.policies)
-    *plan.add_policies() = policy;
   plan.mutable_binding()->set_mode("abstract");
   if (Result<void> written = writePlan(plan, pending->getPath()); !written)
     return llvm::createStringError(written.message());

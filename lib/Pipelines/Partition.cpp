@@ -15,30 +15,7 @@ using namespace dougong;
 
 namespace {
 
-using PassList = std::vector<std::unique_ptr<Pass>>;
-
-/// The phases of partitioning: each is passes and the check of what then holds.
-SmallVector<std::pair<StringRef, PassList>> makePhases(const CompileOptions &options) {
-  dist::PlanPassOptions plan;
-  plan.parallel = options.parallel;
-  plan.strategyFile = options.strategy;
-  plan.states = SmallVector<std::string>(options.states.begin(), options.states.end());
-  SmallVector<std::pair<StringRef, PassList>> phases(3);
-  phases[0].first = "plan";
-  phases[0].second.push_back(dist::createPlanPass(plan));
-  phases[0].second.push_back(dist::createPropagatePass());
-  phases[0].second.push_back(dist::createVerifyPropagatedPass());
-  phases[1].first = "shard";
-  phases[1].second.push_back(dist::createPartitionPass());
-  phases[1].second.push_back(dist::createVerifyPartitionedPass());
-  phases[2].first = "stage";
-  phases[2].second.push_back(dist::createStagePass());
-  phases[2].second.push_back(dist::createVerifyStagedPass());
-  return phases;
-}
-
-plan::v1::Value describe(const std::string &name, Type elementType,
-                         ArrayRef<std::string> dims) {
+plan::v1::Value describe(const std::string &name, Type elementType, ArrayRef<std::string> dims) {
   plan::v1::Value value;
   value.set_name(name);
   value.set_dtype(importer::getDataType(elementType));
@@ -48,10 +25,9 @@ plan::v1::Value describe(const std::string &name, Type elementType,
 }
 
 plan::v1::Value describe(const dist::PortInfo &port) {
-  plan::v1::Value value =
-      describe(port.name, port.global.getElementType(), port.globalDims);
-  bool isCut = llvm::any_of(port.sharding,
-                            [](const dist::CutInfo &cut) { return !cut.axes.empty(); });
+  plan::v1::Value value = describe(port.name, port.global.getElementType(), port.globalDims);
+  bool isCut =
+      llvm::any_of(port.sharding, [](const dist::CutInfo &cut) { return !cut.axes.empty(); });
   if (!isCut)
     return value;
   for (const dist::CutInfo &cut : port.sharding) {
@@ -112,8 +88,8 @@ public:
     if (!chosen) {
       InFlightDiagnostic error = emitError(loc)
                                  << "stage '" << stage.name << "' needs " << ranks << " chips of "
-                                 << (wanted.empty() ? StringRef("one pool") : wanted)
-                                 << ", fleet '" << fleet.name << "' has no such pool left";
+                                 << (wanted.empty() ? StringRef("one pool") : wanted) << ", fleet '"
+                                 << fleet.name << "' has no such pool left";
       for (const fleet::Pool &pool : fleet.pools)
         error.attachNote() << "pool '" << pool.id << "': " << free[pool.id] << " of " << pool.count
                            << " chips of type " << pool.chip << " are free";
@@ -141,20 +117,24 @@ void addSymbols(plan::v1::Model &model) {
     model.add_symbols()->set_name(name);
 }
 
+int64_t countRanks(const plan::v1::Mesh &mesh) {
+  int64_t ranks = 1;
+  for (const plan::v1::Axis &axis : mesh.axes())
+    ranks *= axis.size();
+  return ranks;
+}
+
 /// The share of domestic chips among the ranks, against the fleet's rules. Only
 /// the count of chips is known here; other bases are reported as unknown.
-void addPolicies(PartitionedModel &model, const fleet::Fleet &fleet) {
+void addPolicies(plan::v1::Plan &plan, const fleet::Fleet &fleet) {
   int64_t total = 0, domestic = 0;
-  for (const StageProgram &stage : model.stages) {
-    int64_t ranks = 1;
-    for (const plan::v1::Axis &axis : stage.mesh.axes())
-      ranks *= axis.size();
-    total += ranks;
-    const fleet::Chip *chip = fleet.findChip(stage.mesh.chip_type());
-    domestic += chip && chip->domestic ? ranks : 0;
+  for (const plan::v1::Mesh &mesh : plan.meshes()) {
+    total += countRanks(mesh);
+    const fleet::Chip *chip = fleet.findChip(mesh.chip_type());
+    domestic += chip && chip->domestic ? countRanks(mesh) : 0;
   }
   for (const fleet::Policy &policy : fleet.policies) {
-    plan::v1::Policy &entry = model.policies.emplace_back();
+    plan::v1::Policy &entry = *plan.add_policies();
     entry.set_name(policy.name);
     entry.set_basis(fleet::stringify(policy.basis).str());
     if (policy.threshold)
@@ -168,78 +148,129 @@ void addPolicies(PartitionedModel &model, const fleet::Fleet &fleet) {
   }
 }
 
-} // namespace
-
-FailureOr<PartitionedModel>
-dougong::partitionModel(OwningOpRef<ModuleOp> module, const fleet::Fleet &fleet,
-                        const CompileOptions &options, bool &infeasible,
-                        llvm::function_ref<bool(StringRef, ModuleOp)> afterPhase) {
-  for (auto &[phase, passes] : makePhases(options)) {
-    PassManager manager(module->getContext());
-    for (std::unique_ptr<Pass> &pass : passes)
-      manager.addPass(std::move(pass));
-    if (failed(manager.run(*module)) || !afterPhase(phase, *module))
-      return failure();
+void addChipType(plan::v1::Fleet &entry, const fleet::Chip &chip) {
+  for (const plan::v1::ChipType &known : entry.chip_types())
+    if (known.id() == chip.id)
+      return;
+  plan::v1::ChipType *type = entry.add_chip_types();
+  type->set_id(chip.id);
+  type->set_vendor(chip.vendor);
+  type->set_domestic(chip.domestic);
+  type->set_model(chip.title);
+  type->set_target(chip.target);
+  type->set_visible_env(chip.visibleEnv);
+  for (const fleet::ResourceKey &key : chip.resourceKeys) {
+    plan::v1::ResourceKey *added = type->add_resource_keys();
+    added->set_system(key.system);
+    added->set_key(key.key);
   }
-  FailureOr<dist::PartitionResult> partition = dist::getPartitionResult(*module);
-  if (failed(partition))
-    return failure();
+  if (chip.memory && chip.memory->bytes) {
+    type->set_memory_bytes(static_cast<uint64_t>(chip.memory->bytes->value));
+    if (chip.memory->reserved)
+      type->set_reserved_bytes(static_cast<uint64_t>(chip.memory->reserved->value));
+  }
+}
 
-  PartitionedModel result;
-  for (const dist::ModelPortInfo &input : partition->inputs)
-    *result.model.add_inputs() = describe(input.name, input.type.getElementType(), input.dims);
-  for (const dist::ModelPortInfo &output : partition->outputs)
-    *result.model.add_outputs() = describe(output.name, output.type.getElementType(), output.dims);
-  addSymbols(result.model);
-  for (const auto &[input, output] : partition->states) {
-    plan::v1::State *state = result.model.add_states();
+void addModel(plan::v1::Model &model, const dist::PartitionResult &partition) {
+  for (const dist::ModelPortInfo &input : partition.inputs)
+    *model.add_inputs() = describe(input.name, input.type.getElementType(), input.dims);
+  for (const dist::ModelPortInfo &output : partition.outputs)
+    *model.add_outputs() = describe(output.name, output.type.getElementType(), output.dims);
+  addSymbols(model);
+  for (const auto &[input, output] : partition.states) {
+    plan::v1::State *state = model.add_states();
     state->set_input(input);
     state->set_output(output);
   }
+}
 
+} // namespace
+
+void dougong::addPartitionPasses(StringRef phase, PassManager &manager,
+                                 const CompileOptions &options) {
+  if (phase == "plan") {
+    dist::PlanPassOptions plan;
+    plan.parallel = options.parallel;
+    plan.strategyFile = options.strategy;
+    plan.states = SmallVector<std::string>(options.states.begin(), options.states.end());
+    manager.addPass(dist::createPlanPass(plan));
+    manager.addPass(dist::createPropagatePass());
+    manager.addPass(dist::createVerifyPropagatedPass());
+  } else if (phase == "shard") {
+    manager.addPass(dist::createPartitionPass());
+    manager.addPass(dist::createVerifyPartitionedPass());
+  } else {
+    manager.addPass(dist::createStagePass());
+    manager.addPass(dist::createVerifyStagedPass());
+  }
+}
+
+FailureOr<plan::v1::Plan> dougong::describePlan(ModuleOp staged, const fleet::Fleet &fleet,
+                                                bool &infeasible) {
+  FailureOr<dist::PartitionResult> partition = dist::getPartitionResult(staged);
+  if (failed(partition))
+    return failure();
+  plan::v1::Plan plan;
+  addModel(*plan.mutable_model(), *partition);
+  if (auto model = staged->getAttrOfType<DictionaryAttr>(modelAttrName)) {
+    if (auto name = model.getAs<StringAttr>("name")) {
+      plan.set_name(name.str());
+      plan.mutable_model()->set_name(name.str());
+    }
+    if (auto digest = model.getAs<StringAttr>("sha256"))
+      plan.mutable_model()->set_sha256(digest.str());
+  }
+  plan.mutable_fleet()->set_name(fleet.name);
+  for (const dist::ProgramInfo &info : partition->programs) {
+    plan::v1::Program *program = plan.add_programs();
+    program->set_id(info.name);
+    for (const dist::PortInfo &port : info.inputs)
+      *program->add_inputs() = describe(port);
+    for (const dist::PortInfo &port : info.outputs)
+      *program->add_outputs() = describe(port);
+    *program->mutable_work() = describe(info.work);
+  }
   PoolAssignment pools(fleet, /*shared=*/fleet.name == "localhost");
   for (const dist::StageInfo &info : partition->stages) {
-    const dist::MeshInfo &mesh = partition->meshes[info.mesh];
-    const dist::ProgramInfo &program = partition->programs[info.program];
-    StageProgram &stage = result.stages.emplace_back();
-    stage.name = info.name;
-    stage.nodes = info.nodes;
-    stage.mesh.set_id(mesh.id);
-    stage.mesh.set_first_rank(mesh.firstRank);
-    uint64_t ranks = 1;
-    for (const auto &[name, size] : mesh.axes) {
-      plan::v1::Axis *axis = stage.mesh.add_axes();
+    const dist::MeshInfo &meshInfo = partition->meshes[info.mesh];
+    plan::v1::Mesh *mesh = plan.add_meshes();
+    mesh->set_id(meshInfo.id);
+    mesh->set_first_rank(meshInfo.firstRank);
+    for (const auto &[name, size] : meshInfo.axes) {
+      plan::v1::Axis *axis = mesh->add_axes();
       axis->set_name(name);
       axis->set_size(size);
-      ranks *= size;
     }
-    FailureOr<const fleet::Pool *> pool = pools.take(module->getLoc(), info, mesh.on, ranks);
+    int64_t ranks = countRanks(*mesh);
+    FailureOr<const fleet::Pool *> pool = pools.take(staged.getLoc(), info, meshInfo.on, ranks);
     if (failed(pool)) {
       infeasible = true;
       return failure();
     }
-    stage.pool = (*pool)->id;
-    stage.mesh.set_chip_type((*pool)->chip);
-    for (const dist::PortInfo &port : program.inputs)
-      stage.inputs.push_back(describe(port));
-    for (const dist::PortInfo &port : program.outputs)
-      stage.outputs.push_back(describe(port));
-    stage.work = describe(program.work);
-    ModuleOp programModule = program.module;
-    stage.module = programModule.clone();
-    // Meshes are declared once, beside the programs that refer to them.
-    OpBuilder builder = OpBuilder::atBlockBegin(stage.module->getBody());
-    if (programModule != *module)
-      for (auto meshOp : module->getOps<dist::MeshOp>())
-        if (!stage.module->lookupSymbol(meshOp.getSymName()))
-          builder.clone(*meshOp);
+    mesh->set_chip_type((*pool)->chip);
+    if (const fleet::Chip *chip = fleet.getChip(**pool))
+      addChipType(*plan.mutable_fleet(), *chip);
+
+    plan::v1::Stage *stage = plan.add_stages();
+    stage->set_name(info.name);
+    stage->set_program(partition->programs[info.program].name);
+    stage->set_mesh(meshInfo.id);
+    for (const std::string &node : info.nodes)
+      stage->add_nodes(node);
+
+    plan::v1::RankSet *set = plan.add_rank_sets();
+    set->set_stage(info.name);
+    set->set_first(meshInfo.firstRank);
+    set->set_count(ranks);
+    set->set_stride(1);
+    set->set_chip_type((*pool)->chip);
   }
   for (const dist::LinkInfo &link : partition->links) {
-    plan::v1::Transfer &transfer = result.transfers.emplace_back();
-    describe(link.from, *transfer.mutable_from());
-    describe(link.to, *transfer.mutable_to());
-    transfer.set_value(link.value);
+    plan::v1::Transfer *transfer = plan.add_transfers();
+    describe(link.from, *transfer->mutable_from());
+    describe(link.to, *transfer->mutable_to());
+    transfer->set_value(link.value);
   }
-  addPolicies(result, fleet);
-  return result;
+  addPolicies(plan, fleet);
+  return plan;
 }

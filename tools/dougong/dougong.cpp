@@ -27,11 +27,12 @@ void dougong::addCompileOptions(CLI::App &app, CompileOptions &options) {
 
 Command dougong::addCompileCommand(CLI::App &app) {
   auto options = std::make_shared<CompileOptions>();
-  app.add_option("model", options->model, "ONNX model")->required();
+  app.add_option("model", options->model, "ONNX model, or IR that --stop-after wrote (.mlir)")
+      ->required();
   app.add_option("-o,--output", options->output, "folder of the package")->required();
   addCompileOptions(app, *options);
   std::vector<std::string> phases;
-  for (llvm::StringRef phase : getPhaseNames())
+  for (llvm::StringRef phase : getPhaseNames().drop_back())
     phases.push_back(phase.str());
   app.add_option("--stop-after", options->stopAfter, "write the IR after this phase to --output")
       ->check(CLI::IsMember(phases));

@@ -23,19 +23,19 @@ enum ExitCode : int {
 
 /// What `dougong compile` takes.
 struct CompileOptions {
-  std::string model;             ///< path of the ONNX file
+  std::string model;               ///< ONNX file, or IR (.mlir) that stopAfter wrote
   std::string fleet = "localhost"; ///< file, or name of the catalogue
-  std::string strategy;          ///< strategy.yaml, or empty
-  std::string parallel;          ///< "tp=2,pp=2", or empty
-  std::vector<std::string> dims; ///< "name=value" or "name=low..high"
+  std::string strategy;            ///< strategy.yaml, or empty
+  std::string parallel;            ///< "tp=2,pp=2", or empty
+  std::vector<std::string> dims;   ///< "name=value" or "name=low..high"
   std::vector<std::string> states; ///< "past.*=present.*": input pattern, output pattern
   std::string target = "cpu-native";
-  std::string output;            ///< folder of the package, or file with stopAfter
-  std::string stopAfter;         ///< phase after which the IR is written
-  std::string dumpPhases;        ///< folder for the IR after each phase, or empty
+  std::string output;     ///< folder of the package, or file with stopAfter
+  std::string stopAfter;  ///< phase after which the IR is written
+  std::string dumpPhases; ///< folder for the IR after each phase, or empty
 };
 
-/// The phases, in order: names for stopAfter.
+/// The phases, in order. All but the last are names for stopAfter.
 llvm::ArrayRef<llvm::StringRef> getPhaseNames();
 
 /// Runs the pipeline. Diagnostics go to `errors`, one line each, with the file

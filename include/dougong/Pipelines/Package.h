@@ -2,48 +2,20 @@
 #ifndef DOUGONG_PIPELINES_PACKAGE_H
 #define DOUGONG_PIPELINES_PACKAGE_H
 
-#include "dougong/Fleet/Fleet.h"
-#include "dougong/Package/plan.pb.h"
 #include "dougong/Target/Target.h"
 
 #include "mlir/IR/BuiltinOps.h"
-#include "mlir/IR/OwningOpRef.h"
 #include "llvm/Support/Error.h"
-
-#include <string>
-#include <vector>
 
 namespace dougong {
 
-/// A stage of a partitioned model, before lowering.
-struct StageProgram {
-  std::string name;
-  /// `@main` over local types, the weights that it uses with their recipes, and
-  /// its collectives. Stages with equal modules become one program.
-  mlir::OwningOpRef<mlir::ModuleOp> module;
-  plan::v1::Mesh mesh; ///< with first_rank
-  std::string pool;    ///< id of a pool of the fleet
-  /// Arguments and results of `@main`: GLOBAL extents and how they are cut.
-  std::vector<plan::v1::Value> inputs, outputs;
-  plan::v1::Work work;
-  std::vector<std::string> nodes; ///< a summary for people
-};
-
-/// What the stage phase gives to packaging.
-struct PartitionedModel {
-  plan::v1::Model model;
-  std::vector<StageProgram> stages;
-  std::vector<plan::v1::Transfer> transfers;
-  plan::v1::Estimates estimates;
-  std::vector<plan::v1::Policy> policies;
-};
-
-/// Lowers and emits every distinct program, executes the weight recipes, and
-/// writes the package `folder` with its plan and report. The folder appears
-/// whole or not at all; an existing package there is replaced, any other
+/// The `package` phase on a module after `codegen` (see Lower.h): emits every
+/// distinct code, executes the weight recipes, and writes the package `folder`
+/// with its plan and report. External data lies in `modelFolder`. The folder
+/// appears whole or not at all; an existing package there is replaced, any other
 /// non-empty folder refused. The same inputs give the same bytes.
-llvm::Error writePackage(PartitionedModel &partitioned, const fleet::Fleet &fleet,
-                         const Target &target, llvm::StringRef modelFolder, llvm::StringRef folder);
+llvm::Error writePackage(mlir::ModuleOp lowered, const Target &target, llvm::StringRef modelFolder,
+                         llvm::StringRef folder);
 
 } // namespace dougong
 

@@ -2,19 +2,28 @@
 #ifndef DOUGONG_PIPELINES_PARTITION_H
 #define DOUGONG_PIPELINES_PARTITION_H
 
+#include "dougong/Fleet/Fleet.h"
+#include "dougong/Package/plan.pb.h"
 #include "dougong/Pipelines/Compile.h"
-#include "dougong/Pipelines/Package.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/PassManager.h"
 
 namespace dougong {
 
-/// Cuts a normalized model for a fleet: plan, shard and stage. `afterPhase` is
-/// told when a phase is done, with its module, and returns whether to go on.
-/// Fails after a diagnostic; `infeasible` then tells a plan that cannot be from
-/// an input that is refused.
-llvm::FailureOr<PartitionedModel>
-partitionModel(mlir::OwningOpRef<mlir::ModuleOp> module, const fleet::Fleet &fleet,
-               const CompileOptions &options, bool &infeasible,
-               llvm::function_ref<bool(llvm::StringRef, mlir::ModuleOp)> afterPhase);
+/// Adds the passes of one phase of partitioning, "plan", "shard" or "stage", and
+/// the check of what then holds.
+void addPartitionPasses(llvm::StringRef phase, mlir::PassManager &manager,
+                        const CompileOptions &options);
+
+/// The plan of a staged module: all of it but code and weights. A program's id is
+/// the name of its module. `infeasible` tells, after a failure with a diagnostic,
+/// a plan that cannot be from an input that is refused.
+llvm::FailureOr<plan::v1::Plan> describePlan(mlir::ModuleOp staged, const fleet::Fleet &fleet,
+                                             bool &infeasible);
+
+/// Module attribute {name, sha256}: the model that the module was made of.
+inline constexpr llvm::StringLiteral modelAttrName = "dougong.model";
 
 } // namespace dougong
 

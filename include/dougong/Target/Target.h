@@ -18,6 +18,7 @@ namespace dougong {
 /// |---|---|
 /// | what it takes | kernels of linalg, tensor, arith, math and scf on tensors |
 /// | how it lowers | `addKernelPasses`: afterwards kernels have the calling form that the schedule uses |
+/// | what it generates | `generate`: the last IR before the artefact |
 /// | what it emits | `emit`: one artefact file of the kind `getArtifactKind` |
 /// | what proves it | the target's own tests run (or have the vendor's tool accept) each emitted artefact |
 class Target {
@@ -42,9 +43,12 @@ public:
   /// Errors: a chip or an option that the target does not know.
   virtual llvm::Error addKernelPasses(mlir::OpPassManager &pipeline) const = 0;
 
-  /// Writes the artefact of a module whose kernels went through
-  /// `addKernelPasses` and whose schedule has been built. The module is used
-  /// up. Equal modules give equal bytes.
+  /// Takes a module whose kernels went through `addKernelPasses`, and whose
+  /// schedule has been built, to the last IR before the artefact.
+  virtual llvm::Error generate(mlir::ModuleOp module) const = 0;
+
+  /// Writes the artefact of a module that went through `generate`. Equal modules
+  /// give equal bytes.
   virtual llvm::Error emit(mlir::ModuleOp module, llvm::StringRef path) const = 0;
 };
 

@@ -1,6 +1,8 @@
 //===- Sources.cpp - weights and constants, cut ---------------------------===//
 #include "Partitioner.h"
 
+#include "Onnx/IR/Recipes.h"
+
 using namespace mlir;
 using namespace dougong;
 using namespace dougong::dist;
@@ -13,13 +15,6 @@ FlatSymbolRefAttr Partitioner::sliceWeight(onnx::WeightOp weight, ShardingAttr w
   MeshOp mesh = getMesh(wanted);
   MLIRContext *context = module.getContext();
   SmallVector<Attribute> steps;
-  SmallVector<FlatSymbolRefAttr> sources;
-  if (auto derived = dyn_cast<onnx::DerivedAttr>(weight.getValue())) {
-    sources.assign(derived.getSources().begin(), derived.getSources().end());
-    steps.assign(derived.getSteps().begin(), derived.getSteps().end());
-  } else {
-    sources.push_back(FlatSymbolRefAttr::get(weight.getSymNameAttr()));
-  }
   std::string suffix;
   for (auto [dim, cut] : llvm::enumerate(wanted.getDims())) {
     if (cut.getAxes().empty())
@@ -35,7 +30,7 @@ FlatSymbolRefAttr Partitioner::sliceWeight(onnx::WeightOp weight, ShardingAttr w
   OpBuilder outer(weight->getContext());
   outer.setInsertionPointAfter(weight);
   auto sliced = onnx::WeightOp::create(outer, weight.getLoc(), weight.getSymName().str() + suffix,
-                                       *type, onnx::DerivedAttr::get(context, sources, steps));
+                                       *type, onnx::continueRecipe(weight, steps));
   for (NamedAttribute attribute : weight->getDiscardableAttrs())
     sliced->setAttr(attribute.getName(), attribute.getValue());
   symbols.insert(sliced); // renames it if the name is taken
@@ -46,9 +41,8 @@ FlatSymbolRefAttr Partitioner::sliceWeight(onnx::WeightOp weight, ShardingAttr w
 
 FailureOr<Value> Partitioner::makeSource(Operation *source, ShardingAttr wanted, Location loc) {
   auto type = dyn_cast<RankedTensorType>(source->getResult(0).getType());
-  bool whole = !type || !wanted || llvm::all_of(wanted.getDims(), [](CutAttr cut) {
-    return cut.getAxes().empty();
-  });
+  bool whole = !type || !wanted ||
+               llvm::all_of(wanted.getDims(), [](CutAttr cut) { return cut.getAxes().empty(); });
   if (whole) {
     Value value = builder.clone(*source)->getResult(0);
     setPadding(value, Padding::Zero);
@@ -70,8 +64,8 @@ FailureOr<Value> Partitioner::makeSource(Operation *source, ShardingAttr wanted,
     if (!whole) {
       OpBuilder outer(local);
       StringRef node = onnx::getNodeName(source->getLoc());
-      auto constant = onnx::WeightOp::create(
-          outer, source->getLoc(), node.empty() ? "constant" : node.str(), type, value);
+      auto constant = onnx::WeightOp::create(outer, source->getLoc(),
+                                             node.empty() ? "constant" : node.str(), type, value);
       symbols.insert(constant);
       whole = FlatSymbolRefAttr::get(constant.getSymNameAttr());
     }
@@ -81,8 +75,8 @@ FailureOr<Value> Partitioner::makeSource(Operation *source, ShardingAttr wanted,
     setPadding(copy, Padding::Zero);
     return reshard(copy, type, makeWhole(getMesh(wanted), type), wanted, loc);
   }
-  auto use = onnx::UseOp::create(builder, loc, *getLocalType(type, wanted, getMesh(wanted)),
-                                 weight);
+  auto use =
+      onnx::UseOp::create(builder, loc, *getLocalType(type, wanted, getMesh(wanted)), weight);
   setPadding(use.getResult(), Padding::Zero);
   return use.getResult();
 }

@@ -64,8 +64,7 @@ llvm::Error cpu::addCpuKernelPasses(OpPassManager &pipeline, const CpuOptions &o
 }
 
 /// Collects the diagnostics of `run` into one error.
-static llvm::Error withDiagnostics(MLIRContext *context,
-                                   llvm::function_ref<LogicalResult()> run) {
+static llvm::Error withDiagnostics(MLIRContext *context, llvm::function_ref<LogicalResult()> run) {
   std::string text;
   ScopedDiagnosticHandler handler(context, [&](Diagnostic &diagnostic) {
     if (diagnostic.getSeverity() == DiagnosticSeverity::Error) {
@@ -79,26 +78,38 @@ static llvm::Error withDiagnostics(MLIRContext *context,
   return llvm::createStringError(text.empty() ? "lowering for the CPU failed" : text);
 }
 
-static llvm::Expected<std::string> compile(ModuleOp module, const CpuOptions &options,
-                                           bool assembly) {
+static llvm::Error generate(ModuleOp module, const CpuOptions &options) {
   llvm::Expected<CpuTraits> traits = getCpuTraits(options);
   if (!traits)
     return traits.takeError();
-  if (llvm::Error error = withDiagnostics(
-          module.getContext(), [&] { return lowerToLLVM(module, options, *traits); }))
-    return error;
+  return withDiagnostics(module.getContext(),
+                         [&] { return lowerToLLVM(module, options, *traits); });
+}
+
+static llvm::Expected<std::string> emit(ModuleOp module, const CpuOptions &options, bool assembly) {
+  llvm::Expected<CpuTraits> traits = getCpuTraits(options);
+  if (!traits)
+    return traits.takeError();
   return emitMachineCode(module, options, *traits, assembly);
 }
 
-llvm::Error cpu::emitSharedLibrary(ModuleOp module, StringRef path, const CpuOptions &options) {
-  llvm::Expected<std::string> object = compile(module, options, /*assembly=*/false);
+static llvm::Error emitLibrary(ModuleOp module, StringRef path, const CpuOptions &options) {
+  llvm::Expected<std::string> object = emit(module, options, /*assembly=*/false);
   if (!object)
     return object.takeError();
   return linkSharedLibrary(*object, path);
 }
 
+llvm::Error cpu::emitSharedLibrary(ModuleOp module, StringRef path, const CpuOptions &options) {
+  if (llvm::Error error = generate(module, options))
+    return error;
+  return emitLibrary(module, path, options);
+}
+
 llvm::Expected<std::string> cpu::emitAssembly(ModuleOp module, const CpuOptions &options) {
-  return compile(module, options, /*assembly=*/true);
+  if (llvm::Error error = generate(module, options))
+    return error;
+  return emit(module, options, /*assembly=*/true);
 }
 
 namespace {
@@ -115,8 +126,9 @@ public:
   llvm::Error addKernelPasses(OpPassManager &pipeline) const override {
     return addCpuKernelPasses(pipeline, options);
   }
+  llvm::Error generate(ModuleOp module) const override { return ::generate(module, options); }
   llvm::Error emit(ModuleOp module, StringRef path) const override {
-    return emitSharedLibrary(module, path, options);
+    return emitLibrary(module, path, options);
   }
 
 private:

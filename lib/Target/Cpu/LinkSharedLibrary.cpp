@@ -35,7 +35,7 @@ llvm::Error cpu::linkSharedLibrary(llvm::StringRef object, llvm::StringRef path)
   std::lock_guard<std::mutex> lock(mutex);
 
   llvm::SmallString<128> input;
-  auto remove = llvm::make_scope_exit([&] {
+  llvm::scope_exit remove([&] {
     if (!input.empty())
       llvm::sys::fs::remove(input);
   });

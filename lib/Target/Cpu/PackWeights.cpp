@@ -1,6 +1,7 @@
 //===- PackWeights.cpp - constant matrices in panels of columns -----------===//
 #include "Internal.h"
 
+#include "Onnx/IR/Recipes.h"
 #include "dougong/Target/Cpu/Passes.h"
 
 #include "Onnx/IR/Onnx.h"
@@ -59,37 +60,28 @@ Reading getReading(Value matrix) {
   return reading;
 }
 
-struct CpuPackWeightsPass
-    : public dougong::cpu::impl::CpuPackWeightsPassBase<CpuPackWeightsPass> {
+struct CpuPackWeightsPass : public dougong::cpu::impl::CpuPackWeightsPassBase<CpuPackWeightsPass> {
   using CpuPackWeightsPassBase::CpuPackWeightsPassBase;
 
   /// The weight that holds `weight` in panels; made when first asked for.
   onnx::WeightOp getPacked(onnx::WeightOp weight, RankedTensorType type, bool isTransposed,
                            SmallVectorImpl<Attribute> &added) {
     MLIRContext *context = &getContext();
-    std::string name =
-        llvm::formatv("{0}.{1}pack{2}", weight.getSymName(), isTransposed ? "t." : "", columns);
+    std::string suffix = llvm::formatv(".{0}pack{1}", isTransposed ? "t." : "", columns);
+    std::string name = (weight.getSymName() + suffix).str();
     if (auto known = getOperation().lookupSymbol<onnx::WeightOp>(name))
       return known;
-    // A recipe is continued: packaging then needs no copy in between.
-    SmallVector<FlatSymbolRefAttr> sources;
     SmallVector<Attribute> steps;
-    if (auto derived = dyn_cast<onnx::DerivedAttr>(weight.getValue())) {
-      sources.append(derived.getSources().begin(), derived.getSources().end());
-      steps.append(derived.getSteps().begin(), derived.getSteps().end());
-    } else {
-      sources.push_back(FlatSymbolRefAttr::get(weight.getSymNameAttr()));
-    }
     if (isTransposed)
       steps.push_back(onnx::TransposeStepAttr::get(context, {1, 0}));
     steps.push_back(onnx::PackStepAttr::get(context, columns));
     OpBuilder builder(context);
     builder.setInsertionPointAfter(weight);
     auto packed = onnx::WeightOp::create(builder, weight.getLoc(), builder.getStringAttr(name),
-                                         TypeAttr::get(type),
-                                         onnx::DerivedAttr::get(context, sources, steps));
-    added.push_back(builder.getArrayAttr(
-        {packed.getSymNameAttr(), packed.getTypeAttr(), packed.getValue()}));
+                                         TypeAttr::get(type), onnx::continueRecipe(weight, steps));
+    added.push_back(builder.getArrayAttr({FlatSymbolRefAttr::get(weight.getSymNameAttr()),
+                                          builder.getStringAttr(suffix), packed.getTypeAttr(),
+                                          builder.getArrayAttr(steps)}));
     return packed;
   }
 
@@ -139,7 +131,8 @@ struct CpuPackWeightsPass
         if (!isConstant || reading == Reading::Other)
           continue;
         bool isTransposed = reading == Reading::Transposed;
-        int64_t n = type.getDimSize(isTransposed ? 0 : 1), k = type.getDimSize(isTransposed ? 1 : 0);
+        int64_t n = type.getDimSize(isTransposed ? 0 : 1),
+                k = type.getDimSize(isTransposed ? 1 : 0);
         // Narrow matrices would be mostly padding.
         if (n * 2 < columns)
           continue;

@@ -7,7 +7,7 @@
 
 // CHECK-DAG: #[[STRAIGHT:.*]] = affine_map<(d0, d1, d2) -> (d1 floordiv 32, d2, d1 mod 32)>
 // CHECK:     dougong.added_weights = [
-// CHECK-SAME:    ["w.pack32", tensor<2x4x32xf32>,
+// CHECK-SAME:    [@w, ".pack32", tensor<2x4x32xf32>, [#onnx.pack<32>]]
 // CHECK:     onnx.weight @w.pack32 : tensor<2x4x32xf32> = #onnx.derived<[@w], [#onnx.pack<32>]>
 // CHECK:     onnx.weight @t.t.pack32 : tensor<2x4x32xf32> = #onnx.derived<[@t], [#onnx.transpose<[1, 0]>, #onnx.pack<32>]>
 onnx.weight @w : tensor<4x40xf32> = #onnx.external<"w.bin", offset = 0, length = 640>

@@ -12,8 +12,8 @@ def CpuPackWeightsPass : Pass<"cpu-pack-weights", "::mlir::ModuleOp"> {
     becomes `[ceil(n / columns), k, columns]` and the launches use a weight with
     a longer recipe: packaging lays the bytes down once. A tile then reads one
     run of memory. New weights are also listed in the module attribute
-    `dougong.added_weights` as (name, type, value), for recipes that were saved
-    before.
+    `dougong.added_weights` as (weight, suffix of the new name, type, steps), so
+    that programs with equal code and other weights can be given the same.
 
     Before:
 
