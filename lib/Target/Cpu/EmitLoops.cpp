@@ -125,7 +125,7 @@ struct CpuEmitLoopsPass : public dougong::cpu::impl::CpuEmitLoopsPassBase<CpuEmi
     if (fill)
       nest.init = fill.getInputs().front();
     nest.storesMain = storesMain;
-    TileLimits limits{lanes, tileRows, tileVectors};
+    TileLimits limits{lanes, tileRows, tileVectors, pairProducts};
     // A parallel loop inside another op's loop would be forked again and again.
     emitNest(builder, nest, limits, parallel && isa<func::FuncOp>(op->getParentOp()));
     // A temporary that nothing reads now goes with the next canonicalization.

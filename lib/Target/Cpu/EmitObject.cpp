@@ -91,6 +91,7 @@ llvm::Expected<CpuTraits> cpu::getCpuTraits(const CpuOptions &options) {
     return machine.takeError();
   traits.dataLayout = (*machine)->createDataLayout().getStringRepresentation();
   // Register tiles: measured in notes of the project; more rows spill.
+  traits.pairProducts = info->checkFeatures(info->checkFeatures("+avx512f") ? "+avx512bw" : "+sse2");
   if (info->checkFeatures("+avx512f")) {
     traits.lanes = 16;
     traits.tileRows = 8;

@@ -42,10 +42,10 @@ llvm::Error cpu::linkSharedLibrary(llvm::StringRef object, llvm::StringRef path)
   if (llvm::Error error = writeTemporary(object, input))
     return error;
   std::string output = path.str();
-  // Nothing of the build may show in the bytes: no build id, no comment, one
-  // thread. --strip-all also drops the name of the temporary file.
+  // Nothing of the build may show in the bytes: no build id, no debug sections,
+  // one thread. The names of the kernels stay: profilers show them.
   const char *arguments[] = {"ld.lld",          "-shared",        "-nostdlib",
-                             "--hash-style=gnu", "--build-id=none", "--strip-all",
+                             "--hash-style=gnu", "--build-id=none", "--strip-debug",
                              "--threads=1",     "-z",             "relro",
                              "-z",              "now",            "-o",
                              output.c_str(),    input.c_str()};

@@ -45,6 +45,7 @@ void cpu::buildKernelPipeline(OpPassManager &pipeline, const CpuOptions &options
     loops.lanes = traits.lanes;
     loops.tileRows = traits.tileRows;
     loops.tileVectors = traits.tileVectors;
+    loops.pairProducts = traits.pairProducts;
     loops.parallel = options.parallel;
     function.addPass(createCpuEmitLoopsPass(loops));
     function.addPass(createCanonicalizerPass());

@@ -121,7 +121,7 @@ struct CpuPackWeightsPass : public dougong::cpu::impl::CpuPackWeightsPassBase<Cp
       for (unsigned number = 1; number < kernel.getNumArguments(); ++number) {
         auto type = dyn_cast<RankedTensorType>(kernel.getArgument(number).getType());
         if (!type || !type.hasStaticShape() || type.getRank() != 2 ||
-            !isa<FloatType>(type.getElementType()))
+            !(isa<FloatType>(type.getElementType()) || type.getElementType().isInteger(8)))
           continue;
         bool isConstant = llvm::all_of(callers, [&](onnx::LaunchOp launch) {
           return number - 1 < launch.getInputs().size() &&
@@ -142,9 +142,13 @@ struct CpuPackWeightsPass : public dougong::cpu::impl::CpuPackWeightsPassBase<Cp
         for (onnx::LaunchOp launch : callers) {
           auto use = launch.getInputs()[number - 1].getDefiningOp<onnx::UseOp>();
           auto weight = module.lookupSymbol<onnx::WeightOp>(use.getWeightAttr());
-          onnx::WeightOp packed = getPacked(weight, packedType, isTransposed, added);
+          // (the weight may be unsigned, kernels know no signs)
+          auto weightType = RankedTensorType::get(
+              packedType.getShape(),
+              cast<RankedTensorType>(use.getType()).getElementType());
+          onnx::WeightOp packed = getPacked(weight, weightType, isTransposed, added);
           OpBuilder builder(use);
-          Value value = onnx::UseOp::create(builder, use.getLoc(), packedType,
+          Value value = onnx::UseOp::create(builder, use.getLoc(), weightType,
                                             FlatSymbolRefAttr::get(packed.getSymNameAttr()));
           launch->setOperand(number - 1, value);
           if (use->use_empty())

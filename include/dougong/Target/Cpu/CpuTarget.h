@@ -37,6 +37,8 @@ struct CpuTraits {
   /// Register tile of a contraction: rows by vectors.
   unsigned tileRows = 4;
   unsigned tileVectors = 2;
+  /// x86 with sums of two 16-bit products in each 32-bit lane of a vector.
+  bool pairProducts = false;
 };
 
 /// Resolves "native" and looks the tile up. Errors: a processor that LLVM does

@@ -107,9 +107,12 @@ def CpuEmitLoopsPass : Pass<"cpu-emit-loops", "::mlir::func::FuncOp"> {
     Option<"lanes", "lanes", "unsigned", "16", "f32 lanes of a vector">,
     Option<"tileRows", "tile-rows", "unsigned", "8", "rows of a register tile">,
     Option<"tileVectors", "tile-vectors", "unsigned", "2", "vectors in a row of a register tile">,
+    Option<"pairProducts", "pair-products", "bool", "false",
+           "use x86's sums of two 16-bit products for sums of products of narrow integers">,
     Option<"parallel", "parallel", "bool", "true", "emit parallel loops">
   ];
   let dependentDialects = ["::mlir::vector::VectorDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::LLVM::LLVMDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect",
                            "::mlir::math::MathDialect"];
 }

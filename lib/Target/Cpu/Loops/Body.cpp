@@ -111,11 +111,15 @@ Lane BodyEmitter::load(const Access &access, Value index, const Place &place) {
   Value offsets;
   if (access.getStride(place.vectorDim) == 2 && !access.panel)
     return loadEverySecond(access, index, place);
+  // A panel is filled up to its size: no lane is outside.
+  Place whole = place;
+  if (access.panel && int(access.panel->dim) == place.vectorDim)
+    whole.mask = nullptr;
   if (access.getStride(place.vectorDim) != 1) {
     IndexMath math(b, loc);
     offsets = createSteps(b, loc, place.lanes, math.value(access.strides[place.vectorDim]));
   }
-  return loadStrided(access.flat, access.elementType, index, offsets, place);
+  return loadStrided(access.flat, access.elementType, index, offsets, whole);
 }
 
 void BodyEmitter::store(const Access &access, Value index, Lane lane, const Place &place) {

@@ -170,6 +170,51 @@ static int64_t estimateCycles(const Nest &nest, const Plan &plan) {
   return std::max<int64_t>(1, int64_t(64 * work / std::max(1u, plan.lanes)));
 }
 
+/// The argument of the body that `value` is an extension of, if its elements fit
+/// in 16 signed bits.
+static BlockArgument getNarrowArgument(Value value) {
+  Operation *op = value.getDefiningOp();
+  if (!isa_and_nonnull<arith::ExtSIOp, arith::ExtUIOp>(op))
+    return nullptr;
+  unsigned width = op->getOperand(0).getType().getIntOrFloatBitWidth();
+  if (width != 8 && (width != 16 || !isa<arith::ExtSIOp>(op)))
+    return nullptr;
+  return dyn_cast<BlockArgument>(op->getOperand(0));
+}
+
+/// Whether the nest sums products of narrow integers into i32, one factor along
+/// the vector dim, the other contiguous along the only reduction.
+static bool hasPairProducts(const Nest &nest, const Plan &plan) {
+  Block &block = nest.main.getBlock();
+  if (plan.vectorDim < 0 || plan.reducesVector || plan.reductions.size() != 1 ||
+      nest.main.inputs.size() != 2 || nest.main.outputs.size() != 1 ||
+      !nest.main.outputs.front().elementType.isInteger(32) ||
+      !llvm::hasNItems(block.without_terminator(), 4))
+    return false;
+  auto sum = block.getTerminator()->getOperand(0).getDefiningOp<arith::AddIOp>();
+  if (!sum || (sum.getLhs() != block.getArgument(2) && sum.getRhs() != block.getArgument(2)))
+    return false;
+  Value other = sum.getLhs() == block.getArgument(2) ? sum.getRhs() : sum.getLhs();
+  auto product = other.getDefiningOp<arith::MulIOp>();
+  if (!product)
+    return false;
+  BlockArgument left = getNarrowArgument(product.getLhs()),
+                right = getNarrowArgument(product.getRhs());
+  if (!left || !right || left == right)
+    return false;
+  unsigned reduction = plan.reductions.front(), column = plan.vectorDim;
+  auto isShared = [&](const Access &access) {
+    return !access.scalar && !access.dependsOn(column) && access.getStride(reduction) == 1 &&
+           !access.panel;
+  };
+  auto isVector = [&](const Access &access) {
+    return !access.scalar && access.dependsOn(column) && access.getStride(column) == 1 &&
+           (!access.panel || access.panel->size % (2 * plan.lanes) == 0);
+  };
+  const Access &a = nest.main.inputs[0], &b = nest.main.inputs[1];
+  return (isShared(a) && isVector(b)) || (isShared(b) && isVector(a));
+}
+
 /// The plan with a given vector dim (-1: scalar).
 static Plan completePlan(const Nest &nest, const TileLimits &limits, int vectorDim) {
   Plan plan;
@@ -208,6 +253,7 @@ static Plan completePlan(const Nest &nest, const TileLimits &limits, int vectorD
       continue;
     (nest.isReduction(dim) ? plan.reductions : plan.outer).push_back(dim);
   }
+  plan.pairs = limits.pairProducts && hasPairProducts(nest, plan);
   if (!plan.reducesVector && plan.vectorDim >= 0) {
     // A contraction's panel of columns stays in the cache over all rows; plain
     // element-wise loops want long runs.

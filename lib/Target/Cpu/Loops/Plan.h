@@ -13,6 +13,8 @@ struct TileLimits {
   unsigned lanes = 16;      ///< f32 lanes of a vector
   unsigned tileRows = 8;    ///< rows of a contraction's register tile
   unsigned tileVectors = 2; ///< vectors in each of these rows
+  /// Whether the processor adds up products of pairs of 16-bit integers.
+  bool pairProducts = false;
 };
 
 /// How a nest is tiled. One register tile is `rows` indices of `rowDim` by
@@ -30,6 +32,9 @@ struct Plan {
   llvm::SmallVector<unsigned> outer;
   /// Reductions other than `vectorDim`, outermost first.
   llvm::SmallVector<unsigned> reductions;
+  /// The one reduction goes in steps of two indices: a sum of products of narrow
+  /// integers, of which each 32-bit lane takes two at once.
+  bool pairs = false;
   /// Columns and rows that one iteration of the parallel loop covers.
   int64_t columnBlock = 1;
   int64_t rowBlock = 1;

@@ -30,6 +30,11 @@ private:
   Lane load(const Access &access, unsigned row, unsigned vector, const Place &place);
   Values emitReductions(unsigned level, Values accumulators);
   Values emitVectorReduction(Values accumulators);
+  // Pairs of narrow integers (TilePairs.cpp).
+  Values emitPairReduction(Values accumulators);
+  Values emitPairPoint(mlir::ValueRange accumulators);
+  Values reorderPairs(mlir::ValueRange accumulators, bool toPairs);
+  mlir::Value loadPair(const Access &access, unsigned row);
   Values emitPoint(mlir::ValueRange accumulators, unsigned vectors, mlir::Value mask);
   Values initialAccumulators();
   Values combineVectors(mlir::ValueRange accumulators);
