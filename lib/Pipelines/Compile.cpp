@@ -8,6 +8,7 @@
 #include "dougong/Pipelines/Diagnostics.h"
 #include "dougong/Pipelines/Package.h"
 #include "dougong/Pipelines/Partition.h"
+#include "dougong/Pipelines/Progress.h"
 #include "dougong/Registration.h"
 #include "dougong/Support/Sha256.h"
 #include "dougong/Target/Cpu/CpuTarget.h"
@@ -16,8 +17,6 @@
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
-
-#include <chrono>
 
 using namespace mlir;
 using namespace dougong;
@@ -29,29 +28,12 @@ ArrayRef<StringRef> dougong::getPhaseNames() {
 
 namespace {
 
-/// Tells which phase runs, once it has taken a second in all.
-class Progress {
-public:
-  explicit Progress(raw_ostream &stream) : stream(stream), start(Clock::now()) {}
-
-  void begin(StringRef phase) {
-    double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    if (seconds > 1)
-      stream << llvm::formatv("[{0,6:f1} s] {1}\n", seconds, phase);
-  }
-
-private:
-  using Clock = std::chrono::steady_clock;
-  raw_ostream &stream;
-  Clock::time_point start;
-};
-
 /// One run of the pipeline.
 class Compilation {
 public:
   Compilation(const CompileOptions &options, raw_ostream &errors)
-      : options(options), errors(errors), progress(errors), registry(makeRegistry()),
-        printer(&context, errors) {
+      : options(options), errors(errors), progress(errors, options.timing),
+        registry(makeRegistry()), printer(&context, errors) {
     // Kernels are lowered by passes on functions that add constants to the
     // module: one after the other, so that names, and with them the bytes of a
     // package, do not depend on timing.
@@ -104,6 +86,7 @@ bool Compilation::writeModule(StringRef path, ModuleOp module) {
 }
 
 bool Compilation::endPhase(StringRef phase, ModuleOp module) {
+  progress.end();
   ++phaseNumber;
   if (!options.dumpPhases.empty()) {
     llvm::sys::fs::create_directories(options.dumpPhases);
@@ -145,7 +128,9 @@ ExitCode Compilation::run() {
     return exitUsage;
 
   progress.begin("import");
-  OwningOpRef<ModuleOp> module = importModel(options.model, context);
+  // Only packaging reads weights.
+  OwningOpRef<ModuleOp> module =
+      importModel(options.model, context, {/*allowMissingData=*/!options.stopAfter.empty()});
   if (!module)
     return exitInputRefused;
   if (!endPhase("import", *module))
@@ -161,10 +146,9 @@ ExitCode Compilation::run() {
   if (!endPhase("normalize", *module))
     return writeFailed ? exitInternal : exitOk;
 
-  progress.begin("partition");
   bool infeasible = false, stopped = false;
   FailureOr<PartitionedModel> partitioned =
-      partitionModel(std::move(module), *fleet, options, infeasible,
+      partitionModel(std::move(module), *fleet, options, progress, infeasible,
                      [&](StringRef phase, ModuleOp phaseModule) {
                        stopped = !endPhase(phase, phaseModule);
                        return !stopped;
@@ -179,12 +163,12 @@ ExitCode Compilation::run() {
     return refuse(digest.message());
   partitioned->model.set_sha256(*digest);
 
-  progress.begin("lower and generate code");
   StringRef modelFolder = llvm::sys::path::parent_path(options.model);
-  if (llvm::Error error = writePackage(*partitioned, *fleet, **target,
-                                       modelFolder.empty() ? "." : modelFolder, options.output))
+  if (llvm::Error error =
+          writePackage(*partitioned, *fleet, **target, modelFolder.empty() ? "." : modelFolder,
+                       options.output, progress))
     return refuse(llvm::toString(std::move(error)));
-  progress.begin("done");
+  progress.end();
   return writeFailed ? exitInternal : exitOk;
 }
 

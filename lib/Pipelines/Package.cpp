@@ -70,8 +70,9 @@ private:
 /// Lowers and emits a program and fills in what its module then says.
 class ProgramBuilder {
 public:
-  ProgramBuilder(const Target &target, StringRef modelFolder, const PendingFolder &folder)
-      : target(target), modelFolder(modelFolder), folder(folder) {}
+  ProgramBuilder(const Target &target, StringRef modelFolder, const PendingFolder &folder,
+                 Progress &progress)
+      : target(target), modelFolder(modelFolder), folder(folder), progress(progress) {}
 
   llvm::Expected<plan::v1::Program> build(StageProgram &stage, WeightsFile &weights);
 
@@ -83,6 +84,7 @@ private:
   const Target &target;
   std::string modelFolder;
   const PendingFolder &folder;
+  Progress &progress;
 };
 
 llvm::Error ProgramBuilder::lower(ModuleOp module) {
@@ -114,6 +116,7 @@ llvm::Expected<plan::v1::Program> ProgramBuilder::build(StageProgram &stage, Wei
     recipes->push_back(weight->clone());
 
   ModuleOp module = *stage.module;
+  progress.begin("lower");
   if (llvm::Error error = lower(module))
     return error;
   // The target may have laid weights down anew: (name, type, value) each.
@@ -124,6 +127,7 @@ llvm::Expected<plan::v1::Program> ProgramBuilder::build(StageProgram &stage, Wei
                              cast<TypeAttr>(weight[1]), weight[2]);
     }
   plan::v1::Program program;
+  progress.begin("weights");
   if (llvm::Error error = addWeights(module, stage, *recipes, weights, program))
     return error;
   for (Attribute check : module->getAttrOfType<ArrayAttr>("dougong.checks"))
@@ -153,6 +157,7 @@ llvm::Expected<plan::v1::Program> ProgramBuilder::build(StageProgram &stage, Wei
   std::filesystem::path programs = folder.getPath() / std::string(programsFolderName);
   std::string extension = "." + target.getArtifactExtension().str();
   std::filesystem::path pending = programs / ("pending" + extension);
+  progress.begin("codegen");
   if (llvm::Error error = target.emit(module, pending.string()))
     return error;
   Result<std::string> digest = sha256File(pending);
@@ -205,7 +210,8 @@ void addChipType(plan::v1::Fleet &entry, const fleet::Chip &chip) {
 } // namespace
 
 llvm::Error dougong::writePackage(PartitionedModel &partitioned, const fleet::Fleet &fleet,
-                                  const Target &target, StringRef modelFolder, StringRef folder) {
+                                  const Target &target, StringRef modelFolder, StringRef folder,
+                                  Progress &progress) {
   llvm::Expected<PendingFolder> pending = PendingFolder::create(folder);
   if (!pending)
     return pending.takeError();
@@ -221,7 +227,7 @@ llvm::Error dougong::writePackage(PartitionedModel &partitioned, const fleet::Fl
   auto weights = WeightsFile::create((pending->getPath() / weightsName).string(), weightsName);
   if (!weights)
     return weights.takeError();
-  ProgramBuilder builder(target, modelFolder, *pending);
+  ProgramBuilder builder(target, modelFolder, *pending, progress);
   for (StageProgram &stage : partitioned.stages) {
     llvm::Expected<plan::v1::Program> program = builder.build(stage, **weights);
     if (!program)

@@ -172,12 +172,13 @@ void addPolicies(PartitionedModel &model, const fleet::Fleet &fleet) {
 
 FailureOr<PartitionedModel>
 dougong::partitionModel(OwningOpRef<ModuleOp> module, const fleet::Fleet &fleet,
-                        const CompileOptions &options, bool &infeasible,
+                        const CompileOptions &options, Progress &progress, bool &infeasible,
                         llvm::function_ref<bool(StringRef, ModuleOp)> afterPhase) {
   for (auto &[phase, passes] : makePhases(options)) {
     PassManager manager(module->getContext());
     for (std::unique_ptr<Pass> &pass : passes)
       manager.addPass(std::move(pass));
+    progress.begin(phase);
     if (failed(manager.run(*module)) || !afterPhase(phase, *module))
       return failure();
   }

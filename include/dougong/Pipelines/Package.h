@@ -4,6 +4,7 @@
 
 #include "dougong/Fleet/Fleet.h"
 #include "dougong/Package/plan.pb.h"
+#include "dougong/Pipelines/Progress.h"
 #include "dougong/Target/Target.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -43,7 +44,8 @@ struct PartitionedModel {
 /// whole or not at all; an existing package there is replaced, any other
 /// non-empty folder refused. The same inputs give the same bytes.
 llvm::Error writePackage(PartitionedModel &partitioned, const fleet::Fleet &fleet,
-                         const Target &target, llvm::StringRef modelFolder, llvm::StringRef folder);
+                         const Target &target, llvm::StringRef modelFolder, llvm::StringRef folder,
+                         Progress &progress);
 
 } // namespace dougong
 

@@ -13,7 +13,7 @@ namespace dougong {
 /// an input that is refused.
 llvm::FailureOr<PartitionedModel>
 partitionModel(mlir::OwningOpRef<mlir::ModuleOp> module, const fleet::Fleet &fleet,
-               const CompileOptions &options, bool &infeasible,
+               const CompileOptions &options, Progress &progress, bool &infeasible,
                llvm::function_ref<bool(llvm::StringRef, mlir::ModuleOp)> afterPhase);
 
 } // namespace dougong
