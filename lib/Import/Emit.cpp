@@ -102,12 +102,14 @@ OwningOpRef<ModuleOp> dougong::importer::emitModel(const pb::ModelProto &model,
                                    ArrayRef<NamedAttribute>{}, inputAttrs);
   Block *entry = func.addEntryBlock();
   ModuleState state{
-      *module, facts, file, OpBuilder(func), model.opset_import(), facts.allowMissingData, {}};
+      *module, facts, file, OpBuilder(func), model.opset_import(), facts.allowMissingData, {}, 0};
   state.symbols.insert("main");
   GraphEmitter emitter(graph, state, entry, nullptr);
   for (auto [name, argument] : llvm::zip(inputNames, entry->getArguments()))
     emitter.bind(name, argument);
   emitter.emitNodes();
+  if (state.castInputs > 1)
+    emitWarning(loc) << state.castInputs - 1 << " more inputs got a Cast for the same reason";
   SmallVector<Value> outputs = emitter.getOutputs();
   OpBuilder end = OpBuilder::atBlockEnd(entry);
   func::ReturnOp::create(end, loc, outputs);

@@ -41,9 +41,11 @@ void GraphEmitter::unifyOperands(const onnx::OpSchema &schema, OperationState &o
     int32_t dataType = getDataType(wanted);
     if (wanted == type.getElementType() || dataType == pb::TensorProto::STRING)
       continue;
-    emitWarning(op.location) << "node '" << onnx::getNodeName(op.location) << "': input " << index
-                             << " has element type " << type.getElementType() << ", but " << wanted
-                             << " is required: a Cast was put in between";
+    // The first stands for all: a mixture of experts has thousands.
+    if (state.castInputs++ == 0)
+      emitWarning(op.location) << "node '" << onnx::getNodeName(op.location) << "': input " << index
+                               << " has element type " << type.getElementType() << ", but "
+                               << wanted << " is required: a Cast was put in between";
     op.operands[index] =
         onnx::CastOp::create(
             builder, op.location, TypeRange{type.clone(wanted)}, ValueRange{operand},

@@ -89,6 +89,15 @@ public:
     setReference(tensor, reference);
   }
 
+  std::vector<std::string> getMissing() const {
+    std::vector<std::string> missing;
+    for (const auto &entry : sizes)
+      if (!entry.getValue())
+        missing.push_back(entry.getKey().str());
+    llvm::sort(missing);
+    return missing;
+  }
+
 private:
   using Fail = llvm::function_ref<void(const std::string &)>;
 
@@ -186,11 +195,13 @@ DataReference dougong::importer::getReference(const pb::TensorProto &tensor) {
   return reference;
 }
 
-void dougong::importer::checkExternalData(pb::ModelProto &model, StringRef folder,
-                                          StringRef modelFile, bool allowMissing) {
+std::vector<std::string> dougong::importer::checkExternalData(pb::ModelProto &model,
+                                                              StringRef folder, StringRef modelFile,
+                                                              bool allowMissing) {
   Checker checker(folder, modelFile, allowMissing);
   forEachTensor(model,
                 [&](pb::TensorProto &tensor, const Owner &owner) { checker.check(tensor, owner); });
+  return checker.getMissing();
 }
 
 HiddenData::HiddenData(pb::ModelProto &model) {

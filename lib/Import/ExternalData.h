@@ -26,10 +26,10 @@ DataReference getReference(const pb::TensorProto &tensor);
 /// location (normalised), offset and length. Each must name a file in `folder`
 /// (lexically, and after resolving symlinks), lie within the file's bounds, and
 /// be as long as the tensor's type and dims say. Files may be missing if
-/// `allowMissing`. `modelFile` is the name of the model itself in that folder.
+/// `allowMissing`: returns their names. `modelFile` is the name of the model itself in that folder.
 /// Also checks the dims of all other tensors. Throws ImportError.
-void checkExternalData(pb::ModelProto &model, llvm::StringRef folder, llvm::StringRef modelFile,
-                       bool allowMissing);
+std::vector<std::string> checkExternalData(pb::ModelProto &model, llvm::StringRef folder,
+                                           llvm::StringRef modelFile, bool allowMissing);
 
 /// Makes all external tensors of a model empty while it lives, for parts of the
 /// ONNX library that would open their files.

@@ -19,6 +19,7 @@ struct ModuleState {
   const google::protobuf::RepeatedPtrField<pb::OperatorSetIdProto> &opsets;
   bool allowMissingData;     ///< the graph is planned, not run
   llvm::StringSet<> symbols; ///< taken names
+  unsigned castInputs = 0;   ///< inputs that a Cast brought to the required type
 
   mlir::MLIRContext *getContext() const { return module->getContext(); }
 };

@@ -89,7 +89,10 @@ OwningOpRef<ModuleOp> importChecked(StringRef path, MLIRContext &context,
   if (model.training_info_size() != 0)
     emitWarning(FileLineColLoc::get(&context, path, 0, 0))
         << "the model's training information (training_info) is not read";
-  checkExternalData(model, facts.folder, llvm::sys::path::filename(path), options.allowMissingData);
+  for (const std::string &file : checkExternalData(
+           model, facts.folder, llvm::sys::path::filename(path), options.allowMissingData))
+    emitWarning(FileLineColLoc::get(&context, path, 0, 0))
+        << "weight file '" << file << "' is missing: the model can be planned, not packaged";
   prepareModel(model, &context);
   refuseDivisors(model);
   checkModel(model);

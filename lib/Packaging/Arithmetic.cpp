@@ -1,4 +1,5 @@
 //===- Arithmetic.cpp - weight recipe steps that compute ------------------===//
+#include "Copy.h"
 #include "Steps.h"
 
 #include "dougong/Runtime/Half.h"
@@ -32,19 +33,31 @@ struct BFloat16 {
 
 /// Calls `body` with a value of the C++ type of the elements.
 llvm::Error dispatch(Type type, auto &&body) {
-  if (type.isF32()) return body(float()), llvm::Error::success();
-  if (type.isF64()) return body(double()), llvm::Error::success();
-  if (type.isF16()) return body(Float16()), llvm::Error::success();
-  if (type.isBF16()) return body(BFloat16()), llvm::Error::success();
+  if (type.isF32())
+    return body(float()), llvm::Error::success();
+  if (type.isF64())
+    return body(double()), llvm::Error::success();
+  if (type.isF16())
+    return body(Float16()), llvm::Error::success();
+  if (type.isBF16())
+    return body(BFloat16()), llvm::Error::success();
   if (auto integer = dyn_cast<IntegerType>(type)) {
     bool isUnsigned = integer.isUnsigned();
     switch (integer.getWidth()) {
-    case 1: return body(bool()), llvm::Error::success();
-    case 8: return isUnsigned ? body(uint8_t()) : body(int8_t()), llvm::Error::success();
-    case 16: return isUnsigned ? body(uint16_t()) : body(int16_t()), llvm::Error::success();
-    case 32: return isUnsigned ? body(uint32_t()) : body(int32_t()), llvm::Error::success();
-    case 64: return isUnsigned ? body(uint64_t()) : body(int64_t()), llvm::Error::success();
-    default: break;
+    case 1:
+      return body(bool()), llvm::Error::success();
+    case 2: // narrow ones take a byte
+    case 4:
+    case 8:
+      return isUnsigned ? body(uint8_t()) : body(int8_t()), llvm::Error::success();
+    case 16:
+      return isUnsigned ? body(uint16_t()) : body(int16_t()), llvm::Error::success();
+    case 32:
+      return isUnsigned ? body(uint32_t()) : body(int32_t()), llvm::Error::success();
+    case 64:
+      return isUnsigned ? body(uint64_t()) : body(int64_t()), llvm::Error::success();
+    default:
+      break;
     }
   }
   std::string name;
@@ -52,9 +65,10 @@ llvm::Error dispatch(Type type, auto &&body) {
   return makeError("elements of type {0} cannot be computed with at packaging", name);
 }
 
-template <typename T> T load(ArrayRef<char> bytes, int64_t index) {
+/// An element that need not be aligned.
+template <typename T> T load(const char *from) {
   T value;
-  std::memcpy(&value, bytes.data() + index * static_cast<int64_t>(sizeof(T)), sizeof(T));
+  std::memcpy(&value, from, sizeof(T));
   return value;
 }
 
@@ -88,86 +102,169 @@ template <typename T> auto widen(T value) {
     return value;
 }
 
+/// Computes a box element by element, dense.
+class CastReader : public WeightReader {
+public:
+  using Convert = void (*)(const char *from, char *to, int64_t count);
+
+  CastReader(ReaderPtr input, Type elementType, Convert convert)
+      : WeightReader(elementType, input->getShape()), input(std::move(input)), convert(convert) {}
+
+  WeightView get(const WeightBox &box) override {
+    int64_t count = box.getNumElements();
+    WeightView view = makeDense(input->get(box), box.sizes, input->getElementBytes(), denseInput);
+    storage.resize(count * getElementBytes());
+    convert(view.data, storage.data(), count);
+    return {storage.data(), view.strides};
+  }
+
+private:
+  ReaderPtr input;
+  Convert convert;
+  std::vector<char> denseInput, storage;
+};
+
+template <typename From, typename To> void convertAll(const char *from, char *to, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) {
+    To value = convert<To>(load<From>(from + i * static_cast<int64_t>(sizeof(From))));
+    std::memcpy(to + i * static_cast<int64_t>(sizeof(To)), &value, sizeof(To));
+  }
+}
+
+/// One row of a combination: strides in elements, 0 repeats an operand.
+using CombineRow = void (*)(const char *left, int64_t leftStride, const char *right,
+                            int64_t rightStride, char *out, int64_t count);
+
+struct Add {
+  template <typename T> static T apply(T x, T y) { return x + y; }
+};
+struct Sub {
+  template <typename T> static T apply(T x, T y) { return x - y; }
+};
+struct Mul {
+  template <typename T> static T apply(T x, T y) { return x * y; }
+};
+struct Div {
+  template <typename T> static T apply(T x, T y) {
+    if constexpr (std::is_integral_v<T>)
+      return y == 0 ? T(0) : T(x / y);
+    else
+      return x / y;
+  }
+};
+
+template <typename T, typename Kind>
+void combineRow(const char *left, int64_t leftStride, const char *right, int64_t rightStride,
+                char *out, int64_t count) {
+  constexpr int64_t width = sizeof(T);
+  for (int64_t i = 0; i < count; ++i) {
+    auto x = widen(load<T>(left + i * leftStride * width));
+    auto y = widen(load<T>(right + i * rightStride * width));
+    T value = convert<T>(Kind::template apply<decltype(x)>(x, y));
+    std::memcpy(out + i * width, &value, sizeof(T));
+  }
+}
+
+class CombineReader : public WeightReader {
+public:
+  CombineReader(ReaderPtr left, ReaderPtr right, ArrayRef<int64_t> shape, CombineRow row)
+      : WeightReader(left->getElementType(), shape), left(std::move(left)), right(std::move(right)),
+        row(row) {}
+
+  WeightView get(const WeightBox &box) override {
+    size_t rank = box.sizes.size();
+    int64_t width = getElementBytes();
+    WeightView a = getBroadcast(*left, box), b = getBroadcast(*right, box);
+    storage.resize(box.getNumElements() * width);
+    int64_t count = rank == 0 ? 1 : box.sizes.back();
+    int64_t aStep = rank == 0 ? 0 : a.strides.back(), bStep = rank == 0 ? 0 : b.strides.back();
+    SmallVector<int64_t> index(rank, 0);
+    char *out = storage.data(), *end = out + storage.size();
+    for (; out < end; out += count * width) {
+      row(a.data, aStep, b.data, bStep, out, count);
+      for (size_t dim = rank; dim-- > 1;) {
+        size_t d = dim - 1;
+        a.data += a.strides[d] * width;
+        b.data += b.strides[d] * width;
+        if (++index[d] < box.sizes[d])
+          break;
+        a.data -= a.strides[d] * box.sizes[d] * width;
+        b.data -= b.strides[d] * box.sizes[d] * width;
+        index[d] = 0;
+      }
+    }
+    return {storage.data(), getDenseStrides(box.sizes)};
+  }
+
+private:
+  /// The operand as it is repeated over the box: a stride of 0 repeats a dim.
+  static WeightView getBroadcast(WeightReader &input, const WeightBox &box) {
+    size_t missing = box.sizes.size() - input.getShape().size();
+    WeightBox source;
+    for (auto [dim, extent] : llvm::enumerate(input.getShape())) {
+      bool repeats = extent == 1;
+      source.offsets.push_back(repeats ? 0 : box.offsets[missing + dim]);
+      source.sizes.push_back(repeats ? 1 : box.sizes[missing + dim]);
+    }
+    WeightView view = input.get(source);
+    for (auto [dim, extent] : llvm::enumerate(input.getShape()))
+      if (extent == 1)
+        view.strides[dim] = 0;
+    view.strides.insert(view.strides.begin(), missing, 0);
+    return view;
+  }
+
+  ReaderPtr left, right;
+  CombineRow row;
+  std::vector<char> storage;
+};
+
 } // namespace
 
-llvm::Expected<WeightData> dougong::castWeight(const WeightData &input, Type elementType) {
-  MutableArrayRef<char> bytes;
-  WeightData result = allocateWeight(elementType, input.shape, bytes);
-  int64_t count = input.bytes.size() / getWeightElementBytes(input.elementType);
+ExpectedReader dougong::castWeight(ReaderPtr input, Type elementType) {
+  if (elementType.isInteger(2) || elementType.isInteger(4))
+    return makeError("casts of weights to integers of {0} bits are not supported",
+                     elementType.getIntOrFloatBitWidth());
+  CastReader::Convert convert = nullptr;
   llvm::Error inner = llvm::Error::success();
-  llvm::Error outer = dispatch(input.elementType, [&](auto from) {
-    using From = decltype(from);
+  llvm::Error outer = dispatch(input->getElementType(), [&](auto from) {
     llvm::cantFail(std::move(inner));
-    inner = dispatch(elementType, [&](auto to) {
-      using To = decltype(to);
-      for (int64_t i = 0; i < count; ++i) {
-        To value = convert<To>(load<From>(input.bytes, i));
-        std::memcpy(bytes.data() + i * static_cast<int64_t>(sizeof(To)), &value, sizeof(To));
-      }
-    });
+    inner =
+        dispatch(elementType, [&](auto to) { convert = convertAll<decltype(from), decltype(to)>; });
   });
   if (llvm::Error error = llvm::joinErrors(std::move(outer), std::move(inner)))
     return error;
-  return result;
+  return std::make_unique<CastReader>(std::move(input), elementType, convert);
 }
 
-llvm::Expected<WeightData> dougong::combineWeights(StringRef kind, const WeightData &left,
-                                                   const WeightData &right) {
-  if (left.elementType != right.elementType)
+ExpectedReader dougong::combineWeights(StringRef kind, ReaderPtr left, ReaderPtr right) {
+  if (left->getElementType() != right->getElementType())
     return makeError("operands of '{0}' have different element types", kind);
-  if (kind != "add" && kind != "sub" && kind != "mul" && kind != "div")
-    return makeError("unknown arithmetic '{0}': expected add, sub, mul or div", kind);
-  // NumPy broadcasting: a stride of 0 repeats a dim.
-  size_t rank = std::max(left.shape.size(), right.shape.size());
-  SmallVector<int64_t> shape(rank), leftStrides(rank, 0), rightStrides(rank, 0);
-  int64_t leftStride = 1, rightStride = 1;
+  size_t rank = std::max(left->getShape().size(), right->getShape().size());
+  SmallVector<int64_t> shape(rank);
   for (size_t i = 0; i < rank; ++i) {
-    auto extentOf = [&](const WeightData &data) {
-      return i < data.shape.size() ? data.shape[data.shape.size() - 1 - i] : int64_t(1);
+    auto extentOf = [&](const WeightReader &input) {
+      size_t own = input.getShape().size();
+      return i < own ? input.getShape()[own - 1 - i] : int64_t(1);
     };
-    int64_t a = extentOf(left), b = extentOf(right);
+    int64_t a = extentOf(*left), b = extentOf(*right);
     if (a != b && a != 1 && b != 1)
       return makeError("extents {0} and {1} do not broadcast", a, b);
-    size_t dim = rank - 1 - i;
-    shape[dim] = std::max(a, b);
-    leftStrides[dim] = a == 1 ? 0 : leftStride;
-    rightStrides[dim] = b == 1 ? 0 : rightStride;
-    leftStride *= a;
-    rightStride *= b;
+    shape[rank - 1 - i] = a == 1 ? b : a;
   }
-  MutableArrayRef<char> bytes;
-  WeightData result = allocateWeight(left.elementType, shape, bytes);
-  llvm::Error error = dispatch(left.elementType, [&](auto element) {
+  CombineRow row = nullptr;
+  llvm::Error error = dispatch(left->getElementType(), [&](auto element) {
     using T = decltype(element);
-    SmallVector<int64_t> index(rank, 0);
-    int64_t a = 0, b = 0, count = bytes.size() / sizeof(T);
-    for (int64_t i = 0; i < count; ++i) {
-      auto x = widen(load<T>(left.bytes, a)), y = widen(load<T>(right.bytes, b));
-      decltype(x) value = x;
-      if (kind == "add")
-        value = x + y;
-      else if (kind == "sub")
-        value = x - y;
-      else if (kind == "mul")
-        value = x * y;
-      else if constexpr (std::is_integral_v<decltype(x)>)
-        value = y == 0 ? decltype(x)(0) : decltype(x)(x / y);
-      else
-        value = x / y;
-      T stored = convert<T>(value);
-      std::memcpy(bytes.data() + i * static_cast<int64_t>(sizeof(T)), &stored, sizeof(T));
-      for (int64_t dim = static_cast<int64_t>(rank) - 1; dim >= 0; --dim) {
-        a += leftStrides[dim];
-        b += rightStrides[dim];
-        if (++index[dim] < shape[dim])
-          break;
-        a -= leftStrides[dim] * shape[dim];
-        b -= rightStrides[dim] * shape[dim];
-        index[dim] = 0;
-      }
-    }
+    row = llvm::StringSwitch<CombineRow>(kind)
+              .Case("add", combineRow<T, Add>)
+              .Case("sub", combineRow<T, Sub>)
+              .Case("mul", combineRow<T, Mul>)
+              .Case("div", combineRow<T, Div>)
+              .Default(nullptr);
   });
   if (error)
     return error;
-  return result;
+  if (!row)
+    return makeError("unknown arithmetic '{0}': expected add, sub, mul or div", kind);
+  return std::make_unique<CombineReader>(std::move(left), std::move(right), shape, row);
 }

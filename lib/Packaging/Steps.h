@@ -1,31 +1,41 @@
-//===- Steps.h - one step of a weight recipe --------------------*- C++ -*-===//
+//===- Steps.h - readers that apply one step of a recipe --------*- C++ -*-===//
 #ifndef DOUGONG_LIB_PACKAGING_STEPS_H
 #define DOUGONG_LIB_PACKAGING_STEPS_H
 
 #include "dougong/Packaging/Recipe.h"
 
+#include <memory>
+
 namespace dougong {
 
-/// A new tensor with storage of its own, filled with zeros.
-WeightData allocateWeight(mlir::Type elementType, llvm::ArrayRef<int64_t> shape,
-                          llvm::MutableArrayRef<char> &bytes);
+using ReaderPtr = std::unique_ptr<WeightReader>;
+using ExpectedReader = llvm::Expected<ReaderPtr>;
 
-/// Bytes that an element takes.
-int64_t getWeightElementBytes(mlir::Type elementType);
+// Sources.
 
-/// The steps. Each fails with a message that says what it expected.
-llvm::Expected<WeightData> transposeWeight(const WeightData &input,
-                                           llvm::ArrayRef<int64_t> permutation);
-llvm::Expected<WeightData> reshapeWeight(const WeightData &input, llvm::ArrayRef<int64_t> shape);
-llvm::Expected<WeightData> castWeight(const WeightData &input, mlir::Type elementType);
-llvm::Expected<WeightData> combineWeights(llvm::StringRef kind, const WeightData &left,
-                                          const WeightData &right);
+/// `length` bytes of a file at `offset`, which lie inside it, as a tensor.
+/// Elements of 2 and 4 bits lie four or two to a byte in files.
+ReaderPtr readFile(std::shared_ptr<MappedFile> file, int64_t offset, mlir::Type elementType,
+                   llvm::ArrayRef<int64_t> shape);
+/// The elements of a dense attribute.
+ExpectedReader readElements(mlir::ElementsAttr elements);
+
+// Steps that move elements.
+
+ExpectedReader transposeWeight(ReaderPtr input, llvm::ArrayRef<int64_t> permutation);
+ExpectedReader reshapeWeight(ReaderPtr input, llvm::ArrayRef<int64_t> shape);
 /// Takes run `index` of ceil(blocks / count) blocks of `unit` elements of a dim,
 /// padded with zeros to the common length.
-llvm::Expected<WeightData> sliceWeight(const WeightData &input, int64_t dim, int64_t index,
-                                       int64_t count, int64_t unit);
+ExpectedReader sliceWeight(ReaderPtr input, int64_t dim, int64_t index, int64_t count,
+                           int64_t unit);
 /// [..., K, N] -> [..., ceil(N / columns), K, columns].
-llvm::Expected<WeightData> packWeight(const WeightData &input, int64_t columns);
+ExpectedReader packWeight(ReaderPtr input, int64_t columns);
+
+// Steps that compute.
+
+ExpectedReader castWeight(ReaderPtr input, mlir::Type elementType);
+/// `kind` is add, sub, mul or div; the operands broadcast.
+ExpectedReader combineWeights(llvm::StringRef kind, ReaderPtr left, ReaderPtr right);
 
 } // namespace dougong
 

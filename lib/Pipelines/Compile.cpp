@@ -9,6 +9,7 @@
 #include "dougong/Pipelines/Lower.h"
 #include "dougong/Pipelines/Package.h"
 #include "dougong/Pipelines/Partition.h"
+#include "dougong/Pipelines/Progress.h"
 #include "dougong/Registration.h"
 #include "dougong/Support/Sha256.h"
 #include "dougong/Target/Cpu/CpuTarget.h"
@@ -18,8 +19,6 @@
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
-
-#include <chrono>
 
 using namespace mlir;
 using namespace dougong;
@@ -35,29 +34,12 @@ namespace {
 /// Module attribute: the phase after which the IR was written.
 constexpr StringLiteral phaseAttrName = "dougong.phase";
 
-/// Tells which phase runs, once it has taken a second in all.
-class Progress {
-public:
-  explicit Progress(raw_ostream &stream) : stream(stream), start(Clock::now()) {}
-
-  void begin(StringRef phase) {
-    double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    if (seconds > 1)
-      stream << llvm::formatv("[{0,6:f1} s] {1}\n", seconds, phase);
-  }
-
-private:
-  using Clock = std::chrono::steady_clock;
-  raw_ostream &stream;
-  Clock::time_point start;
-};
-
 /// One run of the pipeline.
 class Compilation {
 public:
   Compilation(const CompileOptions &options, raw_ostream &errors)
-      : options(options), errors(errors), progress(errors), registry(makeRegistry()),
-        printer(&context, errors) {
+      : options(options), errors(errors), progress(errors, options.timing),
+        registry(makeRegistry()), printer(&context, errors) {
     // Kernels are lowered by passes on functions that add constants to the
     // module: one after the other, so that names, and with them the bytes of a
     // package, do not depend on timing.
@@ -151,7 +133,8 @@ FailureOr<std::unique_ptr<Target>> Compilation::createTarget() {
 
 /// Reads an ONNX file, and notes which one it was.
 ExitCode Compilation::importFile() {
-  module = importModel(options.model, context);
+  // Only packaging reads weights.
+  module = importModel(options.model, context, {/*allowMissingData=*/!options.stopAfter.empty()});
   if (!module)
     return exitInputRefused;
   Result<std::string> digest = sha256File(options.model);
@@ -228,7 +211,7 @@ ExitCode Compilation::runPhase(StringRef phase) {
   if (auto folder = (*module)->getAttrOfType<StringAttr>("onnx.model_dir");
       folder && !folder.empty())
     modelFolder = folder;
-  llvm::Error error = writePackage(*module, *target, modelFolder, options.output);
+  llvm::Error error = writePackage(*module, *target, modelFolder, options.output, progress);
   return error ? refuse(llvm::toString(std::move(error))) : exitOk;
 }
 
@@ -252,10 +235,10 @@ ExitCode Compilation::run() {
     progress.begin(phase);
     if (ExitCode code = runPhase(phase); code != exitOk)
       return code;
+    progress.end();
     if (!endPhase(phase))
       break;
   }
-  progress.begin("done");
   return writeFailed ? exitInternal : exitOk;
 }
 

@@ -72,9 +72,9 @@ private:
 class ProgramWriter {
 public:
   ProgramWriter(ModuleOp lowered, const Target &target, StringRef modelFolder,
-                const PendingFolder &folder, WeightsFile &weights)
+                const PendingFolder &folder, WeightsFile &weights, Progress &progress)
       : symbols(lowered), target(target), modelFolder(modelFolder), folder(folder),
-        weights(weights) {}
+        weights(weights), progress(progress) {}
 
   /// `mesh` is that of the stages that run the program.
   llvm::Error write(plan::v1::Program &program, const plan::v1::Mesh &mesh);
@@ -87,6 +87,7 @@ private:
   std::string modelFolder;
   const PendingFolder &folder;
   WeightsFile &weights;
+  Progress &progress;
   llvm::DenseMap<Operation *, plan::v1::Program> written; ///< artefact of each code
 };
 
@@ -99,6 +100,7 @@ llvm::Error ProgramWriter::writeCode(ModuleOp code, plan::v1::Program &program) 
     std::filesystem::path programs = folder.getPath() / std::string(programsFolderName);
     std::string extension = "." + target.getArtifactExtension().str();
     std::filesystem::path pending = programs / ("pending" + extension);
+    progress.begin("emit");
     if (llvm::Error error = target.emit(code, pending.string()))
       return error;
     Result<std::string> digest = sha256File(pending);
@@ -130,6 +132,7 @@ llvm::Error ProgramWriter::write(plan::v1::Program &program, const plan::v1::Mes
   if (!code || !names)
     return llvm::createStringError("program '" + program.id() +
                                    "' of the plan has no code in the module");
+  progress.begin("weights");
   WeightEvaluator evaluator(recipes, modelFolder);
   for (Attribute name : names) {
     llvm::Expected<plan::v1::Weight> weight =
@@ -161,7 +164,7 @@ static void nameByContent(plan::v1::Plan &plan) {
 }
 
 llvm::Error dougong::writePackage(ModuleOp lowered, const Target &target, StringRef modelFolder,
-                                  StringRef folder) {
+                                  StringRef folder, Progress &progress) {
   Result<plan::v1::Plan> carried = getLoweredPlan(lowered);
   if (!carried)
     return llvm::createStringError(carried.message());
@@ -177,7 +180,7 @@ llvm::Error dougong::writePackage(ModuleOp lowered, const Target &target, String
   auto weights = WeightsFile::create((pending->getPath() / weightsName).string(), weightsName);
   if (!weights)
     return weights.takeError();
-  ProgramWriter writer(lowered, target, modelFolder, *pending, **weights);
+  ProgramWriter writer(lowered, target, modelFolder, *pending, **weights, progress);
   for (plan::v1::Program &program : *plan.mutable_programs()) {
     auto stage = llvm::find_if(
         plan.stages(), [&](const plan::v1::Stage &one) { return one.program() == program.id(); });

@@ -23,6 +23,7 @@ void dougong::addCompileOptions(CLI::App &app, CompileOptions &options) {
                  "model input that takes an output of the step before: PAST.*=PRESENT.*");
   app.add_option("--target", options.target, "code generator")->capture_default_str();
   app.add_option("--dump-phases", options.dumpPhases, "folder for the IR after each phase");
+  app.add_flag("--timing", options.timing, "seconds and peak memory of each phase");
 }
 
 Command dougong::addCompileCommand(CLI::App &app) {

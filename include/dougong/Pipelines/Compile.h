@@ -33,6 +33,7 @@ struct CompileOptions {
   std::string output;     ///< folder of the package, or file with stopAfter
   std::string stopAfter;  ///< phase after which the IR is written
   std::string dumpPhases; ///< folder for the IR after each phase, or empty
+  bool timing = false;    ///< tell what each part took and the peak memory
 };
 
 /// The phases, in order. All but the last are names for stopAfter.
@@ -40,7 +41,8 @@ llvm::ArrayRef<llvm::StringRef> getPhaseNames();
 
 /// Runs the pipeline. Diagnostics go to `errors`, one line each, with the file
 /// and the ONNX node; what takes long is told on `errors` too. Nothing is left
-/// on disk unless all went well.
+/// on disk unless all went well. With `stopAfter` the files of weights may be
+/// missing: that is a warning.
 ExitCode compileModel(const CompileOptions &options, llvm::raw_ostream &errors);
 
 } // namespace dougong

@@ -2,6 +2,7 @@
 #ifndef DOUGONG_PIPELINES_PACKAGE_H
 #define DOUGONG_PIPELINES_PACKAGE_H
 
+#include "dougong/Pipelines/Progress.h"
 #include "dougong/Target/Target.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -15,7 +16,7 @@ namespace dougong {
 /// appears whole or not at all; an existing package there is replaced, any other
 /// non-empty folder refused. The same inputs give the same bytes.
 llvm::Error writePackage(mlir::ModuleOp lowered, const Target &target, llvm::StringRef modelFolder,
-                         llvm::StringRef folder);
+                         llvm::StringRef folder, Progress &progress);
 
 } // namespace dougong
 

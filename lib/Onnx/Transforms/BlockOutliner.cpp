@@ -14,18 +14,37 @@ namespace {
 
 /// Values that are no work: what a block takes as arguments or has itself.
 bool isParameter(Operation *op) {
-  return isa<UseOp, ConstantOp, NoneOp, DimsTensorOp>(op) ||
-         op->hasTrait<OpTrait::IsTerminator>();
+  return isa<UseOp, ConstantOp, NoneOp, DimsTensorOp>(op) || op->hasTrait<OpTrait::IsTerminator>();
+}
+
+/// The value of a short integer constant, or null.
+ElementsAttr getShortConstant(Value value) {
+  ElementsAttr elements = getConstantValue(value);
+  return elements && elements.getElementType().isInteger() &&
+                 elements.getNumElements() <= ShapeScope::maxContents
+             ? elements
+             : ElementsAttr();
+}
+
+/// Whether an operand is computed with like the first one, and does not say what
+/// the operator does: the number that Equal compares with, but not an axis.
+bool isData(OpOperand &operand) {
+  Operation *op = operand.getOwner();
+  auto onnxOp = dyn_cast<OnnxOpInterface>(op);
+  if (!onnxOp || isa<RangeOp>(op))
+    return false;
+  ArrayRef<StringRef> variables = onnxOp.getSchema().inputVariables;
+  if (variables.empty())
+    return false;
+  StringRef variable =
+      variables[std::min<size_t>(operand.getOperandNumber(), variables.size() - 1)];
+  return !variable.empty() && variable == variables[0];
 }
 
 /// Operands that an equal op has too: absent ones, and axes, shapes and the like.
-bool isPartOfOp(Value value) {
-  Operation *op = value.getDefiningOp();
-  if (isa_and_present<NoneOp>(op))
-    return true;
-  ElementsAttr elements = getConstantValue(value);
-  return elements && elements.getElementType().isInteger() &&
-         elements.getNumElements() <= ShapeScope::maxContents;
+bool isPartOfOp(OpOperand &operand) {
+  Value value = operand.get();
+  return value.getDefiningOp<NoneOp>() || (getShortConstant(value) && !isData(operand));
 }
 
 /// Where an operand comes from, seen from its block: another op of the block, or
@@ -115,10 +134,10 @@ private:
 unsigned BlockOutliner::getToken(Operation *op) {
   std::vector<const void *> key = {op->getName().getAsOpaquePointer(),
                                    op->getAttrDictionary().getAsOpaquePointer()};
-  for (Value operand : op->getOperands()) {
-    key.push_back(operand.getType().getAsOpaquePointer());
+  for (OpOperand &operand : op->getOpOperands()) {
+    key.push_back(operand.get().getType().getAsOpaquePointer());
     if (isPartOfOp(operand))
-      key.push_back(getConstantValue(operand).getAsOpaquePointer());
+      key.push_back(getConstantValue(operand.get()).getAsOpaquePointer());
   }
   for (Type type : op->getResultTypes())
     key.push_back(type.getAsOpaquePointer());
@@ -130,23 +149,28 @@ unsigned BlockOutliner::getToken(Operation *op) {
 void BlockOutliner::outline(ArrayRef<Operation *> ops, const Repeat &repeat) {
   BlockRun run(ops, repeat.period, repeat.count);
   // Arguments: what comes from outside. Operands that are equal in all blocks are
-  // one argument.
+  // one argument; numbers that are equal in all blocks stay in the block.
   std::map<std::vector<const void *>, size_t> argumentIds;
   std::vector<SmallVector<Value>> arguments; // [argument][block]
   SmallVector<SmallVector<int64_t>> slots;   // [op][operand]: argument or -1
   for (size_t i = 0; i < repeat.period; ++i) {
     slots.emplace_back();
     for (unsigned j = 0; j < run.get(0, i)->getNumOperands(); ++j) {
-      Value first = run.get(0, i)->getOperand(j);
+      OpOperand &first = run.get(0, i)->getOpOperand(j);
       slots.back().push_back(-1);
-      if (isPartOfOp(first) || run.getSource(0, first).producer >= 0)
+      if (isPartOfOp(first) || run.getSource(0, first.get()).producer >= 0)
         continue;
       std::vector<const void *> key;
       SmallVector<Value> values;
+      ElementsAttr number = getShortConstant(first.get());
       for (size_t block = 0; block < repeat.count; ++block) {
         values.push_back(run.get(block, i)->getOperand(j));
         key.push_back(values.back().getAsOpaquePointer());
+        if (number && getShortConstant(values.back()) != number)
+          number = {};
       }
+      if (number)
+        continue;
       auto [it, inserted] = argumentIds.try_emplace(key, arguments.size());
       if (inserted)
         arguments.push_back(values);
@@ -177,15 +201,24 @@ void BlockOutliner::outline(ArrayRef<Operation *> ops, const Repeat &repeat) {
   Block *body = function.addEntryBlock();
   builder.setInsertionPointToStart(body);
   IRMapping mapping;
+  llvm::DenseMap<Value, Value> constants;
   for (size_t i = 0; i < repeat.period; ++i) {
     Operation *op = run.get(0, i);
+    SmallVector<Value> operands;
     for (auto [j, operand] : llvm::enumerate(op->getOperands())) {
-      if (isPartOfOp(operand) && !mapping.contains(operand))
-        mapping.map(operand, builder.clone(*operand.getDefiningOp())->getResult(0));
-      if (slots[i][j] >= 0)
-        mapping.map(operand, body->getArgument(slots[i][j]));
+      if (slots[i][j] >= 0) {
+        operands.push_back(body->getArgument(slots[i][j]));
+      } else if (Value inner = mapping.lookupOrNull(operand)) {
+        operands.push_back(inner);
+      } else {
+        auto [it, inserted] = constants.try_emplace(operand);
+        if (inserted)
+          it->second = builder.clone(*operand.getDefiningOp())->getResult(0);
+        operands.push_back(it->second);
+      }
     }
     Operation *copy = builder.clone(*op, mapping);
+    copy->setOperands(operands);
     for (OpResult result : copy->getResults())
       result.setType(types.get(result.getType()));
   }
@@ -210,8 +243,9 @@ void BlockOutliner::outline(ArrayRef<Operation *> ops, const Repeat &repeat) {
     auto launch = LaunchOp::create(builder, run.get(block, 0)->getLoc(), outputs,
                                    function.getSymName(), inputs);
     for (auto [index, each] : llvm::enumerate(results))
-      run.get(block, each.first)->getResult(each.second).replaceAllUsesWith(
-          launch->getResult(index));
+      run.get(block, each.first)
+          ->getResult(each.second)
+          .replaceAllUsesWith(launch->getResult(index));
     for (auto &values : arguments)
       for (Value &value : values)
         for (auto [index, each] : llvm::enumerate(results))

@@ -1,0 +1,42 @@
+//===- MappedFile.cpp - a file in memory, a little at a time --------------===//
+#include "MappedFile.h"
+
+#include "llvm/ADT/ScopeExit.h"
+#include "llvm/Support/MathExtras.h"
+
+#include <sys/mman.h>
+
+using namespace dougong;
+namespace fs = llvm::sys::fs;
+
+llvm::Expected<std::shared_ptr<MappedFile>> MappedFile::open(const std::string &path) {
+  llvm::Expected<fs::file_t> file = fs::openNativeFileForRead(path);
+  if (!file)
+    return file.takeError();
+  llvm::scope_exit close([&] { fs::closeFile(*file); });
+  fs::file_status status;
+  if (std::error_code code = fs::status(*file, status))
+    return llvm::errorCodeToError(code);
+  auto result = std::make_shared<MappedFile>();
+  if (status.getSize() == 0) // cannot be mapped
+    return result;
+  std::error_code code;
+  result->region = fs::mapped_file_region(*file, fs::mapped_file_region::readonly, status.getSize(),
+                                          /*offset=*/0, code);
+  if (code)
+    return llvm::errorCodeToError(code);
+  return result;
+}
+
+int64_t MappedFile::getResident(int64_t runs, int64_t bytes) {
+  constexpr int64_t neighbourhood = 64 << 10; // fault_around_bytes of Linux
+  return runs * static_cast<int64_t>(llvm::alignTo(bytes, neighbourhood));
+}
+
+void MappedFile::touch(int64_t resident) {
+  touched += resident;
+  if (touched <= budget || region.size() == 0)
+    return;
+  ::madvise(const_cast<char *>(region.const_data()), region.size(), MADV_DONTNEED);
+  touched = resident;
+}

@@ -1,0 +1,39 @@
+//===- MappedFile.h - a file in memory, a little at a time ------*- C++ -*-===//
+#ifndef DOUGONG_LIB_PACKAGING_MAPPEDFILE_H
+#define DOUGONG_LIB_PACKAGING_MAPPEDFILE_H
+
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+#include "llvm/Support/FileSystem.h"
+
+#include <memory>
+#include <string>
+
+namespace dougong {
+
+/// A file, mapped for reading. Pages that were touched stay with the process
+/// until it gives them back, so whoever reads says how much.
+class MappedFile {
+public:
+  static llvm::Expected<std::shared_ptr<MappedFile>> open(const std::string &path);
+
+  llvm::StringRef getBytes() const { return {region.const_data(), region.size()}; }
+
+  /// Memory that touching `runs` runs of `bytes` bytes each takes: the kernel maps
+  /// a neighbourhood of pages that are in its cache.
+  static int64_t getResident(int64_t runs, int64_t bytes);
+  /// Announces that so much will be touched. What was touched before is given back
+  /// to the kernel's cache when it gets too much.
+  void touch(int64_t resident);
+
+  /// Most that stays resident.
+  static constexpr int64_t budget = 32 << 20;
+
+private:
+  llvm::sys::fs::mapped_file_region region;
+  int64_t touched = 0;
+};
+
+} // namespace dougong
+
+#endif // DOUGONG_LIB_PACKAGING_MAPPEDFILE_H

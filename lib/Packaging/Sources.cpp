@@ -1,0 +1,178 @@
+//===- Sources.cpp - weights as files and attributes hold them ------------===//
+#include "Copy.h"
+#include "MappedFile.h"
+#include "Steps.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace dougong;
+
+namespace {
+
+/// Contiguous runs of a dense tensor that make up a box: calls `body` with the
+/// first element and the number of elements of each.
+void forEachRun(ArrayRef<int64_t> shape, const WeightBox &box, auto &&body) {
+  SmallVector<int64_t> strides = getDenseStrides(shape);
+  // Dims behind `inner` are whole.
+  size_t rank = shape.size(), inner = rank;
+  int64_t run = 1;
+  while (inner > 0) {
+    --inner;
+    run *= box.sizes[inner];
+    if (box.sizes[inner] != shape[inner])
+      break;
+  }
+  int64_t first = 0;
+  for (size_t dim = 0; dim < rank; ++dim)
+    first += box.offsets[dim] * strides[dim];
+  SmallVector<int64_t> index(inner, 0);
+  for (;;) {
+    body(first, run);
+    size_t dim = inner;
+    for (; dim-- > 0;) {
+      first += strides[dim];
+      if (++index[dim] < box.sizes[dim])
+        break;
+      first -= strides[dim] * box.sizes[dim];
+      index[dim] = 0;
+    }
+    if (dim == SIZE_MAX)
+      return;
+  }
+}
+
+/// Elements of whole bytes: views of the mapping.
+class FileReader : public WeightReader {
+public:
+  FileReader(std::shared_ptr<MappedFile> file, int64_t offset, Type elementType,
+             ArrayRef<int64_t> shape)
+      : WeightReader(elementType, shape), file(std::move(file)), offset(offset),
+        strides(getDenseStrides(shape)) {}
+
+  WeightView get(const WeightBox &box) override {
+    const char *base = file->getBytes().data() + offset;
+    int64_t width = getElementBytes(), runs = 0, length = 0, first = 0;
+    for (auto [start, stride] : llvm::zip(box.offsets, strides))
+      first += start * stride;
+    length = 1;
+    size_t dim = box.sizes.size();
+    while (dim > 0) {
+      --dim;
+      length *= box.sizes[dim];
+      if (box.sizes[dim] != getShape()[dim])
+        break;
+    }
+    runs = box.getNumElements() / length;
+    int64_t resident = MappedFile::getResident(runs, length * width);
+    if (resident <= MappedFile::budget) {
+      file->touch(resident);
+      return {base + first * width, strides};
+    }
+    int64_t bytes = box.getNumElements() * width;
+    if (runs == 1 || resident <= 2 * bytes) {
+      // Long runs: what is touched is what is wanted, piece by piece.
+      file->touch(resident);
+      return {base + first * width, strides};
+    }
+    // Short runs far apart would keep their whole neighbourhood resident.
+    storage.resize(bytes);
+    char *out = storage.data();
+    forEachRun(getShape(), box, [&](int64_t start, int64_t count) {
+      file->touch(MappedFile::getResident(1, count * width));
+      std::memcpy(out, base + start * width, count * width);
+      out += count * width;
+    });
+    return {storage.data(), getDenseStrides(box.sizes)};
+  }
+
+private:
+  std::shared_ptr<MappedFile> file;
+  int64_t offset;
+  SmallVector<int64_t> strides;
+  std::vector<char> storage;
+};
+
+/// Elements of 2 and 4 bits: one to a byte in buffers.
+class SubByteReader : public WeightReader {
+public:
+  SubByteReader(std::shared_ptr<MappedFile> file, int64_t offset, Type elementType,
+                ArrayRef<int64_t> shape)
+      : WeightReader(elementType, shape), file(std::move(file)), offset(offset) {}
+
+  WeightView get(const WeightBox &box) override {
+    const char *base = file->getBytes().data() + offset;
+    unsigned width = getElementType().getIntOrFloatBitWidth(), perByte = 8 / width;
+    unsigned mask = (1u << width) - 1;
+    bool isSigned = !getElementType().isUnsignedInteger();
+    storage.resize(box.getNumElements());
+    char *out = storage.data();
+    forEachRun(getShape(), box, [&](int64_t start, int64_t count) {
+      file->touch(MappedFile::getResident(1, llvm::divideCeil(count, perByte)));
+      for (int64_t i = start; i < start + count; ++i) {
+        unsigned value = static_cast<unsigned char>(base[i / perByte]) >> (i % perByte * width);
+        value &= mask;
+        if (isSigned && (value >> (width - 1)))
+          value |= ~mask;
+        *out++ = static_cast<char>(value);
+      }
+    });
+    return {storage.data(), getDenseStrides(box.sizes)};
+  }
+
+private:
+  std::shared_ptr<MappedFile> file;
+  int64_t offset;
+  std::vector<char> storage;
+};
+
+class ElementsReader : public WeightReader {
+public:
+  ElementsReader(DenseElementsAttr elements)
+      : WeightReader(elements.getElementType(), elements.getType().getShape()),
+        strides(getDenseStrides(getShape())) {
+    int64_t width = getElementBytes();
+    storage.resize(elements.getNumElements() * width);
+    char *out = storage.data();
+    auto store = [&](const APInt &value) {
+      uint64_t word = value.getZExtValue();
+      std::memcpy(out, &word, width);
+      out += width;
+    };
+    if (isa<FloatType>(getElementType()))
+      for (APFloat value : elements.getValues<APFloat>())
+        store(value.bitcastToAPInt());
+    else
+      for (APInt value : elements.getValues<APInt>())
+        store(value);
+  }
+
+  WeightView get(const WeightBox &box) override {
+    int64_t first = 0;
+    for (auto [start, stride] : llvm::zip(box.offsets, strides))
+      first += start * stride;
+    return {storage.data() + first * getElementBytes(), strides};
+  }
+
+private:
+  SmallVector<int64_t> strides;
+  std::vector<char> storage;
+};
+
+} // namespace
+
+ReaderPtr dougong::readFile(std::shared_ptr<MappedFile> file, int64_t offset, Type elementType,
+                            ArrayRef<int64_t> shape) {
+  unsigned width = elementType.isIntOrFloat() ? elementType.getIntOrFloatBitWidth() : 8;
+  if (width == 2 || width == 4)
+    return std::make_unique<SubByteReader>(std::move(file), offset, elementType, shape);
+  return std::make_unique<FileReader>(std::move(file), offset, elementType, shape);
+}
+
+ExpectedReader dougong::readElements(ElementsAttr elements) {
+  auto dense = dyn_cast<DenseElementsAttr>(elements);
+  if (!dense || !dense.getElementType().isIntOrFloat() ||
+      dense.getElementType().getIntOrFloatBitWidth() > 64)
+    return llvm::createStringError("constant is not a dense tensor of numbers");
+  return std::make_unique<ElementsReader>(dense);
+}
