@@ -17,6 +17,8 @@ using namespace dougong;
 llvm::Error dougong::buildLowerPipeline(OpPassManager &pipeline, const Target &target) {
   // Data movement around collectives becomes ops that kernels are made of.
   pipeline.addPass(createExpandCollectivesPass());
+  if (target.wantsChannelsLast())
+    pipeline.addPass(createAssignLayoutsPass());
   // While values still are tensors with symbolic extents: what is computed
   // together, and equal kernels once. All later work is on distinct kernels.
   pipeline.addPass(createFormKernelsPass());

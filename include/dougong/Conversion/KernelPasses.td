@@ -4,6 +4,38 @@
 
 include "mlir/Pass/PassBase.td"
 
+def AssignLayoutsPass : Pass<"assign-layouts", "::mlir::ModuleOp"> {
+  let summary = "lets convolutions read and write their channels last";
+  let description = [{
+    Convolutions of floats take and make tensors `[n, space..., c]` instead of
+    `[n, c, space...]` and carry the attribute `dougong.channels_last`; their
+    weights stay as they are. Pools, element-wise ops, concatenations and
+    transposes of such tensors follow, so that Transposes are left only where
+    the model's order is read: at its inputs and outputs and before ops that
+    depend on the order. The channels of a pixel are then one run of memory, and
+    a vector of them is one load.
+
+    Before:
+
+    ```mlir
+    %0 = onnx.Conv(%x, %w, %b) : ... -> tensor<1x64x15x40xf32>
+    %1 = onnx.Relu(%0) : ... -> tensor<1x64x15x40xf32>
+    %2 = onnx.Conv(%1, %v, %b) : ... -> tensor<1x32x15x40xf32>
+    ```
+
+    After:
+
+    ```mlir
+    %t = onnx.Transpose(%x) {perm = [0, 2, 3, 1]} : ...
+    %0 = onnx.Conv(%t, %w, %b) {dougong.channels_last} : ... -> tensor<1x15x40x64xf32>
+    %1 = onnx.Relu(%0) : ... -> tensor<1x15x40x64xf32>
+    %2 = onnx.Conv(%1, %v, %b) {dougong.channels_last} : ... -> tensor<1x15x40x32xf32>
+    %3 = onnx.Transpose(%2) {perm = [0, 3, 1, 2]} : ... -> tensor<1x32x15x40xf32>
+    ```
+  }];
+  let dependentDialects = ["::dougong::onnx::OnnxDialect"];
+}
+
 def FormKernelsPass : Pass<"form-kernels", "::mlir::ModuleOp"> {
   let summary = "groups operators into kernel functions, equal ones once";
   let description = [{

@@ -38,6 +38,9 @@ public:
   /// passes and `emit` need.
   virtual void registerDialects(mlir::DialectRegistry &registry) const = 0;
 
+  /// Whether convolutions are to have their channels last (assign-layouts).
+  virtual bool wantsChannelsLast() const { return false; }
+
   /// Adds the passes that take kernels from tensors to their calling form:
   /// `@kernel(%ctx, inputs, index arguments, outputs[, workspace])`.
   /// Errors: a chip or an option that the target does not know.

@@ -12,27 +12,6 @@ namespace {
 /// Longer groups gain nothing, and their code stops fitting the registers.
 constexpr size_t maxGroupSize = 16;
 
-/// Operators that compute each element of the result from the elements at the
-/// same place (after broadcasting) of their operands.
-bool isElementwise(Operation *op) {
-  static const llvm::StringSet<> names = {
-      "Abs",  "Add",    "And",      "BiasGelu", "Cast",        "Ceil",       "Clip",
-      "Cos",  "Div",    "Elu",      "Equal",    "Erf",         "Exp",        "FastGelu",
-      "Floor", "Gelu",  "Greater",  "GreaterOrEqual", "HardSigmoid", "HardSwish", "IsNaN",
-      "LeakyRelu", "Less", "LessOrEqual", "Log", "Max",        "Min",        "Mod",
-      "Mul",  "Neg",    "Not",      "Or",       "Pow",         "QuickGelu",  "Reciprocal",
-      "Relu", "Round",  "Sigmoid",  "Sign",     "Sin",         "Softplus",   "Sqrt",
-      "Sub",  "Swish",  "Tanh",     "Where",    "Xor"};
-  return names.contains(op->getName().getStringRef().rsplit('.').second);
-}
-
-bool haveSameShape(Value a, Value b) {
-  auto aType = dyn_cast<RankedTensorType>(a.getType());
-  auto bType = dyn_cast<RankedTensorType>(b.getType());
-  return aType && bType && aType.getShape() == bType.getShape() &&
-         aType.getEncoding() == bType.getEncoding();
-}
-
 /// Whether the schedule reads the operand's buffer: what is returned or sent, and
 /// the data operand of views.
 bool needsBuffer(OpOperand &use) {
@@ -43,6 +22,25 @@ bool needsBuffer(OpOperand &use) {
 }
 
 } // namespace
+
+bool dougong::isElementwise(Operation *op) {
+  static const llvm::StringSet<> names = {
+      "Abs",         "Add",       "And",   "BiasGelu",  "Cast",       "Ceil",
+      "Clip",        "Cos",       "Div",   "Elu",       "Equal",      "Erf",
+      "Exp",         "FastGelu",  "Floor", "Gelu",      "Greater",    "GreaterOrEqual",
+      "HardSigmoid", "HardSwish", "IsNaN", "LeakyRelu", "Less",       "LessOrEqual",
+      "Log",         "Max",       "Min",   "Mod",       "Mul",        "Neg",
+      "Not",         "Or",        "Pow",   "QuickGelu", "Reciprocal", "Relu",
+      "Round",       "Sigmoid",   "Sign",  "Sin",       "Softplus",   "Sqrt",
+      "Sub",         "Swish",     "Tanh",  "Where",     "Xor"};
+  return names.contains(op->getName().getStringRef().rsplit('.').second);
+}
+
+bool dougong::haveSameShape(Type a, Type b) {
+  auto aType = dyn_cast<RankedTensorType>(a), bType = dyn_cast<RankedTensorType>(b);
+  return aType && bType && aType.getShape() == bType.getShape() &&
+         aType.getEncoding() == bType.getEncoding();
+}
 
 bool dougong::isViewOp(Operation *op) {
   if (!isa<onnx::ReshapeOp, onnx::SqueezeOp, onnx::UnsqueezeOp, onnx::FlattenOp, onnx::IdentityOp>(
@@ -83,7 +81,7 @@ SmallVector<dougong::KernelGroup> dougong::groupOperators(Block &block) {
         auto it = producer ? groupOf.find(producer) : groupOf.end();
         if (it == groupOf.end() || sealed[it->second] ||
             groups[it->second].size() >= maxGroupSize ||
-            !haveSameShape(operand, op.getResult(0)))
+            !haveSameShape(operand.getType(), op.getResult(0).getType()))
           continue;
         joined = it->second;
         break;

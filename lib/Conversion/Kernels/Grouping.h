@@ -12,6 +12,13 @@ namespace dougong {
 /// before it.
 using KernelGroup = llvm::SmallVector<mlir::Operation *, 4>;
 
+/// Whether the op computes each element of its result from the elements at the
+/// same place (after broadcasting) of its operands.
+bool isElementwise(mlir::Operation *op);
+
+/// Whether both are ranked tensors of the same extents, dynamic ones by name.
+bool haveSameShape(mlir::Type a, mlir::Type b);
+
 /// Whether the op only gives another shape to the same bytes, so that its
 /// result can share its operand's buffer.
 bool isViewOp(mlir::Operation *op);

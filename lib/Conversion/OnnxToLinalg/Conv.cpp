@@ -8,47 +8,56 @@ using namespace dougong::onnx;
 
 namespace {
 
-/// Loops are n, [g], oc, out..., [ic], window...; g where there are several
-/// groups of several channels, ic where a group has more than one.
+/// Loops are n, [g], oc, out..., [ic], window..., or with channels last n, out...,
+/// [g], oc, window..., [ic]; g where there are several groups of several
+/// channels, ic where a group has more than one.
 Value convolveGroups(Emitter &e, Window &window, const Convolution &c, RankedTensorType output,
                      Value input) {
   unsigned spatial = window.rank();
   RankedTensorType weight = typeOf(c.w);
   bool depthwise = c.group > 1 && weight.getDimSize(1) == 1 && weight.getDimSize(0) == c.group;
-  bool grouped = c.group > 1 && !depthwise;
+  bool grouped = c.group > 1 && !depthwise, last = window.channelsLast;
   OpFoldResult group = e.attr(c.group);
   Value w = c.w;
   Extents shape = e.extents(output);
+  unsigned channelDim = window.channelDim();
   if (grouped) {
-    OpFoldResult outChannels = e.floorDivSizes(shape[1], group);
-    Extents wShape = e.extentsOf(w), xShape = e.extentsOf(input);
+    OpFoldResult outChannels = e.floorDivSizes(shape[channelDim], group);
+    OpFoldResult inChannels = e.extentsOf(w)[1];
     w = e.splitDim(w, 0, {group, outChannels});
-    input = e.splitDim(input, 1, {group, wShape[1]});
-    shape[1] = outChannels;
-    shape.insert(shape.begin() + 1, group);
+    input = e.splitDim(input, channelDim, {group, inChannels});
+    shape[channelDim] = outChannels;
+    shape.insert(shape.begin() + channelDim, group);
   }
-  unsigned channels = 1 + grouped; // loop of the output channel
-  unsigned firstOut = channels + 1, ic = firstOut + spatial;
-  unsigned firstWindow = ic + !depthwise, loops = firstWindow + spatial;
+  unsigned channels = channelDim + grouped; // loop of the output channel
+  unsigned firstOut = last ? 1 : channels + 1;
+  unsigned parallel = 2 + grouped + spatial;
+  unsigned ic = last ? parallel + spatial : parallel;
+  unsigned firstWindow = last ? parallel : parallel + !depthwise;
+  unsigned loops = parallel + spatial + !depthwise;
 
-  SmallVector<AffineExpr> xMap{e.loop(0)}, wMap, yMap;
-  for (unsigned i = 0; i < ic; ++i)
+  SmallVector<AffineExpr> xMap{e.loop(0)}, wMap, yMap, xChannels;
+  for (unsigned i = 0; i < parallel; ++i)
     yMap.push_back(e.loop(i));
   if (grouped) {
-    xMap.push_back(e.loop(1));
-    wMap.push_back(e.loop(1));
+    xChannels.push_back(e.loop(channelDim));
+    wMap.push_back(e.loop(channelDim));
   }
-  xMap.push_back(e.loop(depthwise ? channels : ic));
+  xChannels.push_back(e.loop(depthwise ? channels : ic));
   wMap.push_back(e.loop(channels));
   wMap.push_back(depthwise ? e.zero() : e.loop(ic));
   SmallVector<unsigned> reductions;
   if (!depthwise)
     reductions.push_back(ic);
+  if (!last)
+    xMap.append(xChannels);
   for (unsigned dim = 0; dim < spatial; ++dim) {
     xMap.push_back(window.access(dim, firstOut + dim, firstWindow + dim));
     wMap.push_back(e.loop(firstWindow + dim));
     reductions.push_back(firstWindow + dim);
   }
+  if (last)
+    xMap.append(xChannels);
   SmallVector<Operand> inputs{{input, e.map(loops, xMap)}, {w, e.map(loops, wMap)}};
   bool wZero = present(c.wZero);
   if (wZero) {
@@ -56,25 +65,25 @@ Value convolveGroups(Emitter &e, Window &window, const Convolution &c, RankedTen
     Value zero = c.wZero;
     SmallVector<AffineExpr> zeroMap;
     if (perChannel && grouped) {
-      zero = e.splitDim(zero, 0, {group, shape[2]});
-      zeroMap = {e.loop(1), e.loop(2)};
+      zero = e.splitDim(zero, 0, {group, shape[channels]});
+      zeroMap = {e.loop(channelDim), e.loop(channels)};
     } else if (typeOf(zero).getRank() == 1) {
       zeroMap = {perChannel ? e.loop(channels) : e.zero()};
     }
     inputs.push_back({zero, e.map(loops, zeroMap)});
   }
   Value init = e.filled(shape, e.constant(c.accumulator, 0));
-  Value result = e.generic(
-      loops, inputs, {init, e.map(loops, yMap)}, reductions, [&](Emitter &e, ValueRange args) {
-        Value x = e.convert(args[0], c.accumulator, c.xUnsigned, false);
-        Value y = e.convert(args[1], c.accumulator, c.wUnsigned, false);
-        if (c.xZero)
-          x = e.sub(x, e.convert(c.xZero, c.accumulator, c.xUnsigned, false));
-        if (wZero)
-          y = e.sub(y, e.convert(args[2], c.accumulator, c.wUnsigned, false));
-        return e.add(args.back(), e.mul(x, y));
-      });
-  return grouped ? e.joinDims(result, 1, 2) : result;
+  Value result = e.generic(loops, inputs, {init, e.map(loops, yMap)}, reductions,
+                           [&](Emitter &e, ValueRange args) {
+                             Value x = e.convert(args[0], c.accumulator, c.xUnsigned, false);
+                             Value y = e.convert(args[1], c.accumulator, c.wUnsigned, false);
+                             if (c.xZero)
+                               x = e.sub(x, e.convert(c.xZero, c.accumulator, c.xUnsigned, false));
+                             if (wZero)
+                               y = e.sub(y, e.convert(args[2], c.accumulator, c.wUnsigned, false));
+                             return e.add(args.back(), e.mul(x, y));
+                           });
+  return grouped ? e.joinDims(result, channelDim, channels) : result;
 }
 
 } // namespace
@@ -87,13 +96,14 @@ Value dougong::onnx::convolve(Emitter &e, Window &window, const Convolution &c,
 
 namespace {
 
-/// `sums` plus one number per channel (dim 1), as elements of type `element`.
-Value addBias(Emitter &e, Value sums, Value bias, RankedTensorType output, Type element) {
+/// `sums` plus one number per channel, as elements of type `element`.
+Value addBias(Emitter &e, Value sums, Value bias, unsigned channelDim, RankedTensorType output,
+              Type element) {
   if (!present(bias))
     return e.convertTensor(sums, element);
   unsigned rank = output.getRank();
   return e.pointwise(e.extents(output), element,
-                     {{sums, e.identity(rank)}, {bias, e.mapOf(rank, {1})}},
+                     {{sums, e.identity(rank)}, {bias, e.mapOf(rank, {channelDim})}},
                      [&](Emitter &e, ValueRange args) {
                        return e.toFloatType(e.add(args[0], e.widen(args[1])), element);
                      });
@@ -110,7 +120,7 @@ Lowered lowerConv(ConvOp op, ConvOp::Adaptor in, Emitter &e) {
   convolution.accumulator = getComputeType(element);
   convolution.group = op.getGroup();
   Value sums = convolve(e, window, convolution, output);
-  return addBias(e, sums, in.getB(), output, element);
+  return addBias(e, sums, in.getB(), window.channelDim(), output, element);
 }
 
 /// The input spread out by the strides in a tensor of zeros, then convolved
@@ -137,8 +147,8 @@ Lowered lowerConvTranspose(ConvTransposeOp op, ConvTransposeOp::Adaptor in, Emit
     int64_t reach = (kernel[dim] - 1) * dilations[dim];
     OpFoldResult low = e.attr(0);
     if (op.getAutoPad().starts_with("SAME")) {
-      OpFoldResult full = e.addSizes(
-          e.mulSizes(e.subSizes(size, e.attr(1)), e.attr(strides[dim])), e.attr(reach + 1));
+      OpFoldResult full = e.addSizes(e.mulSizes(e.subSizes(size, e.attr(1)), e.attr(strides[dim])),
+                                     e.attr(reach + 1));
       OpFoldResult total = e.maxSizes(e.subSizes(full, out), e.attr(0));
       OpFoldResult half = e.floorDivSizes(total, e.attr(2));
       low = op.getAutoPad() == "SAME_UPPER" ? half : e.subSizes(total, half);
@@ -146,11 +156,10 @@ Lowered lowerConvTranspose(ConvTransposeOp op, ConvTransposeOp::Adaptor in, Emit
       low = e.attr((*pads)[dim]);
     }
     if (auto shape = op.getOutputShape(); shape && !op.getAutoPad().starts_with("SAME")) {
-      OpFoldResult full = e.addSizes(
-          e.mulSizes(e.subSizes(size, e.attr(1)), e.attr(strides[dim])), e.attr(reach + 1));
+      OpFoldResult full = e.addSizes(e.mulSizes(e.subSizes(size, e.attr(1)), e.attr(strides[dim])),
+                                     e.attr(reach + 1));
       int64_t extra = op.getOutputPadding() ? (*op.getOutputPadding())[dim] : 0;
-      OpFoldResult total =
-          e.maxSizes(e.subSizes(e.addSizes(full, e.attr(extra)), out), e.attr(0));
+      OpFoldResult total = e.maxSizes(e.subSizes(e.addSizes(full, e.attr(extra)), out), e.attr(0));
       // Without SAME_UPPER the larger half of the pads comes first.
       low = e.subSizes(total, e.floorDivSizes(total, e.attr(2)));
     }
@@ -172,8 +181,8 @@ Lowered lowerConvTranspose(ConvTransposeOp op, ConvTransposeOp::Adaptor in, Emit
   OpFoldResult inChannels = e.floorDivSizes(wShape[0], e.attr(group));
   Extents mirroredShape{e.mulSizes(wShape[1], e.attr(group)), inChannels};
   mirroredShape.append(wShape.begin() + 2, wShape.end());
-  Value mirrored = e.pointwise(
-      mirroredShape, weight.getElementType(), {}, [&](Emitter &e, ValueRange) {
+  Value mirrored =
+      e.pointwise(mirroredShape, weight.getElementType(), {}, [&](Emitter &e, ValueRange) {
         Value perGroup = e.index(wShape[1]), oc = e.loopIndex(0);
         Value g = arith::DivUIOp::create(e, oc, perGroup);
         SmallVector<Value> at{e.add(e.mul(g, e.index(inChannels)), e.loopIndex(1)),
@@ -191,7 +200,8 @@ Lowered lowerConvTranspose(ConvTransposeOp op, ConvTransposeOp::Adaptor in, Emit
   Convolution convolution{x, mirrored};
   convolution.accumulator = compute;
   convolution.group = group;
-  return addBias(e, convolve(e, window, convolution, output), in.getB(), output, element);
+  return addBias(e, convolve(e, window, convolution, output), in.getB(), window.channelDim(),
+                 output, element);
 }
 
 } // namespace

@@ -4,16 +4,18 @@
 
 #include "Window.h"
 
+#include "dougong/Conversion/Layout.h"
+
 namespace dougong::onnx {
 
 /// What one convolution does beside sliding its window.
 struct Convolution {
-  mlir::Value x = {}, w = {};  ///< converted operands
+  mlir::Value x = {}, w = {}; ///< converted operands
   bool xUnsigned = false, wUnsigned = false;
-  mlir::Type accumulator = {};    ///< element type of the sum
+  mlir::Type accumulator = {}; ///< element type of the sum
   int64_t group = 1;
-  mlir::Value xZero = {};          ///< scalar of x's type that pads and is subtracted, or null
-  mlir::Value wZero = {};          ///< tensor of 0 or 1 dims (per output channel), or null
+  mlir::Value xZero = {}; ///< scalar of x's type that pads and is subtracted, or null
+  mlir::Value wZero = {}; ///< tensor of 0 or 1 dims (per output channel), or null
 };
 
 /// The sum over input channels and window of (x - xZero) (w - wZero), a tensor
@@ -23,8 +25,7 @@ mlir::Value convolve(Emitter &e, Window &window, const Convolution &convolution,
 
 /// The window of a Conv-like op; `kernel` is that of the weight where the
 /// attribute is absent. Refuses (empty kernel) a dynamic one.
-template <typename OpT>
-WindowAttributes getConvAttributes(OpT op, mlir::RankedTensorType weight) {
+template <typename OpT> WindowAttributes getConvAttributes(OpT op, mlir::RankedTensorType weight) {
   WindowAttributes attributes;
   attributes.kernel.assign(weight.getShape().begin() + 2, weight.getShape().end());
   if (llvm::is_contained(attributes.kernel, mlir::ShapedType::kDynamic))
@@ -34,6 +35,7 @@ WindowAttributes getConvAttributes(OpT op, mlir::RankedTensorType weight) {
   attributes.dilations = op.getDilations();
   attributes.pads = op.getPads();
   attributes.autoPad = op.getAutoPad();
+  attributes.channelsLast = op->hasAttr(channelsLastAttrName);
   return attributes;
 }
 

@@ -1,23 +1,31 @@
 //===- Pool.cpp - pools ---------------------------------------------------===//
 #include "Pool.h"
 
+#include "dougong/Conversion/Layout.h"
+
 using namespace mlir;
 using namespace dougong::onnx;
 
 Value dougong::onnx::reduceWindows(Emitter &e, Window &window, Value padded,
                                    RankedTensorType output, Value init, Emitter::Body body) {
   unsigned spatial = window.rank(), loops = 2 + 2 * spatial;
-  SmallVector<AffineExpr> xMap{e.loop(0), e.loop(1)}, windowMap, yMap{e.loop(0), e.loop(1)};
+  AffineExpr channel = e.loop(window.channelDim());
+  SmallVector<AffineExpr> xMap{e.loop(0)}, windowMap, yMap;
+  for (unsigned i = 0; i < 2 + spatial; ++i)
+    yMap.push_back(e.loop(i));
+  if (!window.channelsLast)
+    xMap.push_back(channel);
   SmallVector<unsigned> reductions;
   Extents windowShape;
   for (unsigned dim = 0; dim < spatial; ++dim) {
-    unsigned out = 2 + dim, in = 2 + spatial + dim;
+    unsigned out = window.firstSpatial() + dim, in = 2 + spatial + dim;
     xMap.push_back(window.access(dim, out, in));
-    yMap.push_back(e.loop(out));
     windowMap.push_back(e.loop(in));
     reductions.push_back(in);
     windowShape.push_back(e.attr(window.kernel[dim]));
   }
+  if (window.channelsLast)
+    xMap.push_back(channel);
   // The second input only gives the window's extents, as in linalg.pooling.
   Value shape = e.empty(windowShape, typeOf(padded).getElementType());
   Value filled = e.filled(e.extents(output), init);
@@ -28,9 +36,8 @@ Value dougong::onnx::reduceWindows(Emitter &e, Window &window, Value padded,
                    });
 }
 
-Value dougong::onnx::averageWindows(Emitter &e, Window &window, Value sums,
-                                    RankedTensorType output, bool includePads, Type element,
-                                    Emitter::Body finish) {
+Value dougong::onnx::averageWindows(Emitter &e, Window &window, Value sums, RankedTensorType output,
+                                    bool includePads, Type element, Emitter::Body finish) {
   unsigned rank = output.getRank();
   Type compute = typeOf(sums).getElementType();
   return e.pointwise(e.extents(output), element, {{sums, e.identity(rank)}},
@@ -40,8 +47,8 @@ Value dougong::onnx::averageWindows(Emitter &e, Window &window, Value sums,
                          divisor = e.constant(compute, window.size());
                        } else {
                          SmallVector<Value> place;
-                         for (unsigned dim = 2; dim < rank; ++dim)
-                           place.push_back(e.loopIndex(dim));
+                         for (unsigned dim = 0; dim < window.rank(); ++dim)
+                           place.push_back(e.loopIndex(window.firstSpatial() + dim));
                          Value count = window.countInside(e, place, includePads);
                          Value integer = arith::IndexCastOp::create(e, e.getI64Type(), count);
                          divisor = e.convert(integer, compute, false, false);
@@ -61,6 +68,7 @@ template <typename OpT> WindowAttributes getPoolAttributes(OpT op) {
   attributes.pads = op.getPads();
   attributes.autoPad = op.getAutoPad();
   attributes.ceilMode = op.getCeilMode() != 0;
+  attributes.channelsLast = op->hasAttr(dougong::channelsLastAttrName);
   return attributes;
 }
 
@@ -83,8 +91,8 @@ Value findMaxima(Emitter &e, Window &window, Value input, RankedTensorType input
       if (dim == spatial) {
         SmallVector<Value> safe(at);
         for (unsigned i = 0; i < spatial; ++i)
-          safe[i + 2] = e.max(
-              e.min(at[i + 2], e.sub(e.index(sizes[i + 2]), e.index(int64_t{1}))), none);
+          safe[i + 2] =
+              e.max(e.min(at[i + 2], e.sub(e.index(sizes[i + 2]), e.index(int64_t{1}))), none);
         Value value = e.extract(input, safe);
         Value first = e.compare(Emitter::Compare::Less, carried[1], none);
         Value better = e.compare(Emitter::Compare::Greater, value, carried[0], isUnsigned);
@@ -100,20 +108,19 @@ Value findMaxima(Emitter &e, Window &window, Value input, RankedTensorType input
         linear = e.add(e.mul(linear, area), last);
         return {e.select(take, value, carried[0]), e.select(take, linear, carried[1])};
       }
-      Value start = e.sub(e.mul(place[dim + 2], e.index(window.strides[dim])),
-                          e.index(window.low[dim]));
-      return e.repeat(e.attr(window.kernel[dim]), carried,
-                      [&](Emitter &e, Value iv, ValueRange args) {
-                        Value here = e.add(start, e.mul(iv, e.index(window.dilations[dim])));
-                        Value within = e.compare(Emitter::Compare::Less, here,
-                                                 e.index(sizes[dim + 2]), /*isUnsigned=*/true);
-                        Value all = inside ? arith::AndIOp::create(e, inside, within).getResult()
-                                           : within;
-                        at.push_back(here);
-                        SmallVector<Value> result = nest(e, SmallVector<Value>(args), all);
-                        at.pop_back();
-                        return result;
-                      });
+      Value start =
+          e.sub(e.mul(place[dim + 2], e.index(window.strides[dim])), e.index(window.low[dim]));
+      return e.repeat(
+          e.attr(window.kernel[dim]), carried, [&](Emitter &e, Value iv, ValueRange args) {
+            Value here = e.add(start, e.mul(iv, e.index(window.dilations[dim])));
+            Value within = e.compare(Emitter::Compare::Less, here, e.index(sizes[dim + 2]),
+                                     /*isUnsigned=*/true);
+            Value all = inside ? arith::AndIOp::create(e, inside, within).getResult() : within;
+            at.push_back(here);
+            SmallVector<Value> result = nest(e, SmallVector<Value>(args), all);
+            at.pop_back();
+            return result;
+          });
     };
     Value best = nest(e, state, Value())[1];
     return arith::IndexCastOp::create(e, e.getI64Type(), best);
@@ -131,8 +138,8 @@ Lowered lowerMaxPool(MaxPoolOp op, MaxPoolOp::Adaptor in, Emitter &e) {
       [&](Emitter &e, ValueRange args) { return e.max(args[1], args[0], unsignedElement); });
   Value indices;
   if (present(op->getResult(1)))
-    indices = findMaxima(e, window, in.getX(), input, output, op.getStorageOrder() != 0,
-                         unsignedElement);
+    indices =
+        findMaxima(e, window, in.getX(), input, output, op.getStorageOrder() != 0, unsignedElement);
   return {result, indices};
 }
 
@@ -141,9 +148,9 @@ Lowered lowerAveragePool(AveragePoolOp op, AveragePoolOp::Adaptor in, Emitter &e
   Type element = resultElement(op), compute = getComputeType(element);
   Window window(e, cast<RankedTensorType>(op.getX().getType()), output, getPoolAttributes(op));
   Value padded = window.pad(in.getX(), e.constant(element, 0));
-  Value sums = reduceWindows(
-      e, window, padded, output, e.constant(compute, 0),
-      [](Emitter &e, ValueRange args) { return e.add(args[1], e.widen(args[0])); });
+  Value sums =
+      reduceWindows(e, window, padded, output, e.constant(compute, 0),
+                    [](Emitter &e, ValueRange args) { return e.add(args[1], e.widen(args[0])); });
   return averageWindows(
       e, window, sums, output, op.getCountIncludePad() != 0, element,
       [&](Emitter &e, ValueRange args) { return e.toFloatType(args[0], element); });
@@ -156,23 +163,23 @@ Lowered lowerLpPool(LpPoolOp op, LpPoolOp::Adaptor in, Emitter &e) {
   Window window(e, cast<RankedTensorType>(op.getX().getType()), output, getPoolAttributes(op));
   Value padded = window.pad(in.getX(), e.constant(element, 0));
   double p = static_cast<double>(op.getP());
-  Value sums = reduceWindows(e, window, padded, output, e.constant(compute, 0),
-                             [&](Emitter &e, ValueRange args) {
-                               Value x = math::AbsFOp::create(e, e.widen(args[0]));
-                               Value y = p == 1 ? x : p == 2 ? e.mul(x, x)
-                                         : math::PowFOp::create(e, x, e.constant(compute, p))
-                                               .getResult();
-                               return e.add(args[1], y);
-                             });
-  return e.pointwise(e.extents(output), element, {{sums, e.identity(output.getRank())}},
-                     [&](Emitter &e, ValueRange args) {
-                       Value y = p == 1   ? args[0]
-                                 : p == 2 ? math::SqrtOp::create(e, args[0]).getResult()
-                                          : math::PowFOp::create(e, args[0],
-                                                                 e.constant(compute, 1 / p))
-                                                .getResult();
-                       return e.toFloatType(y, element);
-                     });
+  Value sums = reduceWindows(
+      e, window, padded, output, e.constant(compute, 0), [&](Emitter &e, ValueRange args) {
+        Value x = math::AbsFOp::create(e, e.widen(args[0]));
+        Value y = p == 1   ? x
+                  : p == 2 ? e.mul(x, x)
+                           : math::PowFOp::create(e, x, e.constant(compute, p)).getResult();
+        return e.add(args[1], y);
+      });
+  return e.pointwise(
+      e.extents(output), element, {{sums, e.identity(output.getRank())}},
+      [&](Emitter &e, ValueRange args) {
+        Value y = p == 1 ? args[0]
+                  : p == 2
+                      ? math::SqrtOp::create(e, args[0]).getResult()
+                      : math::PowFOp::create(e, args[0], e.constant(compute, 1 / p)).getResult();
+        return e.toFloatType(y, element);
+      });
 }
 
 } // namespace

@@ -6,7 +6,7 @@
 
 namespace dougong::onnx {
 
-/// Reduces each window of `padded` ([n, c, spatial...]) from the scalar `init`;
+/// Reduces each window of `padded` from the scalar `init`;
 /// `body` gets the element and the value so far.
 mlir::Value reduceWindows(Emitter &e, Window &window, mlir::Value padded,
                           mlir::RankedTensorType output, mlir::Value init, Emitter::Body body);

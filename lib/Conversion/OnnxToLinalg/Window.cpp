@@ -8,14 +8,15 @@ using namespace dougong::onnx;
 
 Window::Window(Emitter &e, ArrayRef<OpFoldResult> input, ArrayRef<OpFoldResult> output,
                const WindowAttributes &attributes)
-    : kernel(attributes.kernel), strides(kernel.size(), 1), dilations(kernel.size(), 1), e(e) {
+    : kernel(attributes.kernel), strides(kernel.size(), 1), dilations(kernel.size(), 1),
+      channelsLast(attributes.channelsLast), e(e) {
   if (attributes.strides)
     strides.assign(attributes.strides->begin(), attributes.strides->end());
   if (attributes.dilations)
     dilations.assign(attributes.dilations->begin(), attributes.dilations->end());
   for (unsigned dim = 0; dim < rank(); ++dim) {
-    inputSizes.push_back(input[dim + 2]);
-    outputSizes.push_back(output[dim + 2]);
+    inputSizes.push_back(input[dim + firstSpatial()]);
+    outputSizes.push_back(output[dim + firstSpatial()]);
     OpFoldResult size = inputSizes[dim];
     // Input elements under the windows of the whole row of outputs.
     OpFoldResult last = e.mulSizes(e.subSizes(outputSizes[dim], e.attr(1)), e.attr(strides[dim]));
@@ -40,10 +41,10 @@ Window::Window(Emitter &e, ArrayRef<OpFoldResult> input, ArrayRef<OpFoldResult> 
     auto constant = getConstantIntValue(needed);
     bool exact = getConstantIntValue(size) && constant;
     reach.push_back(exact ? OpFoldResult(e.attr(std::max<int64_t>(*constant, 0)))
-                          : isConstantIntValue(after, 0) && isConstantIntValue(before, 0) &&
-                                    !attributes.ceilMode && !attributes.autoPad.starts_with("SAME")
-                                ? OpFoldResult(e.attr(0))
-                                : e.maxSizes(needed, e.attr(0)));
+                    : isConstantIntValue(after, 0) && isConstantIntValue(before, 0) &&
+                            !attributes.ceilMode && !attributes.autoPad.starts_with("SAME")
+                        ? OpFoldResult(e.attr(0))
+                        : e.maxSizes(needed, e.attr(0)));
     inside &= isConstantIntValue(low[dim], 0) && isConstantIntValue(reach[dim], 0);
   }
 }
@@ -56,9 +57,9 @@ int64_t Window::size() const {
 }
 
 Value Window::pad(Value input, Value value) {
-  Extents before(2, e.attr(0)), after(2, e.attr(0));
-  before.append(low.begin(), low.end());
-  after.append(reach.begin(), reach.end());
+  Extents before(rank() + 2, e.attr(0)), after(before);
+  llvm::copy(low, before.begin() + firstSpatial());
+  llvm::copy(reach, after.begin() + firstSpatial());
   return e.pad(input, before, after, value);
 }
 

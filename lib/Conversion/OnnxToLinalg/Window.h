@@ -1,7 +1,8 @@
 //===- Window.h - windows that slide over spatial dims ----------*- C++ -*-===//
 //
-// What convolutions and pools share: tensors [n, c, spatial...] and a window of
-// static size for each output place.
+// What convolutions and pools share: tensors [n, c, spatial...], or
+// [n, spatial..., c] with channels last, and a window of static size for each
+// output place.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DOUGONG_LIB_CONVERSION_ONNXTOLINALG_WINDOW_H
@@ -18,21 +19,25 @@ struct WindowAttributes {
   llvm::SmallVector<int64_t> kernel; ///< extents of the window
   std::optional<llvm::ArrayRef<int64_t>> strides, dilations, pads;
   llvm::StringRef autoPad = "NOTSET";
-  bool ceilMode = false; ///< the last window may reach beyond the pads
+  bool ceilMode = false;     ///< the last window may reach beyond the pads
+  bool channelsLast = false; ///< tensors are [n, spatial..., c]
 };
 
 /// The geometry of a sliding window over an input of a known type.
 class Window {
 public:
-  /// `input` and `output` are types of the onnx dialect, [n, c, spatial...].
+  /// `input` and `output` are types of the onnx dialect.
   Window(Emitter &e, mlir::RankedTensorType input, mlir::RankedTensorType output,
          const WindowAttributes &attributes)
       : Window(e, e.extents(input), e.extents(output), attributes) {}
-  /// The same with extents [n, c, spatial...].
+  /// The same with extents.
   Window(Emitter &e, llvm::ArrayRef<mlir::OpFoldResult> input,
          llvm::ArrayRef<mlir::OpFoldResult> output, const WindowAttributes &attributes);
 
   unsigned rank() const { return kernel.size(); }
+  /// Where tensors have their channels and their first spatial dim.
+  unsigned channelDim() const { return channelsLast ? rank() + 1 : 1; }
+  unsigned firstSpatial() const { return channelsLast ? 1 : 2; }
   /// `input` with as much of `value` around its spatial dims as windows reach.
   mlir::Value pad(mlir::Value input, mlir::Value value);
   /// The expression out * stride + window * dilation of spatial dim `dim`.
@@ -47,6 +52,7 @@ public:
   llvm::SmallVector<int64_t> kernel, strides, dilations;
   Extents inputSizes, outputSizes; ///< spatial
   Extents low, high;               ///< declared pads
+  bool channelsLast;
 
 private:
   Emitter &e;

@@ -123,6 +123,7 @@ public:
   StringRef getArtifactKind() const override { return "cpu-so"; }
   StringRef getArtifactExtension() const override { return "so"; }
   void registerDialects(DialectRegistry &registry) const override { registerCpuTarget(registry); }
+  bool wantsChannelsLast() const override { return !options.scalar; }
   llvm::Error addKernelPasses(OpPassManager &pipeline) const override {
     return addCpuKernelPasses(pipeline, options);
   }

@@ -25,6 +25,7 @@ void cpu::buildKernelPipeline(OpPassManager &pipeline, const CpuOptions &options
     // While kernels still are tensors and launches still name their weights.
     CpuPackWeightsPassOptions pack;
     pack.columns = int64_t(traits.lanes) * traits.tileVectors;
+    pack.lanes = traits.lanes;
     pipeline.addPass(createCpuPackWeightsPass(pack));
   }
   OpPassManager &function = pipeline.nest<func::FuncOp>();

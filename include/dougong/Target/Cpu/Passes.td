@@ -5,13 +5,18 @@
 include "mlir/Pass/PassBase.td"
 
 def CpuPackWeightsPass : Pass<"cpu-pack-weights", "::mlir::ModuleOp"> {
-  let summary = "lays constant matrices of contractions down in panels of columns";
+  let summary = "lays weights of contractions down in panels of columns";
   let description = [{
     Where every launch of a kernel passes a weight for an argument, and the
-    kernel only reads it as B[k, n] or B[n, k] of contractions, the argument
-    becomes `[ceil(n / columns), k, columns]` and the launches use a weight with
-    a longer recipe: packaging lays the bytes down once. A tile then reads one
-    run of memory. New weights are also listed in the module attribute
+    kernel only reads it in sums of products, the argument gets the order in
+    which a register tile reads it, and the launches use a weight with a longer
+    recipe: packaging lays the bytes down once. n, the result's innermost dim
+    (columns, output channels), becomes the last dim, the others follow the
+    loops that sum over them. A contraction's weight is then cut in panels: a
+    matrix becomes `[ceil(n / columns), k, columns]`, the weights of a
+    channels-last convolution `[kh, kw, ceil(n / columns), ci, columns]`; at most
+    `lanes` columns make one panel of `lanes`. A depthwise convolution's become
+    `[1, kh, kw, n]`. New weights are also listed in the module attribute
     `dougong.added_weights` as (weight, suffix of the new name, type, steps), so
     that programs with equal code and other weights can be given the same.
 
@@ -29,7 +34,8 @@ def CpuPackWeightsPass : Pass<"cpu-pack-weights", "::mlir::ModuleOp"> {
     %w = onnx.use @up.pack32 : tensor<8x64x32xf32>
     ```
   }];
-  let options = [Option<"columns", "columns", "int64_t", "32", "columns of a panel">];
+  let options = [Option<"columns", "columns", "int64_t", "32", "columns of a panel">,
+                 Option<"lanes", "lanes", "int64_t", "16", "f32 lanes of a vector">];
   let dependentDialects = ["::dougong::onnx::OnnxDialect"];
 }
 

@@ -15,6 +15,9 @@ using namespace dougong::cpu;
 /// What a task of the pool is worth: 20 us at 4 GHz.
 static constexpr int64_t taskCycles = 80000;
 
+/// Weights that stay in the second-level cache beside what is computed from them.
+static constexpr int64_t maxSharedElements = 32768;
+
 namespace {
 
 /// A dim of the flattened space of independent blocks.
@@ -34,6 +37,7 @@ public:
 
 private:
   OpFoldResult getGrain();
+  bool runsInsideColumns(unsigned dim);
   void emitBlocks(Value begin, Value end);
   void emitBlock(ValueRange counters);
   void emitColumns(SmallVector<Value> &indices);
@@ -101,13 +105,38 @@ OpFoldResult NestEmitter::getGrain() {
   return math.div(wanted, cycles64);
 }
 
+/// Whether the panels of columns are the same at all indices of `dim` and too
+/// many to stay in the second-level cache together: then each is used up first.
+bool NestEmitter::runsInsideColumns(unsigned dim) {
+  if (!nest.hasReduction() || plan.rowDim < 0 || plan.vectorDim < 0 || plan.reducesVector)
+    return false;
+  int64_t elements = 0;
+  for (const Access &access : nest.main.inputs) {
+    if (access.scalar || !access.dependsOn(plan.vectorDim))
+      continue;
+    if (access.dependsOn(dim))
+      return false;
+    int64_t product = 1;
+    for (unsigned other = 0; other < nest.getNumDims(); ++other)
+      if (access.dependsOn(other))
+        product *= nest.getSize(other).value_or(1);
+    elements += product;
+  }
+  return elements > maxSharedElements;
+}
+
 void NestEmitter::emit(bool parallel) {
-  for (unsigned dim : plan.outer)
-    blocks.push_back({dim, 1, nest.sizes[dim]});
+  auto addOuter = [&](bool inside) {
+    for (unsigned dim : plan.outer)
+      if (runsInsideColumns(dim) == inside)
+        blocks.push_back({dim, 1, nest.sizes[dim]});
+  };
+  addOuter(false);
   // Rows inside columns: tasks that follow each other share a panel.
   if (plan.vectorDim >= 0 && !plan.reducesVector)
     blocks.push_back({unsigned(plan.vectorDim), plan.columnBlock,
                       math.ceilDiv(nest.sizes[plan.vectorDim], plan.columnBlock)});
+  addOuter(true);
   if (plan.rowDim >= 0)
     blocks.push_back(
         {unsigned(plan.rowDim), plan.rowBlock, math.ceilDiv(nest.sizes[plan.rowDim], plan.rowBlock)});

@@ -98,10 +98,12 @@ static std::optional<double> getVectorCost(const Nest &nest, unsigned dim, unsig
   return (1.0 + 8.0 * gathers + combining) / std::max(used, 1e-3);
 }
 
-/// A parallel dim along which an operand that is loaded as vectors is reused.
-static int findRowDim(const Nest &nest, const Plan &plan) {
+/// A parallel dim along which an operand that is loaded as vectors is reused: the
+/// innermost that fills a few tiles (its neighbours are near in memory), else
+/// the longest.
+static int findRowDim(const Nest &nest, const Plan &plan, int64_t tileRows) {
   int best = -1;
-  int64_t bestSize = 1;
+  int64_t bestSize = 2;
   for (unsigned dim = 0; dim < nest.getNumDims(); ++dim) {
     if (nest.isReduction(dim) || int(dim) == plan.vectorDim)
       continue;
@@ -112,8 +114,8 @@ static int findRowDim(const Nest &nest, const Plan &plan) {
     bool isPanel = llvm::any_of(nest.main.inputs, [&](const Access &access) {
       return access.panel && access.panel->dim == dim;
     });
-    int64_t size = nest.getSize(dim).value_or(typicalExtent);
-    if (isReused && !isPanel && size > bestSize) {
+    int64_t size = std::min(nest.getSize(dim).value_or(typicalExtent), 2 * tileRows);
+    if (isReused && !isPanel && size >= bestSize) {
       best = dim;
       bestSize = size;
     }
@@ -130,6 +132,9 @@ static unsigned chooseRows(std::optional<int64_t> size, unsigned limit) {
   for (unsigned rows = limit - 1; rows * 4 >= limit * 3; --rows)
     if (*size % rows == 0)
       return rows;
+  // Of a short extent all tiles are about equal: 8 rows are 4 and 4, not 6 and 2.
+  if (*size < 2 * int64_t(limit))
+    return llvm::divideCeil(*size, 2);
   return limit;
 }
 
@@ -234,7 +239,7 @@ static Plan completePlan(const Nest &nest, const TileLimits &limits, int vectorD
   if (plan.vectorDim >= 0)
     columns = nest.getSize(plan.vectorDim);
   if (nest.hasReduction() && plan.vectorDim >= 0) {
-    plan.rowDim = findRowDim(nest, plan);
+    plan.rowDim = findRowDim(nest, plan, limits.tileRows);
     if (plan.rowDim >= 0) {
       unsigned rows = std::max(1u, limits.tileRows / factor);
       plan.rows = chooseRows(nest.getSize(plan.rowDim), rows);
