@@ -5,6 +5,7 @@
 #include "dougong/Dist/Propagation.h"
 #include "dougong/Dist/States.h"
 #include "dougong/Onnx/Cost.h"
+#include "dougong/Onnx/DimRanges.h"
 
 #include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/StringMap.h"
@@ -294,5 +295,9 @@ FailureOr<PartitionResult> dist::getPartitionResult(ModuleOp module) {
         result.states.push_back(
             {cast<StringAttr>(pair[0]).str(), cast<StringAttr>(pair[1]).str()});
     }
+  FailureOr<SymbolRanges> ranges = onnx::getDimRanges(module);
+  if (failed(ranges))
+    return failure();
+  result.ranges = std::move(*ranges);
   return result;
 }

@@ -2,6 +2,7 @@
 #include "dougong/Dist/Passes.h"
 #include "dougong/Dist/Propagation.h"
 #include "dougong/Dist/States.h"
+#include "dougong/Onnx/DimRanges.h"
 
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/StringMap.h"
@@ -35,6 +36,8 @@ public:
   Splitter(ModuleOp module, func::FuncOp main) : module(module), main(main) {}
 
   LogicalResult run() {
+    if (Attribute ranges = main->getAttr(onnx::dimRangesAttrName))
+      module->setAttr(onnx::dimRangesAttrName, ranges);
     for (StageOp stage : module.getOps<StageOp>())
       stages.push_back({stage, {}, {}, {}, {}, {}});
     if (failed(sort()))

@@ -4,6 +4,7 @@
 #include "dougong/Dist/PartitionResult.h"
 #include "dougong/Dist/Passes.h"
 #include "dougong/Import/ElementTypes.h"
+#include "dougong/Onnx/DimRanges.h"
 #include "dougong/Support/DimExpr.h"
 
 #include "mlir/Pass/PassManager.h"
@@ -106,15 +107,23 @@ private:
   std::map<std::string, uint64_t> free;
 };
 
-void addSymbols(plan::v1::Model &model) {
+void addSymbols(plan::v1::Model &model, const SymbolRanges &ranges) {
   std::set<std::string> names;
   for (const auto *values : {&model.inputs(), &model.outputs()})
     for (const plan::v1::Value &value : *values)
       for (const std::string &dim : value.dims())
         if (Result<DimExpr> expr = DimExpr::parse(dim))
           names.merge(expr->symbols());
-  for (const std::string &name : names)
-    model.add_symbols()->set_name(name);
+  for (const std::string &name : names) {
+    plan::v1::Symbol *symbol = model.add_symbols();
+    symbol->set_name(name);
+    auto range = ranges.find(name);
+    if (range == ranges.end())
+      continue;
+    symbol->set_min(range->second.min);
+    if (range->second.max != onnx::unboundedDim)
+      symbol->set_max(range->second.max);
+  }
 }
 
 int64_t countRanks(const plan::v1::Mesh &mesh) {
@@ -176,7 +185,7 @@ void addModel(plan::v1::Model &model, const dist::PartitionResult &partition) {
     *model.add_inputs() = describe(input.name, input.type.getElementType(), input.dims);
   for (const dist::ModelPortInfo &output : partition.outputs)
     *model.add_outputs() = describe(output.name, output.type.getElementType(), output.dims);
-  addSymbols(model);
+  addSymbols(model, partition.ranges);
   for (const auto &[input, output] : partition.states) {
     plan::v1::State *state = model.add_states();
     state->set_input(input);

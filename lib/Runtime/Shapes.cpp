@@ -77,6 +77,19 @@ static Result<void> checkInput(const plan::v1::Value &value, const GivenInput &g
   return {};
 }
 
+/// "input 'cache', dim 2 (past)": the first dim that is the symbol; the symbol
+/// alone where it is only a part of dims.
+static std::string describeSymbol(const plan::v1::Model &model,
+                                  const std::vector<DimExprs> &inputDims,
+                                  const std::string &symbol) {
+  for (int i = 0; i < model.inputs_size(); ++i)
+    for (std::size_t d = 0; d < inputDims[i].size(); ++d)
+      if (inputDims[i][d] == DimExpr::symbol(symbol))
+        return "input '" + model.inputs(i).name() + "', dim " + std::to_string(d) + " (" + symbol +
+               ")";
+  return "dim " + symbol;
+}
+
 Result<SymbolValues> dougong::solveSymbols(const plan::v1::Model &model,
                                            const std::vector<DimExprs> &inputDims,
                                            std::span<const GivenInput> given) {
@@ -119,10 +132,10 @@ Result<SymbolValues> dougong::solveSymbols(const plan::v1::Model &model,
       continue;
     if ((symbol.has_min() && value->second < symbol.min()) ||
         (symbol.has_max() && value->second > symbol.max()))
-      return Error{"dim '" + symbol.name() + "' is " + std::to_string(value->second) +
-                   ", the plan was made for " +
-                   (symbol.has_min() ? std::to_string(symbol.min()) : std::string("0")) + " to " +
-                   (symbol.has_max() ? std::to_string(symbol.max()) : std::string("any"))};
+      return Error{describeSymbol(model, inputDims, symbol.name()) + ": expected " +
+                   std::to_string(symbol.min()) +
+                   (symbol.has_max() ? " to " + std::to_string(symbol.max()) : " or more") +
+                   ", got " + std::to_string(value->second)};
   }
   return symbols;
 }

@@ -7,6 +7,8 @@
 #ifndef DOUGONG_DIST_PARTITIONRESULT_H
 #define DOUGONG_DIST_PARTITIONRESULT_H
 
+#include "dougong/Support/DimExpr.h"
+
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/BuiltinTypes.h"
 
@@ -107,6 +109,7 @@ struct PartitionResult {
   std::vector<LinkInfo> links;
   std::vector<ModelPortInfo> inputs, outputs; ///< in graph order
   std::vector<std::pair<std::string, std::string>> states; ///< [input, output]
+  SymbolRanges ranges; ///< of symbols; `max` may be onnx::unboundedDim
   int64_t numRanks = 0;
 };
 

@@ -68,6 +68,9 @@ void divideOut(std::vector<Term> &terms) {
   if (divisor > 1)
     for (Term &term : terms)
       term.coefficient /= divisor;
+  // Of a product that is 0 by itself, a factor is.
+  if (terms.size() == 1)
+    return;
   std::vector<DimExpr> common = terms.front().factors;
   for (const DimExpr &factor : common) {
     auto holds = [&](const Term &term) {

@@ -1,15 +1,13 @@
 //===- FunctionShapes.cpp - shape inference of one function ---------------===//
 #include "FunctionShapes.h"
 
-#include <limits>
+#include "dougong/Onnx/DimRanges.h"
 
 using namespace mlir;
 using namespace dougong;
 using namespace dougong::onnx;
 
 namespace {
-
-constexpr int64_t unbounded = std::numeric_limits<int64_t>::max();
 
 /// Visits of all ops until nothing new is learnt; more are never needed in
 /// models that converge.
@@ -47,15 +45,11 @@ LogicalResult FunctionShapes::readArguments() {
 }
 
 LogicalResult FunctionShapes::readAttributes() {
-  if (auto ranges = function->getAttrOfType<DictionaryAttr>("onnx.dim_ranges")) {
-    for (NamedAttribute entry : ranges) {
-      auto bounds = dyn_cast<DenseI64ArrayAttr>(entry.getValue());
-      if (!bounds || bounds.empty() || bounds.size() > 2)
-        return function.emitError() << "onnx.dim_ranges of '" << entry.getName().getValue()
-                                    << "' must be [min] or [min, max]";
-      solver.setRange(entry.getName().str(), {bounds[0], bounds.size() > 1 ? bounds[1] : unbounded});
-    }
-  }
+  FailureOr<SymbolRanges> ranges = getDimRanges(function);
+  if (failed(ranges))
+    return failure();
+  for (const auto &[symbol, range] : *ranges)
+    solver.setRange(symbol, range);
   auto checks = function->getAttrOfType<ArrayAttr>("onnx.checks");
   if (!checks)
     return success();
@@ -123,10 +117,19 @@ LogicalResult FunctionShapes::readOption(StringRef option) {
     return diagnostic;
   }
   if (isRange) {
-    if (dim->kind() != DimExpr::Kind::Symbol)
-      return function.emitError() << "dim '" << option << "' is " << dim->print()
-                                  << ": ranges are for single symbols";
-    solver.setRange(dim->name(), {low, high});
+    DimExpr symbol = solver.canonical(*dim);
+    if (symbol.kind() != DimExpr::Kind::Symbol) {
+      InFlightDiagnostic diagnostic = function.emitError();
+      diagnostic << "dim '" << option << "' is " << symbol.print() << " in the model";
+      for (const std::string &name : symbol.symbols())
+        diagnostic << (name == *symbol.symbols().begin() ? ": give a range for " : " and for ")
+                   << name;
+      return diagnostic;
+    }
+    solver.setRange(symbol.name(), {low, high});
+    if (DimRange known = solver.getRanges().at(symbol.name()); known.min > known.max)
+      return function.emitError() << "dim '" << option << "' leaves no extent for "
+                                  << symbol.print() << ": another range or the model excludes it";
     return success();
   }
   Equality equality = solver.equate(*dim, DimExpr(low), "--dim " + option.str());
@@ -219,10 +222,10 @@ void FunctionShapes::writeAttributes(const std::set<std::string> &symbols) {
     if (it == solver.getRanges().end())
       continue;
     SmallVector<int64_t, 2> bounds = {it->second.min};
-    if (it->second.max != unbounded)
+    if (it->second.max != unboundedDim)
       bounds.push_back(it->second.max);
     ranges.push_back(builder.getNamedAttr(symbol, builder.getDenseI64ArrayAttr(bounds)));
   }
   set("onnx.data_dependent", builder.getStrArrayAttr(dependent), dependent.empty());
-  set("onnx.dim_ranges", builder.getDictionaryAttr(ranges), ranges.empty());
+  set(dimRangesAttrName, builder.getDictionaryAttr(ranges), ranges.empty());
 }

@@ -51,6 +51,15 @@ TEST(DimSolver, PrefersSumsToDifferences) {
   EXPECT_EQ(canonical(solver, "total"), "past + seq");
 }
 
+TEST(DimSolver, AnExtentMayBeZero) {
+  DimSolver solver = withInputs({"past", "batch"});
+  EXPECT_EQ(equate(solver, "past", "0"), Equality::Assumed);
+  EXPECT_EQ(canonical(solver, "past + 1"), "1");
+  // One of the two is 0, but not known which.
+  DimSolver product = withInputs({"m", "n"});
+  EXPECT_EQ(equate(product, "m * n", "0"), Equality::Undecided);
+}
+
 TEST(DimSolver, DividesEquationsByCommonFactors) {
   DimSolver solver = withInputs({"batch", "m", "nn"});
   EXPECT_EQ(equate(solver, "4 * batch * m", "4 * batch * nn"), Equality::Assumed);
