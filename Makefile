@@ -2,6 +2,7 @@
 #   make          set up and build
 #   make test     all tests
 #   make demo     the main job, end to end
+#   make docs     the reference pages, from the TableGen sources
 PRESET ?= dev
 JOBS   ?= $(shell nproc)
 BUILD  := build/$(PRESET)
@@ -9,7 +10,7 @@ VENV   := build/venv/bin
 export CCACHE_SLOPPINESS := pch_defines,time_macros
 export CCACHE_BASEDIR := $(CURDIR)
 
-.PHONY: all setup configure build test demo format clean
+.PHONY: all setup configure build test demo docs format clean
 all: build
 
 setup:
@@ -26,6 +27,9 @@ test: build
 
 demo: build
 	@$(VENV)/python tools/demo/demo.py --build $(BUILD)
+
+docs: build
+	@$(VENV)/python docs/generate.py --build $(BUILD)
 
 format:
 	@git ls-files '*.cpp' '*.h' '*.c' | xargs clang-format-22 -i

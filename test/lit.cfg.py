@@ -18,6 +18,7 @@ config.test_exec_root = str(build / "test")
 config.environment["PATH"] = os.pathsep.join(
     [str(build / "bin"), "/usr/lib/llvm-22/bin", os.environ["PATH"]])
 config.substitutions.append(("%python", str(root / "build" / "venv" / "bin" / "python")))
+config.substitutions.append(("%build", str(build)))
 config.substitutions.append(("%data", str(root.parent / "shared" / "data")))
 if (root.parent / "shared" / "data").is_dir():
     config.available_features.add("data")
