@@ -30,8 +30,8 @@ Value takeExpert(Emitter &e, Value tensor, Value index) {
 }
 
 struct Layer {
-  /// The weights of an expert, [out, in].
-  std::function<Value(Emitter &e, Value expert)> weights;
+  /// rows W' in f32, of extents `shape`, where W is [out, in] of an expert.
+  std::function<Value(Emitter &e, Value expert, Value rows, ArrayRef<OpFoldResult> shape)> multiply;
   Value bias; ///< [experts, out], or null
   int64_t out = 0;
 };
@@ -47,19 +47,17 @@ struct Mixture {
   std::optional<double> limit;
 };
 
-/// rows W' + bias of one expert, of which `weights` and `bias` are.
-Value applyLayer(Emitter &e, const Layer &layer, Value rows, int64_t count, Value weights,
-                 Value expert) {
-  Type f32 = e.getF32Type();
+/// rows W' + bias of one expert.
+Value applyLayer(Emitter &e, const Layer &layer, Value rows, int64_t count, Value expert) {
   Extents shape{e.attr(count), e.attr(layer.out)};
-  Value init;
-  if (layer.bias)
-    init = e.pointwise(shape, f32, {{takeExpert(e, layer.bias, expert), e.mapOf(2, {1})}},
-                       [&](Emitter &e, ValueRange args) { return e.toFloatType(args[0], f32); });
-  else
-    init = e.filled(shape, e.constant(f32, 0));
-  return e.contract(3, {rows, e.mapOf(3, {0, 2})}, {weights, e.mapOf(3, {1, 2})},
-                    {init, e.mapOf(3, {0, 1})}, {2});
+  Value product = layer.multiply(e, expert, rows, shape);
+  if (!layer.bias)
+    return product;
+  Value bias = takeExpert(e, layer.bias, expert);
+  return e.pointwise(shape, e.getF32Type(), {{product, e.identity(2)}, {bias, e.mapOf(2, {1})}},
+                     [](Emitter &e, ValueRange args) {
+                       return e.add(args[0], e.toFloatType(args[1], e.getF32Type()));
+                     });
 }
 
 Value activate(Emitter &e, StringRef name, Value x) {
@@ -140,8 +138,7 @@ SmallVector<Value> listRows(Emitter &e, const Mixture &m, Value expert) {
 /// One expert at work on some of its rows.
 struct Expert {
   Value number;
-  Value rows, shares;         ///< [tokens]: its rows and their weights
-  Value first, second, third; ///< the layers' weights
+  Value rows, shares; ///< [tokens]: its rows and their weights
 };
 
 /// Adds rows [from, from + count) of an expert's list to `sums`.
@@ -154,11 +151,11 @@ Value addRows(Emitter &e, const Mixture &m, const Expert &expert, Value from, in
     Value at[] = {row, e.loopIndex(1)};
     return e.toFloatType(e.extract(m.rows, at), f32);
   });
-  Value hidden = applyLayer(e, m.first, rows, count, expert.first, expert.number), third;
+  Value hidden = applyLayer(e, m.first, rows, count, expert.number), third;
   if (m.third.out)
-    third = applyLayer(e, m.third, rows, count, expert.third, expert.number);
+    third = applyLayer(e, m.third, rows, count, expert.number);
   Value active = activateRows(e, m, hidden, third, count);
-  Value output = applyLayer(e, m.second, active, count, expert.second, expert.number);
+  Value output = applyLayer(e, m.second, active, count, expert.number);
   return e
       .repeat(e.attr(count), sums,
               [&](Emitter &e, Value r, ValueRange carried) {
@@ -193,11 +190,7 @@ Value computeMixture(Emitter &e, const Mixture &m) {
     // An expert without rows touches no weights.
     Value any = e.min(count, e.index(int64_t{1}));
     return e.repeat(OpFoldResult(any), sums, [&](Emitter &e, Value, ValueRange carried) {
-      Expert expert{
-          number, list[0], list[1], m.first.weights(e, number), m.second.weights(e, number),
-          Value()};
-      if (m.third.out)
-        expert.third = m.third.weights(e, number);
+      Expert expert{number, list[0], list[1]};
       Value sum = carried[0], done = e.index(int64_t{0});
       if (hasBlocks) {
         Value size = e.index(blockRows);
@@ -275,7 +268,13 @@ Lowered lowerMoE(MsMoEOp op, MsMoEOp::Adaptor in, Emitter &e) {
     if (!present(weights))
       return result;
     result.out = typeOf(weights).getDimSize(1);
-    result.weights = [weights](Emitter &e, Value expert) { return takeExpert(e, weights, expert); };
+    result.multiply = [weights](Emitter &e, Value expert, Value rows,
+                                ArrayRef<OpFoldResult> shape) {
+      Value init = e.filled(shape, e.constant(e.getF32Type(), 0));
+      return e.contract(3, {rows, e.mapOf(3, {0, 2})},
+                        {takeExpert(e, weights, expert), e.mapOf(3, {1, 2})},
+                        {init, e.mapOf(3, {0, 1})}, {2});
+    };
     result.bias = present(bias) ? bias : Value();
     return result;
   };
@@ -323,7 +322,7 @@ Layer packedLayer(Value packed, Value scales, Value zeros, Value bias, unsigned 
   result.out = n;
   result.bias = present(bias) ? bias : Value();
   bool hasZeros = present(zeros);
-  result.weights = [=](Emitter &e, Value expert) {
+  result.multiply = [=](Emitter &e, Value expert, Value rows, ArrayRef<OpFoldResult> shape) {
     int64_t blocks = k / size;
     PackedWeights w;
     w.n = n;
@@ -344,7 +343,7 @@ Layer packedLayer(Value packed, Value scales, Value zeros, Value bias, unsigned 
         w.zeroPoints = e.splitDim(e.joinDims(numbers, 0, 1), 0, {e.attr(n), e.attr(1)});
       }
     }
-    return dequantizeWeights(e, w);
+    return multiplyPacked(e, w, rows, shape);
   };
   return result;
 }

@@ -71,6 +71,10 @@ AffineMap MatrixProduct::resultMap() {
 
 Value MatrixProduct::compute(Type accumulator, bool aUnsigned, bool bUnsigned) {
   Value init = e.filled(shape, e.constant(accumulator, 0));
+  // Its elements are used one by one, for each tile of columns: widening a vector
+  // of them once is cheaper.
+  if (isa<FloatType>(accumulator))
+    left.tensor = e.convertTensor(left.tensor, accumulator);
   return e.contract(loops, left, right, {init, resultMap()}, {reduction}, aUnsigned, bUnsigned);
 }
 
@@ -93,6 +97,7 @@ Lowered lowerGemm(GemmOp op, GemmOp::Adaptor in, Emitter &e) {
   Operand b{in.getB(), op.getTransB() ? e.mapOf(3, {1, 2}) : e.mapOf(3, {2, 1})};
   Extents shape = e.extents(type);
   Value init = e.filled(shape, e.constant(compute, 0));
+  a.tensor = e.convertTensor(a.tensor, compute);
   Value product = e.contract(3, a, b, {init, e.mapOf(3, {0, 1})}, {2});
   bool hasC = present(in.getC()) && beta != 0;
   if (!hasC && alpha == 1)

@@ -25,6 +25,12 @@ mlir::Value unpackNumbers(Emitter &e, mlir::Value packed, llvm::ArrayRef<mlir::O
 /// The matrix as f32 [n, k].
 mlir::Value dequantizeWeights(Emitter &e, const PackedWeights &weights);
 
+/// `a` [.., k] times the transposed matrix, summed in f32: a tensor of extents
+/// `shape` [.., n]. Weights are unpacked in registers, so that memory is read in
+/// their packed form. `groups` must be null.
+mlir::Value multiplyPacked(Emitter &e, const PackedWeights &weights, mlir::Value a,
+                           llvm::ArrayRef<mlir::OpFoldResult> shape);
+
 } // namespace dougong::onnx
 
 #endif // DOUGONG_LIB_CONVERSION_ONNXTOLINALG_PACKEDWEIGHTS_H

@@ -180,25 +180,28 @@ Lowered lowerMatMulNBits(MsMatMulNBitsOp op, MsMatMulNBitsOp::Adaptor in, Emitte
   }
   if (present(in.getGIdx()))
     weights.groups = e.slice(in.getGIdx(), 0, e.attr(0), e.attr(weights.k));
-  Value w = dequantizeWeights(e, weights);
 
-  // Loops are the dims of the result, then k.
-  unsigned rank = type.getRank(), loops = rank + 1;
-  SmallVector<unsigned> aPositions, yPositions = llvm::to_vector(llvm::seq<unsigned>(0, rank));
-  for (unsigned dim = 0; dim + 1 < rank; ++dim)
-    aPositions.push_back(dim);
-  aPositions.push_back(rank);
+  unsigned rank = type.getRank();
   Extents shape = e.extents(type);
   Type f32 = e.getF32Type(), element = resultElement(op);
-  Value init = e.filled(shape, e.constant(f32, 0));
-  Value a = in.getA();
+  Value a = in.getA(), product;
   bool packedZeros =
       !weights.zeroPoints || !isa<FloatType>(typeOf(weights.zeroPoints).getElementType());
   if (op.getAccuracyLevel() == 4 && bits >= 4 && !weights.groups && packedZeros)
     a = roundToBytes(e, a, e.extents(op.getA().getType()), weights.k, weights.blockSize);
-  Value product =
-      e.contract(loops, {a, e.mapOf(loops, aPositions)}, {w, e.mapOf(loops, {rank - 1, rank})},
-                 {init, e.mapOf(loops, yPositions)}, {rank});
+  if (weights.groups) {
+    // Loops are the dims of the result, then k.
+    unsigned loops = rank + 1;
+    SmallVector<unsigned> aPositions = llvm::to_vector(llvm::seq<unsigned>(0, rank - 1)),
+                          yPositions = llvm::to_vector(llvm::seq<unsigned>(0, rank));
+    aPositions.push_back(rank);
+    Value init = e.filled(shape, e.constant(f32, 0));
+    product = e.contract(loops, {a, e.mapOf(loops, aPositions)},
+                         {dequantizeWeights(e, weights), e.mapOf(loops, {rank - 1, rank})},
+                         {init, e.mapOf(loops, yPositions)}, {rank});
+  } else {
+    product = multiplyPacked(e, weights, a, shape);
+  }
   if (!present(in.getBias()))
     return e.convertTensor(product, element);
   return e.pointwise(shape, element,

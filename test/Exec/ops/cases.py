@@ -162,6 +162,46 @@ def contraction():
              {"kernel_shape": [3, 2], "strides": [2, 2], "pads": [1, 0, 1, 1]}),
         Case("GlobalAveragePool", [reals(2, 3, 5, 7)]),
     ]
+    half = np.float16
+    cases += [
+        # Products of f16 are summed in f32 here, in f16 there.
+        Case("MatMul", [reals(7, 9, dtype=half), reals(9, 19, dtype=half)], rtol=1e-2, atol=1e-2),
+    ]
+    return cases
+
+
+def quantized():
+    """Products of integers are exact: no tolerance.
+
+    Signed weights are small, for onnxruntime saturates sums of two products on
+    processors without VNNI; the unit tests have the whole range.
+    """
+    def bytes_(*shape, kind=np.uint8):
+        low, high = (0, 256) if kind == np.uint8 else (-64, 64)
+        return random.randint(low, high, size=shape).astype(kind)
+
+    cases = []
+    for m, k, n in ((1, 1, 1), (5, 33, 19), (16, 64, 48), (1, 130, 32)):
+        a, zero = bytes_(m, k), np.uint8(117)
+        for b in (bytes_(k, n, kind=np.int8), bytes_(k, n)):
+            cases += [
+                Case("MatMulInteger", [a, b, zero], constants=(1,), static=(k, n)),
+                Case("MatMulInteger", [a, b]),
+                Case("MatMulInteger", [a, b, zero, b.dtype.type(3)], constants=(1, 3), static=(k, n)),
+            ]
+        cases.append(Case("DynamicQuantizeMatMul",
+                          [reals(m, k), bytes_(k, n, kind=np.int8), np.float32(.02),
+                           np.int8(0), reals(n)], constants=(1, 2, 3, 4), static=(k, n),
+                          domain="com.microsoft"))
+    for m, k, n, block, bits in ((1, 64, 19, 16, 4), (7, 40, 33, 16, 4), (9, 64, 16, 32, 8)):
+        blocks, per_byte = -(-k // block), 8 // bits
+        weights = bytes_(n, blocks, block // per_byte)
+        zeros = bytes_(n, -(-blocks // per_byte))
+        attributes = {"K": k, "N": n, "bits": bits, "block_size": block}
+        for extra in ([], [zeros]):
+            cases.append(Case("MatMulNBits", [reals(m, k), weights, reals(n, blocks), *extra],
+                              attributes, constants=(1, 2, 3), static=(k,),
+                              domain="com.microsoft", atol=1e-3))
     return cases
 
 

@@ -1,5 +1,6 @@
 // RUN: dougong-opt %s --pass-pipeline='builtin.module(func.func(cpu-emit-loops{lanes=16 tile-rows=8 tile-vectors=2},canonicalize,cse))' | FileCheck %s
 // RUN: dougong-opt %s --pass-pipeline='builtin.module(func.func(cpu-emit-loops{lanes=8 tile-rows=6 tile-vectors=2 parallel=false},canonicalize,cse))' | FileCheck %s --check-prefix=AVX2
+// RUN: dougong-opt %s --pass-pipeline='builtin.module(func.func(cpu-emit-loops{lanes=8 tile-rows=6 tile-vectors=2 pair-products=true},canonicalize,cse))' | FileCheck %s --check-prefix=PAIRS
 
 #a = affine_map<(m, n, k) -> (m, k)>
 #b = affine_map<(m, n, k) -> (k, n)>
@@ -96,6 +97,30 @@ func.func private @bools(%ctx: !llvm.ptr, %x: memref<64xf32>, %out: memref<64xi1
     ^bb0(%a: f32, %o: i1):
       %c = arith.cmpf une, %a, %a : f32
       linalg.yield %c : i1
+  }
+  return
+}
+
+// Two indices of the reduction for each lane: 6 rows by 2 vectors of sums, the odd
+// index by itself.
+// PAIRS-LABEL: func.func private @integers
+// PAIRS:         scf.for {{.*}} -> (vector<8xi32>,
+// PAIRS:           vector.load {{.*}} vector<16xi8>
+// PAIRS:           vector.load {{.*}} vector<16xi8>
+// PAIRS-COUNT-12:  llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"
+// PAIRS:           scf.yield
+// PAIRS:         vector.shuffle {{.*}} [0, 1, 2, 3, 8, 9, 10, 11]
+// PAIRS:         vector.store
+func.func private @integers(%ctx: !llvm.ptr, %a: memref<60x33xi16>, %b: memref<33x64xi8>,
+    %out: memref<60x64xi32>) attributes {dougong.kernel} {
+  linalg.generic {indexing_maps = [#a, #b, #c], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%a, %b : memref<60x33xi16>, memref<33x64xi8>) outs(%out : memref<60x64xi32>) {
+    ^bb0(%x: i16, %y: i8, %acc: i32):
+      %p = arith.extsi %x : i16 to i32
+      %q = arith.extsi %y : i8 to i32
+      %r = arith.muli %p, %q : i32
+      %s = arith.addi %acc, %r : i32
+      linalg.yield %s : i32
   }
   return
 }
