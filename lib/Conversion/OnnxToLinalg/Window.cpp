@@ -57,10 +57,37 @@ int64_t Window::size() const {
 }
 
 Value Window::pad(Value input, Value value) {
-  Extents before(rank() + 2, e.attr(0)), after(before);
-  llvm::copy(low, before.begin() + firstSpatial());
-  llvm::copy(reach, after.begin() + firstSpatial());
-  return e.pad(input, before, after, value);
+  if (inside)
+    return input;
+  Extents sizes = e.extentsOf(input), padded = sizes, place(sizes.size(), e.attr(0)),
+          steps(sizes.size(), e.attr(1));
+  for (unsigned i = 0; i < rank(); ++i) {
+    unsigned dim = firstSpatial() + i;
+    padded[dim] = e.addSizes(low[i], e.addSizes(sizes[dim], reach[i]));
+    place[dim] = low[i];
+  }
+  // Only what the input does not cover is filled: slabs before and after it in
+  // each dim, of the whole width in the dims that come later.
+  Value result = e.empty(padded, typeOf(input).getElementType());
+  Extents offsets(sizes.size(), e.attr(0)), slab = padded;
+  auto fill = [&](unsigned dim, OpFoldResult from, OpFoldResult extent) {
+    if (isConstantIntValue(extent, 0))
+      return;
+    Extents at = offsets, size = slab;
+    at[dim] = from;
+    size[dim] = extent;
+    Value part = tensor::ExtractSliceOp::create(e, result, at, size, steps);
+    part = linalg::FillOp::create(e, value, part).getResult(0);
+    result = tensor::InsertSliceOp::create(e, part, result, at, size, steps);
+  };
+  for (unsigned i = 0; i < rank(); ++i) {
+    unsigned dim = firstSpatial() + i;
+    fill(dim, e.attr(0), low[i]);
+    fill(dim, e.addSizes(low[i], sizes[dim]), reach[i]);
+    offsets[dim] = low[i];
+    slab[dim] = sizes[dim];
+  }
+  return tensor::InsertSliceOp::create(e, input, result, place, sizes, steps);
 }
 
 AffineExpr Window::access(unsigned dim, unsigned outLoop, unsigned windowLoop) {

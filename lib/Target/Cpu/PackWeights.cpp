@@ -6,6 +6,7 @@
 
 #include "Onnx/IR/Onnx.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -81,33 +82,112 @@ std::optional<Reading> getReading(Value weight) {
   return reading;
 }
 
+/// The layout that a tile reads: dims in `order`, then the last one in panels of
+/// `width` unless that is 0.
+struct Layout {
+  SmallVector<int64_t> order;
+  int64_t width = 0;
+  RankedTensorType type = {};
+};
+
+/// The layout for a weight that is read so; none if it has it already.
+std::optional<Layout> getLayout(RankedTensorType type, const Reading &reading, int64_t lanes,
+                                int64_t columns) {
+  Layout layout{reading.order};
+  bool isByte = type.getElementType().isInteger(8);
+  SmallVector<int64_t> shape;
+  for (int64_t dim : reading.order)
+    shape.push_back(type.getDimSize(dim));
+  // (one column is a dot product: a run along k)
+  if (reading.isContraction && shape.back() != 1) {
+    // A narrow panel where most of a wide one would be padding.
+    int64_t n = shape.pop_back_val(), k = shape.pop_back_val();
+    layout.width = n <= lanes && !isByte ? lanes : columns;
+    if (isByte && n * 2 < columns)
+      return std::nullopt;
+    shape.append({int64_t(llvm::divideCeil(n, layout.width)), k, layout.width});
+  } else if (isByte || llvm::is_sorted(reading.order)) {
+    return std::nullopt;
+  }
+  layout.type = RankedTensorType::get(shape, type.getElementType());
+  return layout;
+}
+
+/// The maps of all uses of `weight` as they read it in `layout`.
+void readLayout(Value weight, const Layout &layout) {
+  MLIRContext *context = weight.getContext();
+  for (OpOperand &use : weight.getUses()) {
+    auto op = cast<linalg::GenericOp>(use.getOwner());
+    SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+    AffineMap &map = maps[use.getOperandNumber()];
+    SmallVector<AffineExpr> exprs;
+    for (int64_t dim : layout.order)
+      exprs.push_back(map.getResult(dim));
+    if (layout.width) {
+      AffineExpr width = getAffineConstantExpr(layout.width, context);
+      AffineExpr n = exprs.pop_back_val(), k = exprs.pop_back_val();
+      exprs.append({n.floorDiv(width), k, n % width});
+    }
+    map = AffineMap::get(map.getNumDims(), 0, exprs, context);
+    op.setIndexingMapsAttr(OpBuilder(op).getAffineMapArrayAttr(maps));
+  }
+}
+
+/// The elements of a constant in `layout`.
+DenseElementsAttr layOut(DenseElementsAttr elements, const Layout &layout) {
+  ArrayRef<int64_t> source = elements.getType().getShape(), shape = layout.type.getShape();
+  auto element = cast<FloatType>(layout.type.getElementType());
+  SmallVector<APFloat> values(layout.type.getNumElements(),
+                              APFloat::getZero(element.getFloatSemantics()));
+  SmallVector<int64_t> index(source.size(), 0);
+  for (const APFloat &value : elements.getValues<APFloat>()) {
+    SmallVector<int64_t> place;
+    for (int64_t dim : layout.order)
+      place.push_back(index[dim]);
+    if (layout.width) {
+      int64_t n = place.pop_back_val(), k = place.pop_back_val();
+      place.append({n / layout.width, k, n % layout.width});
+    }
+    int64_t linear = 0;
+    for (auto [at, extent] : llvm::zip_equal(place, shape))
+      linear = linear * extent + at;
+    values[linear] = value;
+    // The next index of the source, row-major.
+    for (int64_t dim = source.size(); dim-- > 0;) {
+      if (++index[dim] < source[dim])
+        break;
+      index[dim] = 0;
+    }
+  }
+  return DenseElementsAttr::get(layout.type, values);
+}
+
 struct CpuPackWeightsPass : public dougong::cpu::impl::CpuPackWeightsPassBase<CpuPackWeightsPass> {
   using CpuPackWeightsPassBase::CpuPackWeightsPassBase;
 
-  /// The weight with dims in `order`, then in panels of `columns` unless 0; made
-  /// when first asked for.
-  onnx::WeightOp getPacked(onnx::WeightOp weight, RankedTensorType type, const Reading &reading,
-                           int64_t width, SmallVectorImpl<Attribute> &added) {
+  /// The weight in `layout`, of type `type`; made when first asked for.
+  onnx::WeightOp getPacked(onnx::WeightOp weight, RankedTensorType type, const Layout &layout,
+                           SmallVectorImpl<Attribute> &added) {
     MLIRContext *context = &getContext();
-    bool isOrdered = llvm::is_sorted(reading.order);
+    bool isOrdered = llvm::is_sorted(layout.order);
     std::string suffix;
     if (!isOrdered) {
       // (a matrix has one other order)
       suffix += ".t";
-      if (reading.order.size() > 2)
-        for (int64_t dim : reading.order)
+      if (layout.order.size() > 2)
+        for (int64_t dim : layout.order)
           suffix += std::to_string(dim);
     }
-    if (width)
-      suffix += ".pack" + std::to_string(width);
+    if (layout.width)
+      suffix += ".pack" + std::to_string(layout.width);
     std::string name = (weight.getSymName() + suffix).str();
     if (auto known = getOperation().lookupSymbol<onnx::WeightOp>(name))
       return known;
     SmallVector<Attribute> steps;
     if (!isOrdered)
-      steps.push_back(onnx::TransposeStepAttr::get(context, reading.order));
-    if (width)
-      steps.push_back(onnx::PackStepAttr::get(context, width));
+      steps.push_back(onnx::TransposeStepAttr::get(context, layout.order));
+    if (layout.width)
+      steps.push_back(onnx::PackStepAttr::get(context, layout.width));
     OpBuilder builder(context);
     builder.setInsertionPointAfter(weight);
     auto packed = onnx::WeightOp::create(builder, weight.getLoc(), builder.getStringAttr(name),
@@ -118,34 +198,44 @@ struct CpuPackWeightsPass : public dougong::cpu::impl::CpuPackWeightsPassBase<Cp
     return packed;
   }
 
-  /// Gives argument `number` of `kernel` the packed type.
-  void packArgument(func::FuncOp kernel, unsigned number, RankedTensorType type,
-                    const Reading &reading, int64_t width) {
+  /// Gives argument `number` of `kernel` the layout.
+  void packArgument(func::FuncOp kernel, unsigned number, const Layout &layout) {
     BlockArgument argument = kernel.getArgument(number);
-    argument.setType(type);
-    for (OpOperand &use : argument.getUses()) {
-      auto op = cast<linalg::GenericOp>(use.getOwner());
-      SmallVector<AffineMap> maps = op.getIndexingMapsArray();
-      AffineMap &map = maps[use.getOperandNumber()];
-      SmallVector<AffineExpr> exprs;
-      for (int64_t dim : reading.order)
-        exprs.push_back(map.getResult(dim));
-      if (width) {
-        AffineExpr c = getAffineConstantExpr(width, &getContext());
-        AffineExpr n = exprs.pop_back_val(), k = exprs.pop_back_val();
-        exprs.append({n.floorDiv(c), k, n % c});
-      }
-      map = AffineMap::get(map.getNumDims(), 0, exprs, &getContext());
-      op.setIndexingMapsAttr(OpBuilder(op).getAffineMapArrayAttr(maps));
-    }
+    argument.setType(layout.type);
+    readLayout(argument, layout);
     kernel.setType(FunctionType::get(&getContext(), kernel.front().getArgumentTypes(),
                                      kernel.getFunctionType().getResults()));
     // It names the dims of the type that was.
     kernel.removeArgAttr(number, "onnx.dims");
   }
 
+  /// Small weights are constants of the kernel itself.
+  void packConstants(func::FuncOp kernel) {
+    kernel.walk([&](arith::ConstantOp constant) {
+      auto elements = dyn_cast<DenseElementsAttr>(constant.getValue());
+      auto type = dyn_cast<RankedTensorType>(constant.getType());
+      if (!elements || !type || type.getRank() < 2 || !isa<FloatType>(type.getElementType()))
+        return;
+      std::optional<Reading> reading = getReading(constant.getResult());
+      std::optional<Layout> layout;
+      if (reading)
+        layout = getLayout(type, *reading, lanes, columns);
+      if (!layout)
+        return;
+      readLayout(constant.getResult(), *layout);
+      OpBuilder builder(constant);
+      constant.replaceAllUsesWith(
+          arith::ConstantOp::create(builder, constant.getLoc(), layOut(elements, *layout))
+              .getResult());
+      constant.erase();
+    });
+  }
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
+    for (auto kernel : module.getOps<func::FuncOp>())
+      if (!kernel.isExternal() && isKernel(kernel))
+        packConstants(kernel);
     llvm::MapVector<StringAttr, SmallVector<onnx::LaunchOp>> launches;
     module.walk([&](onnx::LaunchOp launch) {
       launches[launch.getKernelAttr().getAttr()].push_back(launch);
@@ -171,29 +261,17 @@ struct CpuPackWeightsPass : public dougong::cpu::impl::CpuPackWeightsPassBase<Cp
         std::optional<Reading> reading = getReading(kernel.getArgument(number));
         if (!isConstant || !reading)
           continue;
-        SmallVector<int64_t> shape;
-        for (int64_t dim : reading->order)
-          shape.push_back(type.getDimSize(dim));
-        int64_t width = 0;
-        if (reading->isContraction) {
-          // A narrow panel where most of a wide one would be padding.
-          int64_t n = shape.pop_back_val(), k = shape.pop_back_val();
-          width = n <= lanes && !isByte ? lanes : columns;
-          if (isByte && n * 2 < width)
-            continue;
-          shape.append({int64_t(llvm::divideCeil(n, width)), k, width});
-        } else if (isByte || llvm::is_sorted(reading->order)) {
+        std::optional<Layout> layout = getLayout(type, *reading, lanes, columns);
+        if (!layout)
           continue;
-        }
-        auto packedType = RankedTensorType::get(shape, type.getElementType());
-        packArgument(kernel, number, packedType, *reading, width);
+        packArgument(kernel, number, *layout);
         for (onnx::LaunchOp launch : callers) {
           auto use = launch.getInputs()[number - 1].getDefiningOp<onnx::UseOp>();
           auto weight = module.lookupSymbol<onnx::WeightOp>(use.getWeightAttr());
           // (the weight may be unsigned, kernels know no signs)
           auto weightType = RankedTensorType::get(
-              packedType.getShape(), cast<RankedTensorType>(use.getType()).getElementType());
-          onnx::WeightOp packed = getPacked(weight, weightType, *reading, width, added);
+              layout->type.getShape(), cast<RankedTensorType>(use.getType()).getElementType());
+          onnx::WeightOp packed = getPacked(weight, weightType, *layout, added);
           OpBuilder builder(use);
           Value value = onnx::UseOp::create(builder, use.getLoc(), weightType,
                                             FlatSymbolRefAttr::get(packed.getSymNameAttr()));

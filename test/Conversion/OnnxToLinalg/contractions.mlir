@@ -34,7 +34,10 @@ func.func private @matmul_with_batch(%ctx: !llvm.ptr,
 
 // CHECK-DAG: #[[$X:.+]] = affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d0, d4, d2 * 2 + d5, d3 * 2 + d6)>
 // CHECK-LABEL: func.func private @convolution_with_stride
-// CHECK: tensor.pad %{{.+}} low[0, 0, 1, 1]
+// The row before the input and the column before it are filled, then it is put in.
+// CHECK: linalg.fill {{.*}}tensor<1x3x1x9xf32>
+// CHECK: linalg.fill {{.*}}tensor<1x3x8x1xf32>
+// CHECK: tensor.insert_slice %arg1 into %{{.+}}[0, 0, 1, 1] [1, 3, 8, 8]
 // CHECK: linalg.generic {indexing_maps = [#[[$X]],
 // CHECK-SAME: ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction", "reduction"]
 func.func private @convolution_with_stride(%ctx: !llvm.ptr, %x: tensor<1x3x8x8xf32>, %w: tensor<4x3x3x3xf32>) -> tensor<1x4x4x4xf32> attributes {dougong.kernel} {

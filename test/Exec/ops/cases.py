@@ -106,24 +106,27 @@ def movement():
 
 def convolution():
     """Constant weights, so that they are packed; odd extents; no case needs more than a few tiles."""
-    def conv(x, w, bias=True, **attributes):
+    def conv(x, w, bias=True, dynamic=True, **attributes):
         inputs = [reals(*x), reals(*w)] + ([reals(w[0])] if bias else [])
-        return Case("Conv", inputs, attributes, constants=(1, 2), static=(x[1],))
+        return Case("Conv", inputs, attributes, constants=(1, 2), static=(x[1],), dynamic=dynamic)
 
     cases = [
         # Output channels around a vector and a panel of 8 and 16 lanes.
-        *(conv((1, 3, 7, 9), (channels, 3, 3, 3), pads=[1, 1, 1, 1])
+        *(conv((1, 3, 7, 9), (channels, 3, 3, 3), pads=[1, 1, 1, 1], dynamic=channels in (5, 31))
           for channels in (1, 5, 8, 12, 16, 17, 31, 32, 40)),
         conv((2, 6, 11, 13), (24, 6, 3, 2), pads=[1, 0, 2, 1], strides=[2, 1], dilations=[1, 2]),
         conv((2, 5, 14, 10), (9, 5, 1, 1), bias=False),
+        conv((1, 33, 9, 11), (1, 33, 3, 5), pads=[1, 2, 1, 2]),
+        conv((1, 40, 6, 7), (12, 40, 3, 3), pads=[1, 1, 1, 1], dynamic=False),
         conv((1, 5, 14, 10), (33, 5, 1, 1), strides=[2, 3]),
         conv((1, 4, 23, 21), (16, 4, 5, 5), pads=[8, 8, 8, 8], dilations=[4, 4]),
-        conv((1, 3, 12, 15), (20, 3, 7, 7), pads=[3, 3, 3, 3], strides=[2, 2]),
+        conv((1, 3, 12, 15), (20, 3, 7, 7), pads=[3, 3, 3, 3], strides=[2, 2], dynamic=False),
         conv((2, 3, 12, 15), (18, 3, 4, 4), auto_pad="SAME_UPPER", strides=[3, 2]),
         conv((2, 3, 12, 15), (18, 3, 4, 4), auto_pad="SAME_LOWER", strides=[3, 2]),
-        conv((2, 3, 12, 15), (18, 3, 4, 4), auto_pad="VALID"),
+        conv((2, 3, 12, 15), (18, 3, 4, 4), auto_pad="VALID", dynamic=False),
         # Depthwise, with tails of channels; then groups of several channels.
-        *(conv((2, channels, 9, 14), (channels, 1, 3, 3), group=channels, pads=[1, 1, 1, 1])
+        *(conv((2, channels, 9, 14), (channels, 1, 3, 3), group=channels, pads=[1, 1, 1, 1],
+               dynamic=channels == 20)
           for channels in (4, 16, 20, 35)),
         conv((1, 20, 15, 16), (20, 1, 5, 3), group=20, pads=[2, 0, 1, 3], strides=[2, 3]),
         conv((1, 12, 15, 16), (24, 1, 3, 3), group=12, dilations=[2, 1]),
@@ -135,7 +138,7 @@ def convolution():
         conv((1, 3, 5, 6, 7), (10, 3, 2, 3, 2), pads=[0, 1, 1, 1, 0, 0]),
     ]
     # Weights that are not known at compile time are read as they are.
-    for case in cases[:1] + cases[9:10] + [conv((2, 8, 9, 14), (8, 1, 3, 3), group=8)]:
+    for case in cases[1:2] + cases[9:10] + [conv((2, 8, 9, 14), (8, 1, 3, 3), group=8)]:
         cases.append(dataclasses.replace(case, constants=(), dynamic=False))
     return cases
 

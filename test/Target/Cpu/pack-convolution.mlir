@@ -66,6 +66,32 @@ func.func private @depthwise(%ctx: !llvm.ptr, %x: tensor<1x9x9x4xf32>, %w: tenso
   return %r : tensor<1x7x7x4xf32>
 }
 
+// A small weight is a constant of its kernel; one output channel is a dot product,
+// read along its input channels.
+// CHECK-LABEL: func.func private @constants(
+// CHECK-DAG:     arith.constant dense<{{\[\[\[\[}}1.000000e+00], [3.000000e+00]], {{\[\[}}2.000000e+00], [4.000000e+00]]]]> : tensor<1x2x2x1xf32>
+// CHECK-DAG:     arith.constant dense<{{\[\[\[\[\[}}1.000000e+00, 3.000000e+00, 0.000000e+00, 0.000000e+00, 0.000000e+00, 0.000000e+00, 0.000000e+00, 0.000000e+00], [2.000000e+00, 4.000000e+00, 0.000000e+00, {{.*}} : tensor<1x1x1x2x8xf32>
+func.func private @constants(%ctx: !llvm.ptr, %x: tensor<1x7x8x2xf32>, %init: tensor<1x7x7x1xf32>,
+    %wide: tensor<1x7x8x2xf32>) -> (tensor<1x7x7x1xf32>, tensor<1x7x8x2xf32>) attributes {dougong.kernel} {
+  %one = arith.constant dense<[[[[1.0, 2.0]], [[3.0, 4.0]]]]> : tensor<1x2x1x2xf32>
+  %two = arith.constant dense<[[[[1.0]], [[2.0]]], [[[3.0]], [[4.0]]]]> : tensor<2x2x1x1xf32>
+  %r = linalg.generic {indexing_maps = [#x, #w, #y], iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction", "reduction"]}
+      ins(%x, %one : tensor<1x7x8x2xf32>, tensor<1x2x1x2xf32>) outs(%init : tensor<1x7x7x1xf32>) {
+    ^bb0(%p: f32, %q: f32, %acc: f32):
+      %m = arith.mulf %p, %q : f32
+      %s = arith.addf %acc, %m : f32
+      linalg.yield %s : f32
+  } -> tensor<1x7x7x1xf32>
+  %t = linalg.generic {indexing_maps = [#x, #w, #y], iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction", "reduction"]}
+      ins(%x, %two : tensor<1x7x8x2xf32>, tensor<2x2x1x1xf32>) outs(%wide : tensor<1x7x8x2xf32>) {
+    ^bb0(%p: f32, %q: f32, %acc: f32):
+      %m = arith.mulf %p, %q : f32
+      %s = arith.addf %acc, %m : f32
+      linalg.yield %s : f32
+  } -> tensor<1x7x8x2xf32>
+  return %r, %t : tensor<1x7x7x1xf32>, tensor<1x7x8x2xf32>
+}
+
 func.func @main(%x: tensor<1x9x9x4xf32>, %i: tensor<1x7x7x20xf32>, %j: tensor<1x7x7x6xf32>, %k: tensor<1x7x7x4xf32>) {
   %w = onnx.use @w : tensor<20x4x3x3xf32>
   %v = onnx.use @v : tensor<6x4x3x3xf32>

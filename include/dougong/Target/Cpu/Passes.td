@@ -15,10 +15,12 @@ def CpuPackWeightsPass : Pass<"cpu-pack-weights", "::mlir::ModuleOp"> {
     loops that sum over them. A contraction's weight is then cut in panels: a
     matrix becomes `[ceil(n / columns), k, columns]`, the weights of a
     channels-last convolution `[kh, kw, ceil(n / columns), ci, columns]`; at most
-    `lanes` columns make one panel of `lanes`. A depthwise convolution's become
-    `[1, kh, kw, n]`. New weights are also listed in the module attribute
-    `dougong.added_weights` as (weight, suffix of the new name, type, steps), so
-    that programs with equal code and other weights can be given the same.
+    `lanes` columns make one panel of `lanes`, a single one none. A depthwise
+    convolution's become `[1, kh, kw, n]`. Small weights that are constants of
+    the kernel change in the same way. New weights are also listed in the module
+    attribute `dougong.added_weights` as (weight, suffix of the new name, type,
+    steps), so that programs with equal code and other weights can be given the
+    same.
 
     Before:
 

@@ -306,8 +306,9 @@ static llvm::SmallDenseSet<int> getIndexedDims(Nest &nest) {
   return dims;
 }
 
-/// Merges dim `dim` with the next where every access covers both contiguously
-/// or neither.
+/// Merges dim `dim` with the next where one step of every access along `dim` is
+/// as far as all steps along the next: known from constant strides, or because
+/// both dims of a contiguous buffer are covered whole.
 static bool tryMerge(OpBuilder &builder, Nest &nest, unsigned dim) {
   if (nest.types[dim] != nest.types[dim + 1])
     return false;
@@ -322,7 +323,11 @@ static bool tryMerge(OpBuilder &builder, Nest &nest, unsigned dim) {
     bool isAbsent = outer.first == -1 && inner.first == -1;
     bool isAdjacent = access.isContiguous && outer.first >= 0 && inner.first >= 0 &&
                       outer.last + 1 == inner.first;
-    isPossible &= isAbsent || isAdjacent;
+    std::optional<int64_t> step = access.getStride(dim), next = access.getStride(dim + 1),
+                           size = nest.getSize(dim + 1);
+    bool isCut = access.panel && (access.panel->dim == dim || access.panel->dim == dim + 1);
+    bool isEven = step && next && size && *step == *next * *size && !isCut;
+    isPossible &= isAbsent || isAdjacent || isEven;
   });
   if (!isPossible)
     return false;

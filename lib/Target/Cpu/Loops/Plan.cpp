@@ -242,8 +242,11 @@ static Plan completePlan(const Nest &nest, const TileLimits &limits, int vectorD
     plan.rowDim = findRowDim(nest, plan, limits.tileRows);
     if (plan.rowDim >= 0) {
       unsigned rows = std::max(1u, limits.tileRows / factor);
-      plan.rows = chooseRows(nest.getSize(plan.rowDim), rows);
       plan.vectors = plan.reducesVector ? 1 : limits.tileVectors;
+      // A tile of few columns takes the registers for more rows.
+      if (!plan.reducesVector && columns && *columns < int64_t(2 * plan.lanes))
+        rows *= plan.vectors;
+      plan.rows = chooseRows(nest.getSize(plan.rowDim), rows);
     } else {
       plan.vectors = std::max(1u, (plan.reducesVector ? 4 : 8) / factor);
     }
