@@ -29,6 +29,7 @@ sys.path.insert(0, str(HERE))
 from attention import attention_nodes  # noqa: E402
 from cases import all_cases  # noqa: E402
 from counting import Count, evaluate  # noqa: E402
+from padded import PaddedPrompt  # noqa: E402
 from simulate import Model, read_set  # noqa: E402
 import strategies  # noqa: E402
 
@@ -97,7 +98,9 @@ class Bounds:
     """What must hold of a cell for its work to count as split."""
 
     def __init__(self, case_name, whole, count, axes, is_decoder):
-        self.whole, self.count, self.heads = whole, count, strategies.heads(case_name)
+        self.whole, self.count = whole, count
+        self.heads = strategies.find_units(strategies.HEADS, case_name)
+        self.blocks = strategies.find_units(strategies.BLOCKS, case_name)
         self.axes, self.is_decoder = axes, is_decoder
 
     def check(self):
@@ -136,9 +139,11 @@ class Bounds:
                               f"{node}, more than its rows need: {most:.0f}")
 
     def units(self, node, products):
-        """How many parts a product has: heads, or columns (rows) of its weight."""
+        """How many parts a product has: heads, blocks, or columns (rows) of its weight."""
         if node in self.whole.attention:
             return self.heads
+        if self.blocks and "/mlp/" in node:
+            return self.blocks
         for part, whole in zip(products[0].weights, self.whole.products[node][0].weights):
             for local, extent in zip(part.dims, whole.dims):
                 if local != extent:
@@ -190,6 +195,7 @@ class Cell:
     def run(self):
         self.compile()
         self.verify()
+        self.verify_padded()
         self.count_work()
 
     def compile(self):
@@ -225,9 +231,19 @@ class Cell:
             chain += ["--inputs", folder]
         self.tools.run("dougong", "verify", self.package, *chain, *tolerance)
 
+    def verify_padded(self):
+        if self.case.folder.name not in strategies.PADDED:
+            return
+        prompt = PaddedPrompt(self.case, self.scratch / "padded")
+        outputs = self.scratch / "padded_outputs"
+        self.tools.run("dougong", "run", self.package, "--inputs", prompt.folder, "--outputs",
+                       outputs, "--ranks", self.ranks)
+        if difference := prompt.difference(outputs):
+            raise Failure(f"prompt padded on the right: {difference}")
+
     def count_work(self):
         """The plan's numbers, counted again; and the bounds."""
-        self.tools.run("dougong", "check", self.package)
+        ranks = json.loads(self.tools.run("dougong", "check", "--json", self.package))["ranks"]
         plan = json.loads((self.package / "plan.json").read_text())
         programs = {program["id"]: program for program in plan["programs"]}
         meshes = {mesh["id"]: {axis["name"]: int(axis["size"]) for axis in mesh.get("axes", [])}
@@ -241,6 +257,7 @@ class Cell:
                 work = programs[stage["program"]]["work"]
                 self.compare(stage, work, counted, count.symbols)
             if number == 0:
+                self.compare_ranks(ranks, count)
                 Bounds(self.case.folder.name, self.whole, count, axes,
                        bool(self.case.carried)).check()
                 self.add_rows(plan, programs, count)
@@ -253,6 +270,14 @@ class Cell:
             if got != expected:
                 raise Failure(f"{stage['name']}: the plan says {name} = {got}, its program has "
                               f"{expected}")
+
+    def compare_ranks(self, ranks, count):
+        """What `dougong check --json` says of each rank."""
+        said = [(row["stage"], row["matrix_weight_bytes"]) for row in ranks]
+        expected = [(stage.stage, stage.matrix_weight_bytes)
+                    for stage in count.stages for _ in range(stage.ranks)]
+        if said != expected:
+            raise Failure(f"check --json says {said}, the programs have {expected}")
 
     def add_rows(self, plan, programs, count):
         (whole,) = self.whole.count.stages

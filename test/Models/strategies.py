@@ -31,13 +31,21 @@ MORE = {"llama-gqa-f32": ["dp3", "tp3 + tp1", "tp2 + dp2"],
         "qwen3-next-hybrid-f32-fn": ["dp2"], "deepseek-v3-mla-moe-f32": ["tp3"]}
 
 # Heads that can be told apart: key-value heads, with the queries that read them.
-HEADS = {"bert": 4, "deepseek-v3": 4, "gemma": 2, "gpt2": 4, "llama-tp-odd": 3, "llama": 4,
-         "mixtral": 2, "qwen3": 2, "vit": 4, "whisper": 4}
+# (In the int4 model two of them: the output projection reads a block of 32 for each,
+# and two blocks share a byte of zero points.)
+HEADS = {"bert": 4, "deepseek-v3": 4, "gemma": 2, "gpt2": 4, "llama-int4": 2,
+         "llama-tp-odd": 3, "llama": 4, "mixtral": 2, "qwen3": 2, "vit": 4, "whisper": 4}
 
 
-def heads(case):
-    """The units of attention of a model; 0 if it has none."""
-    return next((count for prefix, count in HEADS.items() if case.startswith(prefix)), 0)
+# Blocks of the inner width of the feed-forward part, where the weights behind it are
+# quantised in blocks along it: 256 in blocks of 32, of which two share a byte of
+# zero points.
+BLOCKS = {"llama-int4": 4}
+
+
+def find_units(table, case):
+    """The entry of a model; 0 if it has none."""
+    return next((count for prefix, count in table.items() if case.startswith(prefix)), 0)
 
 
 def mixed_text(case, name):
@@ -58,6 +66,9 @@ def cells(cases):
         if case in CORE:
             yield case, "tp3 + tp2", "mpi"
 
+
+# Cases that also run a prompt that is padded on the right (padded.py).
+PADDED = ["llama-gqa-f32", "llama-gqa-f32-ms", "qwen3-f32-ms"]
 
 # What `make test` runs: every kind of strategy, and every kind of product.
 SAMPLE = [

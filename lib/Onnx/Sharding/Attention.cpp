@@ -100,10 +100,30 @@ struct PackedForm {
   std::optional<unsigned> queryHeadVector; ///< [query heads]
 };
 
+/// Query, key and value in one tensor: a cut of its columns is none of heads.
+ShardingRule getPackedBatchRule(Operation *op, const PackedForm &form) {
+  std::string extent = getExtent(op, 0, 0);
+  if (extent.empty() || extent == "1")
+    return makeReplicated("query, key and value are packed in one tensor");
+  RuleBuilder builder(op);
+  unsigned batch = builder.addFactor(extent);
+  builder.mapOperand(0, 0, batch);
+  for (unsigned operand : form.past)
+    builder.mapOperand(operand, 0, batch);
+  for (unsigned operand : form.batchVectors)
+    if (getExtent(op, operand, 0) == extent)
+      builder.mapOperand(operand, 0, batch);
+  if (getExtent(op, form.bias, -4) == extent)
+    builder.mapOperand(form.bias, -4, batch);
+  for (unsigned result : {0u, 1u, 2u, 3u})
+    builder.mapResult(result, 0, batch);
+  return builder.take();
+}
+
 ShardingRule getPackedAttentionRule(Operation *op, int64_t queryHeads, int64_t heads,
                                     const PackedForm &form) {
   if (!hasOperand(op, 1) || !hasOperand(op, 2))
-    return makeReplicated("query, key and value are packed in one tensor");
+    return getPackedBatchRule(op, form);
   if (getRank(op->getOperand(0)) != 3 || getRank(op->getOperand(1)) != 3 || queryHeads <= 0 ||
       heads <= 0 || queryHeads % heads != 0)
     return makeReplicated("query and key are not [batch, sequence, hidden] with known heads");
