@@ -1,6 +1,7 @@
 # Everything starts here, on a bare Debian 12: git, make and root.
 #   make          set up and build
 #   make test     all tests
+#   make test-matrix   every strategy on every recorded model, with proof of the split
 #   make demo     the main job, end to end
 #   make docs     the reference pages, from the TableGen sources
 PRESET ?= dev
@@ -10,7 +11,7 @@ VENV   := build/venv/bin
 export CCACHE_SLOPPINESS := pch_defines,time_macros
 export CCACHE_BASEDIR := $(CURDIR)
 
-.PHONY: all setup configure build test demo docs format clean
+.PHONY: all setup configure build test test-matrix demo docs format clean
 all: build
 
 setup:
@@ -24,6 +25,9 @@ build: configure
 
 test: build
 	@$(VENV)/python test/run.py --build $(BUILD) --jobs $(JOBS)
+
+test-matrix: build
+	@$(VENV)/python test/run.py --build $(BUILD) --jobs $(JOBS) --only matrix
 
 demo: build
 	@$(VENV)/python tools/demo/demo.py --build $(BUILD)

@@ -100,11 +100,21 @@ def run_models(build, tally, strategy="", ranks="threads", fleet="", cases=()):
     tally.add(" ".join(name.split()), *counts, result.stdout)
 
 
+def run_matrix(build, tally, arguments=(), timeout=1500):
+    """Strategies with proof that the work was split: a sample of them, or all."""
+    result = run([PYTHON, ROOT / "test" / "Models" / "matrix.py", "--bin", build / "bin",
+                  *arguments], timeout)
+    last = re.search(r"(\d+) passed, (\d+) failed, (\d+) skipped\s*$", result.stdout)
+    counts = [int(number) for number in last.groups()] if last else [0, 1, 0]
+    tally.add("strategies", *counts, result.stdout)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", type=pathlib.Path, required=True)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--only", choices=["unit", "lit", "models"])
+    parser.add_argument("--only", choices=["unit", "lit", "models", "matrix"],
+                        help="one part; matrix: all strategies of all cases")
     options = parser.parse_args()
     build = options.build.resolve()
     tally = Tally()
@@ -116,6 +126,9 @@ def main():
         run_models(build, tally)
         for strategy, ranks, fleet, cases in PARTITIONED:
             run_models(build, tally, strategy, ranks, fleet, cases)
+        run_matrix(build, tally, ["--sample"])
+    if options.only == "matrix":
+        run_matrix(build, tally, timeout=7200)
     print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped")
     return 1 if tally.failed else 0
 

@@ -59,8 +59,8 @@ FailureOr<PortInfo> getPort(func::FuncOp main, Type type, DictionaryAttr attribu
   port.local = dyn_cast<RankedTensorType>(type);
   port.global = global ? dyn_cast<RankedTensorType>(global.getValue()) : RankedTensorType();
   if (!sharding || !port.global || !port.local)
-    return main.emitError("has an argument or result without ") << shardingAttrName << " or "
-                                                                 << globalAttrName;
+    return main.emitError("has an argument or result without ")
+           << shardingAttrName << " or " << globalAttrName;
   if (auto name = attributes.getAs<StringAttr>("onnx.name"))
     port.name = name.str();
   port.globalDims = getTexts(port.global);
@@ -140,11 +140,7 @@ private:
     flops = flops + count;
     if (cost.matrix) {
       matmulFlops = matmulFlops + count;
-      for (Value operand : op->getOperands())
-        if (auto use = operand.getDefiningOp<onnx::UseOp>();
-            use && use.getType().getRank() >= 2 && counted.insert(use.getWeightAttr()).second)
-          program.work.matrixWeightBytes += llvm::divideCeil(
-              use.getType().getNumElements() * use.getType().getElementTypeBitWidth(), 8);
+      countWeights(op);
     }
     if (auto reason = op->getAttrOfType<StringAttr>(replicatedAttrName);
         reason && !(count == DimExpr(0)))
@@ -152,11 +148,32 @@ private:
           {onnx::getNodeName(op->getLoc()).str(), reason.str(), cost.flops});
   }
 
+  /// Matrices that a product reads, each once, also those put side by side or
+  /// transposed for it. Tables of angles that attention looks up are none.
+  void countWeights(Operation *op) {
+    if (isa<onnx::MsGroupQueryAttentionOp>(op))
+      return;
+    for (Value operand : op->getOperands()) {
+      Operation *producer = operand.getDefiningOp();
+      if (isa_and_present<onnx::ConcatOp, onnx::TransposeOp>(producer))
+        countWeights(producer);
+      if (!producer || !isa<onnx::UseOp, onnx::ConstantOp>(producer))
+        continue;
+      auto type = dyn_cast<RankedTensorType>(operand.getType());
+      auto use = dyn_cast<onnx::UseOp>(producer);
+      const void *identity =
+          use ? use.getWeightAttr().getAsOpaquePointer() : static_cast<const void *>(producer);
+      if (type && type.getRank() >= 2 && counted.insert(identity).second)
+        program.work.matrixWeightBytes +=
+            llvm::divideCeil(type.getNumElements() * type.getElementTypeBitWidth(), 8);
+    }
+  }
+
   ProgramInfo &program;
   func::FuncOp main;
   MeshOp mesh;
   DimExpr flops, matmulFlops, sentBytes;
-  llvm::SmallPtrSet<Attribute, 16> counted;
+  llvm::SmallPtrSet<const void *, 16> counted;
 };
 
 /// The text of a program without the names and sources of its weights.
@@ -210,7 +227,8 @@ FailureOr<PartitionResult> dist::getPartitionResult(ModuleOp module) {
     meshes[mesh.getSymName()] = result.meshes.size();
     MeshInfo info;
     info.id = mesh.getSymName().str();
-    for (auto [axis, size] : llvm::zip(mesh.getAxes().getAsValueRange<StringAttr>(), mesh.getSizes()))
+    for (auto [axis, size] :
+         llvm::zip(mesh.getAxes().getAsValueRange<StringAttr>(), mesh.getSizes()))
       info.axes.push_back({axis.str(), size});
     if (SymbolRefAttr on = mesh.getOnAttr()) {
       info.on = on.getRootReference().str();
@@ -254,7 +272,8 @@ FailureOr<PartitionResult> dist::getPartitionResult(ModuleOp module) {
       return stage.emitError("runs no program: run dist-stage first");
     stages[stage.getSymName()] = result.stages.size();
     result.stages.push_back({stage.getSymName().str(), programs[*stage.getProgram()],
-                             meshes[stage.getMesh()], getStrings(stage.getNodesAttr())});
+                             meshes[stage.getMesh()], getStrings(stage.getNodesAttr()),
+                             stage.getLoc()});
   }
   for (LinkOp link : module.getOps<LinkOp>()) {
     auto getEnd = [&](Attribute end, std::optional<uint64_t> port) {
@@ -292,8 +311,7 @@ FailureOr<PartitionResult> dist::getPartitionResult(ModuleOp module) {
     for (Attribute entry : list) {
       auto pair = dyn_cast<ArrayAttr>(entry);
       if (pair && pair.size() == 2)
-        result.states.push_back(
-            {cast<StringAttr>(pair[0]).str(), cast<StringAttr>(pair[1]).str()});
+        result.states.push_back({cast<StringAttr>(pair[0]).str(), cast<StringAttr>(pair[1]).str()});
     }
   FailureOr<SymbolRanges> ranges = onnx::getDimRanges(module);
   if (failed(ranges))

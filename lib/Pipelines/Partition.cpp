@@ -251,7 +251,7 @@ FailureOr<plan::v1::Plan> dougong::describePlan(ModuleOp staged, const fleet::Fl
       axis->set_size(size);
     }
     int64_t ranks = countRanks(*mesh);
-    FailureOr<const fleet::Pool *> pool = pools.take(staged.getLoc(), info, meshInfo.on, ranks);
+    FailureOr<const fleet::Pool *> pool = pools.take(info.loc, info, meshInfo.on, ranks);
     if (failed(pool)) {
       infeasible = true;
       return failure();

@@ -9,6 +9,16 @@
 // RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{strategy=%t/rank.yaml})' 2>&1 | FileCheck %s --check-prefix=RANK
 // RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{strategy=%t/order.yaml})' 2>&1 | FileCheck %s --check-prefix=ORDER
 // RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{strategy=%t/role.yaml})' 2>&1 | FileCheck %s --check-prefix=ROLE
+// RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{strategy=%t/claimed.yaml})' 2>&1 | FileCheck %s --check-prefix=CLAIMED
+// RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{strategy=%t/empty-stage.yaml})' 2>&1 | FileCheck %s --check-prefix=EMPTY
+// RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{strategy=%t/conflict.yaml})' 2>&1 | FileCheck %s --check-prefix=CONFLICT
+// RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{strategy=%t/other-axis.yaml})' 2>&1 | FileCheck %s --check-prefix=OTHER
+// RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{strategy=%t/twice.yaml})' 2>&1 | FileCheck %s --check-prefix=TWICE
+// RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{strategy=%t/two-axes.yaml})' 2>&1 | FileCheck %s --check-prefix=AXES
+// RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{strategy=%t/operand.yaml})' 2>&1 | FileCheck %s --check-prefix=OPERAND
+// RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{strategy=%t/both.yaml})' 2>&1 | FileCheck %s --check-prefix=BOTH
+// RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{strategy=%t/count.yaml})' 2>&1 | FileCheck %s --check-prefix=NUMBER
+// RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{strategy=%t/no-dims.yaml})' 2>&1 | FileCheck %s --check-prefix=DIMS
 // RUN: dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{strategy=%t/good.yaml})' | FileCheck %s --check-prefix=GOOD
 
 // COUNT: error: expected AXIS=COUNT with a count of at least 1, got "tp"
@@ -19,8 +29,21 @@
 // MATCH: no-match.yaml:2: pattern "layers.*/**" matches no node of the model
 // AXIS: no-axis.yaml:3: cannot cut dim 1 of operand 1 along "ep": the mesh of its stage, @mesh0, has no such axis
 // RANK: rank.yaml:3: lists 1 dims for a value of type 'tensor<8x16xf32>'
-// ORDER: error: {{.*}}is in stage 1, but a node of stage 0 reads what it makes
+// ORDER: error: {{.*}}is in stage 1 ({{.*}}order.yaml:3), but a node of stage 0 ({{.*}}order.yaml:2) reads what it makes: no value can go back to an earlier stage
 // ORDER: note: {{.*}}it is read for this node
+// CLAIMED: error: {{.*}}claimed.yaml:3: pattern "**/MatMul" of stage 1 claims a node of stage 0 ({{.*}}claimed.yaml:2)
+// EMPTY: error: {{.*}}empty-stage.yaml:3: stage 1 matches no node of the model
+// CONFLICT: error: {{.*}}conflict.yaml:4: cannot cut dim 1 of operand 1 along "tp": another dim is already cut along that axis
+// CONFLICT: note: {{.*}}conflict.yaml:3: cuts dim 0 of operand 1 along "tp"
+// OTHER: error: {{.*}}other-axis.yaml:4: cannot cut dim 0 of operand 1 along "tp": that dim is already cut along another axis
+// OTHER: note: {{.*}}other-axis.yaml:3: cuts dim 1 of operand 0 along "dp"
+// TWICE: error: {{.*}}twice.yaml:3: cannot cut dim 1 of operand 1 along "tp": another dim is already cut along that axis
+// TWICE: note: {{.*}}twice.yaml:3: cuts dim 0 of operand 1 along "tp"
+// AXES: error: {{.*}}two-axes.yaml:1: duplicated mapping key 'tp'
+// OPERAND: error: {{.*}}operand.yaml:4: the node has no operand 2
+// BOTH: error: {{.*}}both.yaml:3: give either an operand or a result
+// NUMBER: error: {{.*}}count.yaml:1: expected a number
+// DIMS: error: {{.*}}no-dims.yaml:3: missing required key 'dims'
 // ROLE: role.yaml:3: unknown role "mlp": expected attention, attention.input, attention.output or embedding
 
 // GOOD: dist.mesh @mesh0 <"tp" = 2> on @ascend

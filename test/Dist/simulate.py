@@ -17,12 +17,13 @@ import pathlib
 import re
 import sys
 
+import ml_dtypes
 import numpy as np
 import onnx
 import onnxruntime as ort
 from onnx import helper, numpy_helper
 
-DTYPES = {"f32": np.float32, "f64": np.float64, "f16": np.float16, "i64": np.int64,
+DTYPES = {"bf16": ml_dtypes.bfloat16, "f32": np.float32, "f64": np.float64, "f16": np.float16, "i64": np.int64,
           "i32": np.int32, "i16": np.int16, "i8": np.int8, "i1": np.bool_, "ui8": np.uint8,
           "ui16": np.uint16, "ui32": np.uint32, "ui64": np.uint64}
 # Attributes of later operator versions than ONNX Runtime has, at their defaults;
@@ -114,7 +115,7 @@ class Parser:
         if self.accept("{"):
             return self.dictionary("}")
         if self.token == "(":
-            return self.function_type()
+            return self.function_type()[1]
         if self.kind == "string":
             return unquote(self.take())
         if self.kind == "number":
@@ -197,14 +198,34 @@ class Parser:
         if self.accept("{"):
             attributes.update(self.dictionary("}"))
         self.expect(":")
-        types = self.function_type()
+        operand_types, types = self.function_type()
         return {"name": name, "results": results, "operands": operands, "attributes": attributes,
-                "regions": regions, "types": types}
+                "regions": regions, "operand_types": operand_types, "types": types,
+                "location": self.location()}
+
+    def location(self):
+        """The text of a location, where locations are printed."""
+        if self.token != "loc":
+            return None
+        begin, depth, at = self.at + 1, 0, self.at
+        while True:
+            if self.text[at] == '"':
+                at = re.compile(r'"(?:[^"\\]|\\.)*"').match(self.text, at).end()
+                continue
+            depth += (self.text[at] == "(") - (self.text[at] == ")")
+            at += 1
+            if depth == 0:
+                break
+        self.at = at
+        self.next()
+        return self.text[begin:at - 1]
 
     def function_type(self):
+        """Types of operands and of results."""
         self.expect("(")
+        operands = []
         while not self.accept(")"):
-            self.balanced()
+            operands.append(self.balanced())
             self.accept(",")
         self.expect("->")
         types = []
@@ -214,23 +235,24 @@ class Parser:
                 self.accept(",")
         else:
             types.append(self.balanced())
-        return types
+        return operands, types
 
     def region(self):
         self.expect("{")
-        arguments, ops = [], []
+        arguments, types, ops = [], [], []
         if self.kind == "block":
             self.take()
             if self.accept("("):
                 while not self.accept(")"):
                     arguments.append(self.take())
                     self.expect(":")
-                    self.balanced()
+                    types.append(self.balanced())
+                    self.location()
                     self.accept(",")
             self.expect(":")
         while not self.accept("}"):
             ops.append(self.op())
-        return {"arguments": arguments, "ops": ops}
+        return {"arguments": arguments, "argument_types": types, "ops": ops}
 
 
 def dense(body, type_text):
@@ -260,6 +282,10 @@ def tensor_dims(text):
     dims = [d for d in match.group(1).split("x") if d]
     exprs = re.findall(r'"((?:[^"\\]|\\.)*)"|(_)', match.group(3) or "")
     return [d if d != "?" else exprs[i][0] for i, d in enumerate(dims)]
+
+
+def tensor_element(text):
+    return re.match(r"tensor<(?:[0-9?]+x)*([\w!.]+)", text).group(1)
 
 
 def evaluate(expr, symbols):
@@ -566,6 +592,9 @@ def fix_reductions(op):
 class Model:
     def __init__(self, path):
         text = pathlib.Path(path).read_text()
+        # Names of ONNX nodes, by location.
+        self.nodes = {alias: unquote(f'"{name}"') for alias, name in re.findall(
+            r'(?m)^(#loc\d*) = loc\("((?:[^"\\]|\\.)*)"\(', text)}
         text = re.sub(r"(?m)^#loc.*$", "", text)
         aliases = dict(re.findall(r"(?m)^(#[\w]+) = (.*)$", text))
         text = re.sub(r"(?m)^#[\w]+ = .*$", "", text)
@@ -586,7 +615,8 @@ class Model:
             elif op["name"] == "dist.link":
                 self.links.append(a)
 
-    def run(self, feeds):
+    def symbols(self, feeds):
+        """The extents of named dims, from the shapes of the inputs."""
         symbols = {}
         for name, type_text in self.inputs:
             for dim, extent in zip(tensor_dims(type_text), feeds[name].shape):
@@ -598,6 +628,10 @@ class Model:
                 unknown = [s for s in re.findall(r"[A-Za-z_][\w.:/]*", dim) if s not in symbols]
                 if len(unknown) == 1:
                     symbols[unknown[0]] = extent - evaluate(dim, {**symbols, unknown[0]: 0})
+        return symbols
+
+    def run(self, feeds):
+        symbols = self.symbols(feeds)
         made, outputs = {}, {}
         for stage, program_name in self.stages:
             program = self.programs[program_name]

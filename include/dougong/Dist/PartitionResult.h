@@ -80,6 +80,7 @@ struct StageInfo {
   std::string name;
   unsigned program = 0, mesh = 0; ///< indices
   std::vector<std::string> nodes; ///< first and last ONNX node
+  mlir::Location loc;             ///< where the strategy asks for it
 };
 
 /// A port of a stage, or an input or output of the model.
@@ -107,7 +108,7 @@ struct PartitionResult {
   std::vector<ProgramInfo> programs;
   std::vector<StageInfo> stages;
   std::vector<LinkInfo> links;
-  std::vector<ModelPortInfo> inputs, outputs; ///< in graph order
+  std::vector<ModelPortInfo> inputs, outputs;              ///< in graph order
   std::vector<std::pair<std::string, std::string>> states; ///< [input, output]
   SymbolRanges ranges; ///< of symbols; `max` may be onnx::unboundedDim
   int64_t numRanks = 0;

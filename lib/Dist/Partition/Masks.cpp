@@ -63,9 +63,8 @@ Value Partitioner::makeIndexVector(ArrayRef<int64_t> values, Location loc) {
 Value Partitioner::makeExtent(const DimExpr &extent, Location loc) {
   if (std::optional<int64_t> value = extent.constant())
     return makeScalar(builder.getI64Type(), static_cast<double>(*value), loc);
-  return onnx::DimsTensorOp::create(
-      builder, loc, RankedTensorType::get({}, builder.getI64Type()),
-      builder.getArrayAttr(builder.getStringAttr(extent.print())));
+  return onnx::DimsTensorOp::create(builder, loc, RankedTensorType::get({}, builder.getI64Type()),
+                                    builder.getArrayAttr(builder.getStringAttr(extent.print())));
 }
 
 Value Partitioner::makeAxisIndex(ArrayRef<StringAttr> axes, MeshOp mesh, Location loc) {
@@ -87,11 +86,10 @@ Value Partitioner::maskTail(Value value, unsigned dim, const DimExpr &extent, co
   Value size = makeExtent(localExtent, loc);
   Value start = makeOp(builder, loc, "onnx.Mul", scalar, {index, size});
   Value limit = makeOp(builder, loc, "onnx.Sub", scalar, {makeExtent(extent, loc), start});
-  Value positions =
-      makeOp(builder, loc, "onnx.Range", getTensorType({localExtent}, i64),
-             {makeScalar(i64, 0, loc), size, makeScalar(i64, 1, loc)});
-  Value valid = makeOp(builder, loc, "onnx.Less", getTensorType({localExtent}, i1),
-                       {positions, limit});
+  Value positions = makeOp(builder, loc, "onnx.Range", getTensorType({localExtent}, i64),
+                           {makeScalar(i64, 0, loc), size, makeScalar(i64, 1, loc)});
+  Value valid =
+      makeOp(builder, loc, "onnx.Less", getTensorType({localExtent}, i1), {positions, limit});
   SmallVector<int64_t> axes;
   SmallVector<DimExpr> aligned{localExtent};
   for (int64_t trailing = dim + 1; trailing < type.getRank(); ++trailing) {
@@ -163,6 +161,8 @@ static std::optional<unsigned> getAddend(Operation *op) {
     return 2;
   if (isa<onnx::MsMatMulNBitsOp, onnx::MsMoEOp>(op))
     return 5;
+  if (isa<onnx::MsQMoEOp>(op))
+    return 7;
   return std::nullopt;
 }
 
@@ -172,8 +172,7 @@ void Partitioner::keepOnFirstRank(Operation *op, const onnx::ShardingRule &rule,
                                   ArrayRef<Cut> factors, MeshOp mesh,
                                   SmallVectorImpl<Value> &operands) {
   std::optional<unsigned> addend = getAddend(op);
-  if (!addend || *addend >= operands.size() ||
-      !isa<RankedTensorType>(operands[*addend].getType()))
+  if (!addend || *addend >= operands.size() || !isa<RankedTensorType>(operands[*addend].getType()))
     return;
   SmallVector<StringAttr> axes;
   for (auto [info, cut] : llvm::zip_equal(rule.factors, factors))
@@ -183,9 +182,9 @@ void Partitioner::keepOnFirstRank(Operation *op, const onnx::ShardingRule &rule,
     return;
   Location loc = op->getLoc();
   auto type = cast<RankedTensorType>(operands[*addend].getType());
-  Value isFirst = makeOp(builder, loc, "onnx.Equal",
-                         RankedTensorType::get({}, builder.getI1Type()),
-                         {makeAxisIndex(axes, mesh, loc), makeScalar(builder.getI64Type(), 0, loc)});
+  Value isFirst =
+      makeOp(builder, loc, "onnx.Equal", RankedTensorType::get({}, builder.getI1Type()),
+             {makeAxisIndex(axes, mesh, loc), makeScalar(builder.getI64Type(), 0, loc)});
   Value kept = makeOp(builder, loc, "onnx.Where", type,
                       {isFirst, operands[*addend], makeScalar(type.getElementType(), 0, loc)});
   SmallVector<Padding> padding;
@@ -221,7 +220,8 @@ FailureOr<Value> Partitioner::gatherByParts(Operation *op, Value data, Value ind
   // Negative indices count from the end.
   Value zero = makeScalar(i64, 0, loc);
   Value negative = makeOp(builder, loc, "onnx.Less", flags, {indices, zero});
-  Value wrapped = makeOp(builder, loc, "onnx.Add", wide, {indices, makeExtent((*whole)[axis], loc)});
+  Value wrapped =
+      makeOp(builder, loc, "onnx.Add", wide, {indices, makeExtent((*whole)[axis], loc)});
   Value positive = makeOp(builder, loc, "onnx.Where", wide, {negative, wrapped, indices});
   Value size = makeExtent((*parts)[axis], loc);
   Value start = makeOp(builder, loc, "onnx.Mul", RankedTensorType::get({}, i64),

@@ -1,5 +1,6 @@
 //===- Apply.cpp - a strategy written into the IR -------------------------===//
 #include "Automatic.h"
+#include "Unpack.h"
 
 #include "Dist/IR/Layout.h"
 #include "dougong/Dist/States.h"
@@ -23,6 +24,8 @@ public:
     if (failed(writeStates()))
       return failure();
     declareStages();
+    if (llvm::any_of(meshes, [](MeshOp mesh) { return mesh.getAxisSize("tp").value_or(1) > 1; }))
+      unpackAttention(module, main);
     if (failed(assignStages()))
       return failure();
     nameStages();
@@ -30,8 +33,10 @@ public:
     if (failed(tieStates(module, main, propagation)) || failed(writeShards(propagation)))
       return failure();
     cutBatch(main, meshes, propagation);
+    cutCrossingBatch(main, meshes, propagation);
     for (BlockArgument argument : main.getArguments())
       writeArgument(argument, propagation);
+    cutUnpackedHeads(main, meshes, propagation);
     cutWeights(main, meshes, propagation);
     return success();
   }
@@ -50,10 +55,26 @@ private:
   func::FuncOp main;
   const Strategy &strategy;
   SmallVector<MeshOp> meshes; ///< of the stages, by number
+  /// What the user's entries cut on each op, for messages about the next one.
+  llvm::DenseMap<Operation *, SmallVector<std::pair<const ShardSpec *, std::string>>> applied;
 };
 
 /// Prefix for messages about an entry of the strategy.
 std::string getWhere(const std::string &where) { return where.empty() ? "" : where + ": "; }
+
+/// A stage in a message, with the place where it is written.
+std::string describeStage(int64_t number, const StageSpec &spec) {
+  return "stage " + std::to_string(number) + (spec.where.empty() ? "" : " (" + spec.where + ")");
+}
+
+/// "file:line" as a location, for messages of later phases.
+Location getLocation(const std::string &where, Location otherwise) {
+  auto [file, line] = StringRef(where).rsplit(':');
+  unsigned number;
+  if (where.empty() || line.getAsInteger(10, number))
+    return otherwise;
+  return FileLineColLoc::get(otherwise.getContext(), file, number, 1);
+}
 
 } // namespace
 
@@ -101,12 +122,12 @@ void StrategyWriter::declareStages() {
     }
     SymbolRefAttr on =
         spec.on.empty() ? SymbolRefAttr() : SymbolRefAttr::get(module.getContext(), spec.on);
-    meshes.push_back(MeshOp::create(builder, module.getLoc(), "mesh" + std::to_string(index),
-                                    builder.getArrayAttr(axes), builder.getDenseI64ArrayAttr(sizes),
-                                    on, IntegerAttr()));
+    meshes.push_back(MeshOp::create(builder, getLocation(spec.where, module.getLoc()),
+                                    "mesh" + std::to_string(index), builder.getArrayAttr(axes),
+                                    builder.getDenseI64ArrayAttr(sizes), on, IntegerAttr()));
   }
   for (auto [index, mesh] : llvm::enumerate(meshes))
-    StageOp::create(builder, module.getLoc(), "stage" + std::to_string(index), mesh.getSymName(),
+    StageOp::create(builder, mesh.getLoc(), "stage" + std::to_string(index), mesh.getSymName(),
                     FlatSymbolRefAttr(), ArrayAttr());
 }
 
@@ -147,8 +168,9 @@ LogicalResult StrategyWriter::assignByPatterns() {
           continue;
         auto [it, inserted] = named.try_emplace(&op, stage);
         if (!inserted && it->second != static_cast<int64_t>(stage))
-          return op.emitError() << getWhere(spec.where) << "node is claimed by stages "
-                                << it->second << " and " << stage;
+          return op.emitError() << getWhere(spec.where) << "pattern \"" << pattern << "\" of stage "
+                                << stage << " claims a node of "
+                                << describeStage(it->second, strategy.stages[it->second]);
         used[stage] = true;
       }
   }
@@ -168,10 +190,11 @@ LogicalResult StrategyWriter::assignByPatterns() {
     }
     if (auto it = named.find(op); it != named.end()) {
       if (it->second > bound.first) {
-        InFlightDiagnostic diagnostic = op->emitError()
-                                        << "is in stage " << it->second
-                                        << ", but a node of stage " << bound.first
-                                        << " reads what it makes";
+        InFlightDiagnostic diagnostic =
+            op->emitError() << "is in " << describeStage(it->second, strategy.stages[it->second])
+                            << ", but a node of "
+                            << describeStage(bound.first, strategy.stages[bound.first])
+                            << " reads what it makes: no value can go back to an earlier stage";
         diagnostic.attachNote(bound.second->getLoc()) << "it is read for this node";
         return diagnostic;
       }
@@ -256,10 +279,10 @@ static bool hasRole(Operation *op, StringRef role) {
     return reaches(op->getOperand(0), reaches, 0);
   auto feeds = [&](Operation *from, auto &self, unsigned depth) -> bool {
     for (Operation *user : from->getUsers())
-      if (isAttention(user) ||
-          (depth < 6 && isa<onnx::TransposeOp, onnx::ReshapeOp, onnx::CastOp, onnx::AddOp,
-                            onnx::RotaryEmbeddingOp, onnx::RMSNormalizationOp>(user) &&
-           self(user, self, depth + 1)))
+      if (isAttention(user) || (depth < 6 &&
+                                isa<onnx::TransposeOp, onnx::ReshapeOp, onnx::CastOp, onnx::AddOp,
+                                    onnx::RotaryEmbeddingOp, onnx::RMSNormalizationOp>(user) &&
+                                self(user, self, depth + 1)))
         return true;
     return false;
   };
@@ -268,8 +291,7 @@ static bool hasRole(Operation *op, StringRef role) {
   return false;
 }
 
-static constexpr StringLiteral roles =
-    "attention, attention.input, attention.output or embedding";
+static constexpr StringLiteral roles = "attention, attention.input, attention.output or embedding";
 
 LogicalResult StrategyWriter::writeShard(const ShardSpec &spec, Operation *op,
                                          Propagation &propagation) {
@@ -295,11 +317,20 @@ LogicalResult StrategyWriter::writeShard(const ShardSpec &spec, Operation *op,
     std::optional<std::string> reason =
         spec.result ? propagation.cutResult(op, *spec.result, dim, cuts[dim])
                     : propagation.cutOperand(op, operand, dim, cuts[dim]);
-    if (reason)
-      return op->emitError() << getWhere(spec.where) << "cannot cut dim " << dim << " of "
-                             << (spec.result ? "result " : "operand ")
-                             << (spec.result ? *spec.result : operand) << " along \"" << text
-                             << "\": " << *reason;
+    std::string what = (spec.result ? "result " : "operand ") +
+                       std::to_string(spec.result ? *spec.result : operand) + " along \"" + text +
+                       "\"";
+    if (!reason) {
+      applied[op].push_back(
+          {&spec, ("dim " + Twine(static_cast<int64_t>(dim)) + " of " + what).str()});
+      continue;
+    }
+    InFlightDiagnostic diagnostic = op->emitError() << getWhere(spec.where) << "cannot cut dim "
+                                                    << dim << " of " << what << ": " << *reason;
+    // The entries that it may contradict.
+    for (const auto &[other, cut] : applied[op])
+      diagnostic.attachNote() << getWhere(other->where) << "cuts " << cut;
+    return diagnostic;
   }
   Builder builder(op->getContext());
   StringRef name = spec.result ? outAttrName : inAttrName;

@@ -23,8 +23,7 @@ static bool isWeight(Value value) {
   return producer && isa<onnx::UseOp, onnx::ConstantOp>(producer);
 }
 
-std::optional<WeightProduct> dist::getWeightProduct(Operation *op,
-                                                    const onnx::ShardingRule &rule) {
+std::optional<WeightProduct> dist::getWeightProduct(Operation *op, const onnx::ShardingRule &rule) {
   using namespace onnx;
   unsigned weight;
   if (isa<MatMulOp, GemmOp, MatMulIntegerOp, MsMatMulNBitsOp, MsFusedMatMulOp,
@@ -34,6 +33,8 @@ std::optional<WeightProduct> dist::getWeightProduct(Operation *op,
     weight = 3;
   else if (isa<MsMoEOp>(op))
     weight = 4;
+  else if (isa<MsQMoEOp>(op))
+    weight = 5;
   else
     return std::nullopt;
   if (!isWeight(op->getOperand(weight)) || weight >= rule.operands.size())
@@ -105,8 +106,9 @@ static bool isRouter(Operation *op) {
         return true;
       if (isa<onnx::MsMoEOp, onnx::MsQMoEOp>(user) && use.getOperandNumber() == 1)
         return true;
-      if (depth < 6 && isa<onnx::SoftmaxOp, onnx::SigmoidOp, onnx::AddOp, onnx::MulOp,
-                           onnx::DivOp, onnx::CastOp, onnx::ReshapeOp>(user) &&
+      if (depth < 6 &&
+          isa<onnx::SoftmaxOp, onnx::SigmoidOp, onnx::AddOp, onnx::MulOp, onnx::DivOp, onnx::CastOp,
+              onnx::ReshapeOp>(user) &&
           !getWeightProduct(user, onnx::getShardingRule(user)))
         queue.push_back({user, depth + 1});
     }
@@ -114,8 +116,7 @@ static bool isRouter(Operation *op) {
   return false;
 }
 
-/// Writes the cut of a weight as a directive.
-static void writeDirective(Operation *op, unsigned operand, Propagation &propagation) {
+void dist::writeDirective(Operation *op, unsigned operand, Propagation &propagation) {
   Builder builder(op->getContext());
   SmallVector<Attribute> in(op->getNumOperands(), builder.getUnitAttr());
   if (auto present = op->getAttrOfType<ArrayAttr>(inAttrName))
@@ -204,7 +205,8 @@ void dist::cutWeights(func::FuncOp main, ArrayRef<MeshOp> meshes, Propagation &p
       Result<DimExpr> size = DimExpr::parse(rule.factors[*factor].size);
       std::optional<int64_t> extent = size ? size->constant() : std::nullopt;
       if (!extent || *extent < getWays(&op)) {
-        reason = "a feature dim of " + rule.factors[*factor].size + " has fewer units than there are ranks";
+        reason = "a feature dim of " + rule.factors[*factor].size +
+                 " has fewer units than there are ranks";
         continue;
       }
       if (std::optional<std::string> why = cutFeature(&op, *factor, axis, propagation))

@@ -13,16 +13,23 @@ void splitIntoStages(mlir::func::FuncOp main, int64_t count);
 /// Cuts the batch along axis "dp": dim 0 of the inputs that share its extent.
 void cutBatch(mlir::func::FuncOp main, llvm::ArrayRef<MeshOp> meshes, Propagation &propagation);
 
+/// Cuts the batch of values that enter a later stage, as cutBatch cuts inputs:
+/// nothing spreads between stages.
+void cutCrossingBatch(mlir::func::FuncOp main, llvm::ArrayRef<MeshOp> meshes,
+                      Propagation &propagation);
+
+/// Writes the cuts of an operand to its op as a directive (`dist.in`).
+void writeDirective(mlir::Operation *op, unsigned operand, Propagation &propagation);
+
 /// Cuts weights along axis "tp" of the meshes that have it, and writes the cuts
 /// to the ops as directives (`dist.in`).
-void cutWeights(mlir::func::FuncOp main, llvm::ArrayRef<MeshOp> meshes,
-                Propagation &propagation);
+void cutWeights(mlir::func::FuncOp main, llvm::ArrayRef<MeshOp> meshes, Propagation &propagation);
 
 /// A product with a weight: its features, as factors of its rule.
 struct WeightProduct {
-  unsigned weight;              ///< operand number
-  std::optional<unsigned> in;   ///< summed over
-  std::optional<unsigned> out;  ///< features of the result
+  unsigned weight;             ///< operand number
+  std::optional<unsigned> in;  ///< summed over
+  std::optional<unsigned> out; ///< features of the result
 };
 
 /// The op as a product with a weight matrix, if it is one.

@@ -1,9 +1,12 @@
 //===- Stages.cpp - a model in runs of about equal weight -----------------===//
 #include "Automatic.h"
 
+#include "dougong/Onnx/Cost.h"
+
 #include <limits>
 
 using namespace mlir;
+using namespace dougong;
 using namespace dougong::dist;
 
 /// What a stage pays for an op: the bytes of its weights, and a little for each
@@ -11,9 +14,9 @@ using namespace dougong::dist;
 static double getWeight(Operation *op) {
   double weight = 1;
   for (Value operand : op->getOperands())
-    if (Operation *producer = operand.getDefiningOp(); producer && isa<dougong::onnx::UseOp>(producer))
+    if (Operation *producer = operand.getDefiningOp(); producer && isa<onnx::UseOp>(producer))
       // A look-up reads a few rows of its table.
-      weight += isa<dougong::onnx::GatherOp>(op) ? 1 : getBytes(operand.getType());
+      weight += isa<onnx::GatherOp>(op) ? 1 : getBytes(operand.getType());
   return weight;
 }
 
@@ -28,8 +31,11 @@ void dougong::dist::splitIntoStages(func::FuncOp main, int64_t count) {
   // Values that live across the border before op i, and weight before it.
   SmallVector<int> crossing(ops.size() + 2, 0);
   SmallVector<double> before(ops.size() + 1, 0);
+  // Matrix products before op i: every stage gets some, if there are enough.
+  SmallVector<int64_t> products(ops.size() + 1, 0);
   for (auto [index, op] : llvm::enumerate(ops)) {
     before[index + 1] = before[index] + getWeight(op);
+    products[index + 1] = products[index] + onnx::getOpCost(op).matrix;
     for (Value result : op->getResults()) {
       unsigned last = index;
       for (Operation *user : result.getUsers()) {
@@ -51,6 +57,9 @@ void dougong::dist::splitIntoStages(func::FuncOp main, int64_t count) {
     double wanted = total * stage / count, best = std::numeric_limits<double>::max();
     size_t border = borders.back();
     for (size_t index = borders.back() + 1; index < ops.size(); ++index) {
+      if (products.back() >= count && (products[index] == products[borders.back()] ||
+                                       products.back() - products[index] < count - stage))
+        continue;
       double off = std::abs(before[index] - wanted) * count / std::max(total, 1.0);
       double cost = off + 0.25 * crossing[index];
       if (cost < best) {

@@ -34,7 +34,9 @@ std::optional<DimExpr> getConvFlops(Operation *op, unsigned w) {
 /// Attention: scores and weighted values, over all keys:
 /// 2 * batch * heads * queries * keys * (key size + value size).
 std::optional<DimExpr> getAttentionFlops(Operation *op, unsigned pastKey) {
-  auto query = getCostExtents(op->getOperand(0)), key = getCostExtents(op->getOperand(1));
+  // Query, key and value in one tensor: as many keys as queries.
+  bool together = isa<NoneType>(op->getOperand(1).getType());
+  auto query = getCostExtents(op->getOperand(0)), key = getCostExtents(op->getOperand(!together));
   auto result = getCostExtents(op->getResult(0));
   if (!query || !key || !result || query->size() != key->size() || query->size() < 3)
     return std::nullopt;
@@ -45,7 +47,10 @@ std::optional<DimExpr> getAttentionFlops(Operation *op, unsigned pastKey) {
       keys = keys + (*past)[2];
   // Both products have as many multiply-adds as (elements of query or result)
   // times keys.
-  return DimExpr(2) * (getElements(op->getOperand(0)) + getElements(op->getResult(0))) * keys;
+  return DimExpr(2) *
+         (getElements(together ? op->getResult(0) : op->getOperand(0)) +
+          getElements(op->getResult(0))) *
+         keys;
 }
 
 /// MoE: k experts of each row; each has one, or with fc3 (or a fused swiglu) two

@@ -25,9 +25,8 @@ std::string getExtent(Operation *op, unsigned operand, int64_t dim) {
 }
 
 /// Maps a bias or mask that is broadcast to [batch, query heads, query, keys].
-void mapBias(RuleBuilder &builder, Operation *op, unsigned operand,
-             std::optional<unsigned> batch, unsigned heads, int64_t group,
-             std::optional<unsigned> query = std::nullopt) {
+void mapBias(RuleBuilder &builder, Operation *op, unsigned operand, std::optional<unsigned> batch,
+             unsigned heads, int64_t group, std::optional<unsigned> query = std::nullopt) {
   if (query && getExtent(op, operand, -2) != "1")
     builder.mapOperand(operand, -2, *query);
   if (getExtent(op, operand, -3) != "1")
@@ -42,7 +41,8 @@ ShardingRule getAttentionRule(Operation *op) {
   bool packed = getRank(op->getOperand(0)) == 3;
   if (!packed && getRank(op->getOperand(0)) != 4)
     return makeReplicated("the shape of the query is not known");
-  int64_t queryHeads = packed ? getInt(op, "q_num_heads", 0) : getStaticExtent(op->getOperand(0), 1);
+  int64_t queryHeads =
+      packed ? getInt(op, "q_num_heads", 0) : getStaticExtent(op->getOperand(0), 1);
   int64_t heads = packed ? getInt(op, "kv_num_heads", 0) : getStaticExtent(op->getOperand(1), 1);
   if (queryHeads <= 0 || heads <= 0 || queryHeads % heads != 0)
     return makeReplicated("the numbers of heads are not known, or query heads are no multiple of "
@@ -100,10 +100,30 @@ struct PackedForm {
   std::optional<unsigned> queryHeadVector; ///< [query heads]
 };
 
+/// Query, key and value in one tensor: a cut of its columns is none of heads.
+ShardingRule getPackedBatchRule(Operation *op, const PackedForm &form) {
+  std::string extent = getExtent(op, 0, 0);
+  if (extent.empty() || extent == "1")
+    return makeReplicated("query, key and value are packed in one tensor");
+  RuleBuilder builder(op);
+  unsigned batch = builder.addFactor(extent);
+  builder.mapOperand(0, 0, batch);
+  for (unsigned operand : form.past)
+    builder.mapOperand(operand, 0, batch);
+  for (unsigned operand : form.batchVectors)
+    if (getExtent(op, operand, 0) == extent)
+      builder.mapOperand(operand, 0, batch);
+  if (getExtent(op, form.bias, -4) == extent)
+    builder.mapOperand(form.bias, -4, batch);
+  for (unsigned result : {0u, 1u, 2u, 3u})
+    builder.mapResult(result, 0, batch);
+  return builder.take();
+}
+
 ShardingRule getPackedAttentionRule(Operation *op, int64_t queryHeads, int64_t heads,
                                     const PackedForm &form) {
   if (!hasOperand(op, 1) || !hasOperand(op, 2))
-    return makeReplicated("query, key and value are packed in one tensor");
+    return getPackedBatchRule(op, form);
   if (getRank(op->getOperand(0)) != 3 || getRank(op->getOperand(1)) != 3 || queryHeads <= 0 ||
       heads <= 0 || queryHeads % heads != 0)
     return makeReplicated("query and key are not [batch, sequence, hidden] with known heads");
@@ -242,9 +262,13 @@ ShardingRule getLinearAttentionRule(Operation *op) {
         builder.mapOperand(operand, 0, batch);
     builder.mapResult(0, 0, batch).mapResult(1, 0, batch);
   }
-  int64_t queryHeads = getInt(op, "q_num_heads", 0), heads = getInt(op, "kv_num_heads", 0);
-  if (heads <= 0 || queryHeads <= 0 || queryHeads % heads != 0 || !hasOperand(op, 1))
+  // Heads of queries and keys may be fewer than those of values: a unit is the
+  // smallest group that reads nothing of another.
+  int64_t queryHeads = getInt(op, "q_num_heads", 0), valueHeads = getInt(op, "kv_num_heads", 0);
+  if (valueHeads <= 0 || queryHeads <= 0 || !hasOperand(op, 1) ||
+      (queryHeads % valueHeads != 0 && valueHeads % queryHeads != 0))
     return builder.take();
+  int64_t heads = std::min(queryHeads, valueHeads);
   for (unsigned operand = 0; operand < op->getNumOperands(); ++operand)
     if (operand != 3 && hasOperand(op, operand) &&
         (getRank(op->getOperand(operand)) != 3 ||
@@ -257,10 +281,11 @@ ShardingRule getLinearAttentionRule(Operation *op) {
   unsigned factor = builder.addFactor(heads);
   for (unsigned operand = 0; operand < op->getNumOperands(); ++operand)
     if (operand == 3)
-      builder.mapOperand(3, 1, factor);
+      builder.mapOperand(3, 1, factor, valueHeads / heads);
     else if (hasOperand(op, operand))
       builder.mapOperand(operand, 2, factor, getStaticExtent(op->getOperand(operand), 2) / heads);
-  builder.mapResult(0, 2, factor, outSize / heads).mapResult(1, 1, factor);
+  builder.mapResult(0, 2, factor, outSize / heads);
+  builder.mapResult(1, 1, factor, valueHeads / heads);
   return builder.take();
 }
 

@@ -1,0 +1,79 @@
+"""The strategies of the matrix, and which case runs under which."""
+
+# Short forms, by name.
+SHORT = {
+    "tp2": "tp=2", "tp3": "tp=3", "tp4": "tp=4", "tp8": "tp=8", "dp2": "dp=2", "dp3": "dp=3",
+    "pp2": "pp=2", "pp2 x tp2": "pp=2,tp=2", "pp2 x tp4": "pp=2,tp=4",
+    "pp2 x tp2 x dp2": "pp=2,tp=2,dp=2",
+}
+# Stages of different widths on two kinds of chips: a file for each way in which
+# models name their layers, and the fleet.
+MIXED = {
+    "tp3 + tp2": ({"tp": 3}, {"tp": 2}),
+    "tp3 + tp1": ({"tp": 3}, {}),
+    "tp2 + dp2": ({"tp": 2}, {"dp": 2}),
+}
+MIXED_FLEET = "mixed-4x4.yaml"
+
+# The first layer, by family: the first stage.
+FIRST_LAYER = [("bert-", ["node_*_[0-98]", "node_scaled_dot_product_attention"]),
+               ("gpt2-", ["transformer/h.0/**"]),
+               ("", ["model/layers.0/**"])]
+
+CORE = ["llama-gqa-f32", "llama-gqa-f32-plain", "llama-tp-odd-f32", "gpt2-f32",
+        "bert-f32-torch", "mixtral-moe-f32"]
+EVERYWHERE = ["tp2", "pp2"]
+ON_CORE = ["tp2", "tp3", "tp4", "tp8", "dp2", "pp2", "pp2 x tp2", "pp2 x tp4", "pp2 x tp2 x dp2"]
+# Where heads, blocks or rows run out, and other widths of stages.
+MORE = {"llama-gqa-f32": ["dp3", "tp3 + tp1", "tp2 + dp2"],
+        "llama-gqa-f32-ms": ["tp3", "dp2", "dp3"], "mixtral-moe-f32-ms": ["dp3"],
+        "llama-int4-ms": ["tp3", "tp4", "dp3"], "moe-ms-f32": ["tp3"], "qmoe-int4-ms": ["tp3"],
+        "qwen3-next-hybrid-f32-fn": ["dp2"], "deepseek-v3-mla-moe-f32": ["tp3"]}
+
+# Heads that can be told apart: key-value heads, with the queries that read them.
+# (In the int4 model two of them: the output projection reads a block of 32 for each,
+# and two blocks share a byte of zero points.)
+HEADS = {"bert": 4, "deepseek-v3": 4, "gemma": 2, "gpt2": 4, "llama-int4": 2,
+         "llama-tp-odd": 3, "llama": 4, "mixtral": 2, "qwen3": 2, "vit": 4, "whisper": 4}
+
+
+# Blocks of the inner width of the feed-forward part, where the weights behind it are
+# quantised in blocks along it: 256 in blocks of 32, of which two share a byte of
+# zero points.
+BLOCKS = {"llama-int4": 4}
+
+
+def find_units(table, case):
+    """The entry of a model; 0 if it has none."""
+    return next((count for prefix, count in table.items() if case.startswith(prefix)), 0)
+
+
+def mixed_text(case, name):
+    """The strategy file of a mixed plan."""
+    patterns = next(patterns for prefix, patterns in FIRST_LAYER if case.startswith(prefix))
+    mesh = lambda axes: "{" + ", ".join(f"{axis}: {size}" for axis, size in axes.items()) + "}"
+    first, second = MIXED[name]
+    return ("stages:\n"
+            f"  - {{nodes: [{', '.join(repr(p) for p in patterns)}], mesh: {mesh(first)}, on: ascend}}\n"
+            f"  - {{nodes: rest, mesh: {mesh(second)}, on: metax}}\n")
+
+
+def cells(cases):
+    """All (case, strategy, how ranks run) of the matrix."""
+    for case in cases:
+        for strategy in [*(ON_CORE if case in CORE else EVERYWHERE), *MORE.get(case, [])]:
+            yield case, strategy, "threads"
+        if case in CORE:
+            yield case, "tp3 + tp2", "mpi"
+
+
+# Cases that also run a prompt that is padded on the right (padded.py).
+PADDED = ["llama-gqa-f32", "llama-gqa-f32-ms", "qwen3-f32-ms"]
+
+# What `make test` runs: every kind of strategy, and every kind of product.
+SAMPLE = [
+    ("llama-gqa-f32", "tp8", "threads"), ("llama-tp-odd-f32", "tp3 + tp2", "mpi"),
+    ("gpt2-f32", "pp2 x tp2 x dp2", "threads"), ("llama-gqa-f32-ms", "tp3", "threads"),
+    ("llama-int4-ms", "tp2", "threads"), ("qmoe-int4-ms", "tp3", "threads"),
+    ("whisper-decoder-f32", "pp2", "threads"),
+]
