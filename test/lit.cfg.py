@@ -19,6 +19,8 @@ config.environment["PATH"] = os.pathsep.join(
     [str(build / "bin"), "/usr/lib/llvm-22/bin", os.environ["PATH"]])
 config.substitutions.append(("%python", str(root / "build" / "venv" / "bin" / "python")))
 config.substitutions.append(("%build", str(build)))
+config.substitutions.append(("%refused", f"{root}/build/venv/bin/python {root}/test/Cli/Inputs/refused.py"))
+config.substitutions.append(("%root", str(root)))
 config.substitutions.append(("%data", str(root.parent / "shared" / "data")))
 if (root.parent / "shared" / "data").is_dir():
     config.available_features.add("data")

@@ -6,6 +6,7 @@
 #include "dougong/Dist/States.h"
 #include "dougong/Onnx/Cost.h"
 #include "dougong/Onnx/DimRanges.h"
+#include "dougong/Onnx/Values.h"
 
 #include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/StringMap.h"
@@ -134,9 +135,35 @@ private:
     program.calls.push_back(std::move(call));
   }
 
+  /// Partitioning may have made several ops of a node.
+  void readNode(Operation *op, const DimExpr &count) {
+    StringRef name = onnx::getNodeName(op->getLoc());
+    if (name.empty() || op->getParentOp() != main)
+      return;
+    auto [it, isNew] = nodes.try_emplace(name, program.work.nodes.size());
+    if (isNew) {
+      program.work.nodes.push_back({name.str(), op->getName().stripDialect().str(), "", {}, {}});
+      nodeFlops.emplace_back();
+      for (unsigned index = 0;; ++index) {
+        StringRef output = onnx::getOutputName(op->getLoc(), index);
+        if (output.empty())
+          break;
+        program.work.nodes.back().outputs.push_back(output.str());
+      }
+    }
+    NodeInfo &node = program.work.nodes[it->second];
+    for (Value operand : op->getOperands())
+      if (auto use = operand.getDefiningOp<onnx::UseOp>())
+        if (!llvm::is_contained(node.weights, use.getWeight()))
+          node.weights.push_back(use.getWeight().str());
+    nodeFlops[it->second] = nodeFlops[it->second] + count;
+    node.flops = nodeFlops[it->second].print();
+  }
+
   void readOp(Operation *op) {
     onnx::OpCost cost = onnx::getOpCost(op);
     DimExpr count = parse(cost.flops);
+    readNode(op, count);
     flops = flops + count;
     if (cost.matrix) {
       matmulFlops = matmulFlops + count;
@@ -174,6 +201,8 @@ private:
   MeshOp mesh;
   DimExpr flops, matmulFlops, sentBytes;
   llvm::SmallPtrSet<const void *, 16> counted;
+  llvm::StringMap<size_t> nodes; ///< index by name
+  std::vector<DimExpr> nodeFlops;
 };
 
 /// The text of a program without the names and sources of its weights.

@@ -3,40 +3,15 @@
 #include "Attributes.h"
 
 #include "dougong/Import/Types.h"
+#include "dougong/Onnx/Values.h"
 
 using namespace mlir;
 using namespace dougong::exporter;
 
 namespace {
 
-/// What the importer notes in a location: {outputs, doc, metadata, initializer}.
-DictionaryAttr getNotes(Location loc) {
-  if (auto named = dyn_cast<NameLoc>(loc))
-    return getNotes(named.getChildLoc());
-  if (auto fused = dyn_cast<FusedLoc>(loc)) {
-    if (auto notes = dyn_cast_or_null<DictionaryAttr>(fused.getMetadata()))
-      return notes;
-    for (Location part : fused.getLocations())
-      if (DictionaryAttr notes = getNotes(part))
-        return notes;
-  }
-  if (auto call = dyn_cast<CallSiteLoc>(loc))
-    return getNotes(call.getCallee());
-  return {};
-}
-
-/// The noted name of output `index`, or "".
-std::string getNotedName(Location loc, unsigned index) {
-  DictionaryAttr notes = getNotes(loc);
-  auto outputs = notes ? notes.getAs<ArrayAttr>("outputs") : ArrayAttr();
-  if (!outputs || index >= outputs.size())
-    return "";
-  auto name = dyn_cast<StringAttr>(outputs[index]);
-  return name ? name.str() : "";
-}
-
 template <typename Proto> void writeNotes(Location loc, Proto &proto) {
-  DictionaryAttr notes = getNotes(loc);
+  DictionaryAttr notes = dougong::onnx::getNotes(loc);
   if (!notes)
     return;
   if (auto doc = notes.getAs<StringAttr>("doc"))
@@ -70,7 +45,7 @@ const std::string &GraphWriter::getName(Value value) {
     return it->second; // ""
   std::string wanted;
   if (auto result = dyn_cast<OpResult>(value))
-    wanted = getNotedName(value.getLoc(), result.getResultNumber());
+    wanted = dougong::onnx::getValueName(result).str();
   else
     wanted = onnx::getNodeName(value.getLoc()).str();
   std::string name = makeUnique(wanted);
@@ -181,7 +156,7 @@ LogicalResult GraphWriter::writeRegion(Operation *op, Region &region, StringRef 
   }
   std::vector<std::string> outputs;
   for (auto [index, value] : llvm::enumerate(yield.getValues())) {
-    std::string noted = getNotedName(yield.getLoc(), index);
+    std::string noted = dougong::onnx::getOutputName(yield.getLoc(), index).str();
     Operation *producer = value.getDefiningOp();
     bool isOwn = producer && producer->getBlock() == &block && !isa<onnx::UseOp>(producer) &&
                  !names.count(value);
@@ -211,7 +186,7 @@ LogicalResult GraphWriter::writeOp(Operation *op, pb::GraphProto &graph) {
   if (auto use = dyn_cast<onnx::UseOp>(op))
     return writeUse(use);
   if (auto constant = dyn_cast<onnx::ConstantOp>(op)) {
-    DictionaryAttr notes = getNotes(op->getLoc());
+    DictionaryAttr notes = dougong::onnx::getNotes(op->getLoc());
     auto value = constant.getValue();
     if (notes && notes.get("initializer") && value) {
       pb::TensorProto &tensor = *graph.add_initializer();
@@ -234,7 +209,7 @@ LogicalResult GraphWriter::writeUse(onnx::UseOp use) {
     auto weight = module.lookupSymbol<onnx::WeightOp>(use.getWeightAttr());
     if (!weight)
       return use.emitError("weight @") << use.getWeight() << " is not declared";
-    std::string wanted = getNotedName(use.getLoc(), 0);
+    std::string wanted = dougong::onnx::getOutputName(use.getLoc(), 0).str();
     // Into the outermost scope, wherever the use stands.
     std::string name = makeUnique(wanted.empty() ? use.getWeight().str() : wanted);
     scopes.front().insert(name);

@@ -38,7 +38,7 @@ constexpr StringLiteral phaseAttrName = "dougong.phase";
 class Compilation {
 public:
   Compilation(const CompileOptions &options, raw_ostream &errors)
-      : options(options), errors(errors), progress(errors, options.timing),
+      : options(options), errors(errors), progress(errors, options),
         registry(makeRegistry()), printer(&context, errors) {
     // Kernels are lowered by passes on functions that add constants to the
     // module: one after the other, so that names, and with them the bytes of a
@@ -62,7 +62,9 @@ private:
   }
 
   ExitCode refuse(const Twine &message, ExitCode code = exitInputRefused) {
-    errors << "error: " << message << "\n";
+    // Several errors of a fleet file name file and line themselves.
+    std::string text = message.str();
+    errors << (StringRef(text).contains(": error: ") ? "" : "error: ") << text << "\n";
     return code;
   }
 
@@ -182,6 +184,7 @@ ExitCode Compilation::readIR(size_t &next) {
 ExitCode Compilation::runPasses(llvm::function_ref<void(PassManager &)> add) {
   PassManager manager(&context);
   add(manager);
+  progress.watch(manager);
   return succeeded(manager.run(*module)) ? exitOk : exitInputRefused;
 }
 
@@ -192,6 +195,7 @@ ExitCode Compilation::runPhase(StringRef phase) {
     return runPasses([&](PassManager &manager) {
       onnx::NormalizeOptions normalize;
       normalize.dims.append(options.dims.begin(), options.dims.end());
+      normalize.exposeValues = options.exposeValues;
       onnx::buildNormalizePipeline(manager, normalize);
     });
   if (phase == "plan" || phase == "shard" || phase == "stage")
@@ -201,10 +205,10 @@ ExitCode Compilation::runPhase(StringRef phase) {
     FailureOr<plan::v1::Plan> plan = describePlan(*module, fleet, infeasible);
     if (failed(plan))
       return infeasible ? exitInfeasible : exitInputRefused;
-    return succeeded(lowerModel(*module, std::move(*plan), *target)) ? exitOk : exitInputRefused;
+    return succeeded(lowerModel(*module, std::move(*plan), *target, progress)) ? exitOk : exitInputRefused;
   }
   if (phase == "codegen") {
-    llvm::Error error = generateCode(*module, *target);
+    llvm::Error error = generateCode(*module, *target, progress);
     return error ? refuse(llvm::toString(std::move(error))) : exitOk;
   }
   StringRef modelFolder = ".";
@@ -226,6 +230,11 @@ ExitCode Compilation::run() {
   if (failed(created))
     return exitUsage;
   target = std::move(*created);
+
+  // Before the work, not after it.
+  if (options.stopAfter.empty())
+    if (llvm::Error error = checkPackageFolder(options.output))
+      return refuse(llvm::toString(std::move(error)), exitUsage);
 
   size_t first = 0;
   if (StringRef(options.model).ends_with(".mlir"))

@@ -41,9 +41,13 @@ void print(Diagnostic &diagnostic, raw_ostream &stream) {
   }
   if (std::string file = getFile(diagnostic.getLocation()); !file.empty())
     stream << file << ": ";
+  // The importer names the node in its text: its messages also reach tools that
+  // print no locations.
+  std::string text = diagnostic.str();
   if (StringRef node = onnx::getNodeName(diagnostic.getLocation()); !node.empty())
-    stream << "node '" << node << "': ";
-  stream << diagnostic << "\n";
+    if (std::string prefix = "node '" + node.str() + "': "; !StringRef(text).starts_with(prefix))
+      stream << prefix;
+  stream << text << "\n";
   for (Diagnostic &note : diagnostic.getNotes())
     print(note, stream);
 }

@@ -10,6 +10,9 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/SymbolTable.h"
 #include "mlir/Transforms/Passes.h"
+#include "llvm/Support/FormatVariadic.h"
+
+#include <set>
 
 using namespace mlir;
 using namespace dougong;
@@ -54,8 +57,8 @@ struct Code {
 /// Lowers the programs of a staged module.
 class Lowering {
 public:
-  Lowering(ModuleOp staged, plan::v1::Plan &plan, const Target &target)
-      : staged(staged), plan(plan), target(target) {}
+  Lowering(ModuleOp staged, plan::v1::Plan &plan, const Target &target, Progress &progress)
+      : staged(staged), plan(plan), target(target), progress(progress) {}
 
   LogicalResult run(const dist::PartitionResult &partition);
 
@@ -68,6 +71,7 @@ private:
   ModuleOp staged;
   plan::v1::Plan &plan;
   const Target &target;
+  Progress &progress;
 };
 
 } // namespace
@@ -77,6 +81,7 @@ FailureOr<Code> Lowering::lower(const dist::ProgramInfo &info, unsigned number) 
   PassManager manager(staged.getContext());
   if (llvm::Error error = buildLowerPipeline(manager, target))
     return staged.emitError(llvm::toString(std::move(error)));
+  progress.watch(manager);
   if (failed(manager.run(code.module)))
     return failure();
   code.module.setSymName("code" + std::to_string(number));
@@ -160,6 +165,9 @@ void Lowering::addCalls(const dist::ProgramInfo &info, ModuleOp code, plan::v1::
 
 LogicalResult Lowering::run(const dist::PartitionResult &partition) {
   std::map<unsigned, Code> codes; // by class
+  std::set<unsigned> classes;
+  for (const dist::ProgramInfo &info : partition.programs)
+    classes.insert(info.codeClass);
   for (const auto &[index, info] : llvm::enumerate(partition.programs)) {
     SmallVector<Attribute> weights = getWeightsInOrder(info.module);
     // Recipes are taken out before lowering, which drops them.
@@ -169,6 +177,7 @@ LogicalResult Lowering::run(const dist::PartitionResult &partition) {
       recipes.push_back(weight->clone());
     auto known = codes.find(info.codeClass);
     if (known == codes.end()) {
+      progress.setDetail(llvm::formatv("program {0} of {1}", codes.size() + 1, classes.size()));
       FailureOr<Code> code = lower(info, codes.size());
       if (failed(code))
         return failure();
@@ -183,9 +192,10 @@ LogicalResult Lowering::run(const dist::PartitionResult &partition) {
   return success();
 }
 
-LogicalResult dougong::lowerModel(ModuleOp staged, plan::v1::Plan plan, const Target &target) {
+LogicalResult dougong::lowerModel(ModuleOp staged, plan::v1::Plan plan, const Target &target,
+                                  Progress &progress) {
   FailureOr<dist::PartitionResult> partition = dist::getPartitionResult(staged);
-  if (failed(partition) || failed(Lowering(staged, plan, target).run(*partition)))
+  if (failed(partition) || failed(Lowering(staged, plan, target, progress).run(*partition)))
     return failure();
   for (Operation &op : llvm::make_early_inc_range(*staged.getBody()))
     if (!isa<ModuleOp>(op))
@@ -201,11 +211,16 @@ LogicalResult dougong::lowerModel(ModuleOp staged, plan::v1::Plan plan, const Ta
   return success();
 }
 
-llvm::Error dougong::generateCode(ModuleOp lowered, const Target &target) {
-  for (auto module : lowered.getOps<ModuleOp>())
-    if (!module->hasAttr(codeAttrName))
-      if (llvm::Error error = target.generate(module))
-        return error;
+llvm::Error dougong::generateCode(ModuleOp lowered, const Target &target, Progress &progress) {
+  auto codes = llvm::make_filter_range(lowered.getOps<ModuleOp>(), [](ModuleOp module) {
+    return !module->hasAttr(codeAttrName);
+  });
+  size_t count = llvm::range_size(codes);
+  for (auto [index, module] : llvm::enumerate(codes)) {
+    progress.setDetail(llvm::formatv("program {0} of {1}", index + 1, count));
+    if (llvm::Error error = target.generate(module))
+      return error;
+  }
   return llvm::Error::success();
 }
 

@@ -8,6 +8,7 @@
 #include "dougong/Packaging/WeightsFile.h"
 #include "dougong/Pipelines/Lower.h"
 #include "dougong/Support/Sha256.h"
+#include "dougong/Version.h"
 
 #include "mlir/IR/SymbolTable.h"
 #include "llvm/Support/FileSystem.h"
@@ -28,11 +29,7 @@ class PendingFolder {
 public:
   static llvm::Expected<PendingFolder> create(StringRef target) {
     std::error_code code;
-    std::filesystem::path path(target.str());
-    if (std::filesystem::exists(path, code) && !std::filesystem::is_empty(path, code) &&
-        !std::filesystem::exists(path / std::string(planFileName), code))
-      return llvm::createStringError("'" + target.str() +
-                                     "' exists and is no package: give another output folder");
+    std::filesystem::path path(target.rtrim('/').str());
     PendingFolder result;
     result.target = path;
     result.folder = path.string() + ".tmp-" + std::to_string(llvm::sys::Process::getProcessId());
@@ -163,6 +160,37 @@ static void nameByContent(plan::v1::Plan &plan) {
     stage.set_program(names.lookup(stage.program()));
 }
 
+llvm::Error dougong::checkPackageFolder(StringRef folder) {
+  namespace fs = std::filesystem;
+  std::error_code code;
+  fs::path path(folder.str());
+  auto refuse = [&](const std::string &why) {
+    return llvm::createStringError("output folder '" + folder.str() + "' " + why);
+  };
+  if (fs::exists(path, code)) {
+    if (!fs::is_directory(path, code))
+      return refuse("is a file: give another one");
+    if (!fs::is_empty(path, code) && !fs::exists(path / std::string(planFileName), code))
+      return refuse("exists and is no package: give another one");
+  }
+  // The package is made beside its place, under the nearest folder that exists.
+  fs::path parent = fs::absolute(path, code).lexically_normal();
+  if (!parent.has_filename())
+    parent = parent.parent_path();
+  do
+    parent = parent.parent_path();
+  while (!fs::exists(parent, code) && parent.has_relative_path());
+  if (!fs::is_directory(parent, code))
+    return refuse("cannot be made: '" + parent.string() + "' is a file");
+  // Trying is the only sure test: permissions are not all that forbids it.
+  SmallString<128> trial;
+  if (std::error_code failed = llvm::sys::fs::createUniqueDirectory(
+          (parent / ".dougong-trial").string(), trial))
+    return refuse("cannot be made in '" + parent.string() + "': " + failed.message());
+  fs::remove(trial.str().str(), code);
+  return llvm::Error::success();
+}
+
 llvm::Error dougong::writePackage(ModuleOp lowered, const Target &target, StringRef modelFolder,
                                   StringRef folder, Progress &progress) {
   Result<plan::v1::Plan> carried = getLoweredPlan(lowered);
@@ -173,7 +201,7 @@ llvm::Error dougong::writePackage(ModuleOp lowered, const Target &target, String
   if (!pending)
     return pending.takeError();
   plan.mutable_producer()->set_tool("dougong");
-  plan.mutable_producer()->set_version("0.1.0");
+  plan.mutable_producer()->set_version(DOUGONG_VERSION);
   plan.mutable_producer()->set_llvm_version(LLVM_VERSION_STRING);
 
   std::string weightsName = std::string(weightsFolderName) + "/weights.bin";

@@ -61,6 +61,17 @@ plan::v1::Work describe(const dist::WorkInfo &work) {
     replicated->set_reason(info.reason);
     replicated->set_flops(info.flops);
   }
+  for (const dist::NodeInfo &info : work.nodes) {
+    plan::v1::Node *node = entry.add_nodes();
+    node->set_name(info.name);
+    node->set_op(info.op);
+    if (info.flops != "0")
+      node->set_flops(info.flops);
+    for (const std::string &output : info.outputs)
+      node->add_outputs(output);
+    for (const std::string &weight : info.weights)
+      node->add_weights(weight);
+  }
   return entry;
 }
 

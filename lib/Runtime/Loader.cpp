@@ -117,6 +117,11 @@ Result<std::shared_ptr<Package>> Package::open(const std::filesystem::path &path
   Result<plan::v1::Plan> plan = readPlan(path);
   if (!plan)
     return plan.takeError();
+  Result<std::string> id = computePlanId(*plan);
+  if (!id)
+    return id.takeError();
+  if (*id != plan->plan_id())
+    return Error{"'" + path.string() + "': the plan was changed after it was made; compile it again"};
   std::shared_ptr<Package> package(new Package);
   package->thePlan = std::move(*plan);
   std::error_code error;

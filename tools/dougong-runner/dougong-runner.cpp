@@ -39,6 +39,7 @@ struct Options {
   double timeout = 600;
   int repeat = 1;
   bool json = false;
+  bool quiet = false;
   bool profile = false;
 };
 
@@ -196,7 +197,7 @@ void Runner::report() const {
                                {"best_seconds", best},
                                {"median_seconds", median},
                                {"outputs", record.outputs}});
-    if (options.json)
+    if (options.json || options.quiet)
       continue;
     if (options.repeat > 1)
       std::printf("step %zu: best %.3f ms, median %.3f ms of %d\n", step, best * 1e3, median * 1e3,
@@ -266,6 +267,7 @@ static void addOptions(CLI::App &app, Options &options) {
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
   app.add_flag("--json", options.json, "Print one JSON object");
+  app.add_flag("--quiet", options.quiet, "Print no times");
   app.add_flag("--profile", options.profile, "Measure stages and calls of each rank");
   app.footer("Exit codes: 0 done, 2 usage, 3 input refused, 4 plan or package refused, 5 step "
              "failed, 6 internal");
@@ -293,6 +295,6 @@ int main(int argc, char **argv) {
   }
   if (runner.session)
     runner.session->abort(failure.message, failure.code); // with MPI: ends the job
-  std::fprintf(stderr, "dougong-runner: error: %s\n", failure.message.c_str());
+  std::fprintf(stderr, "error: %s\n", failure.message.c_str());
   return failure.code;
 }

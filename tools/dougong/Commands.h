@@ -11,7 +11,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+} // namespace CLI
 
 namespace dougong {
 
@@ -27,6 +28,17 @@ Command addFleetCommand(CLI::App &app);
 
 /// Options of `compile` that `run` and `verify` share.
 void addCompileOptions(CLI::App &app, CompileOptions &options);
+
+/// An option that may repeat and takes one value each time, so that what follows
+/// may be an argument.
+CLI::Option *addListOption(CLI::App &app, const char *name, std::vector<std::string> &values,
+                           const char *text);
+
+/// --ranks threads|mpi.
+void addRanksOption(CLI::App &app, std::string &ranks);
+
+/// Tells an error on stderr and gives its exit code.
+ExitCode refuse(const std::string &message, ExitCode code = exitInputRefused);
 
 /// Whether `path` is a package (a folder with a plan).
 bool isPackage(const std::filesystem::path &path);

@@ -1,8 +1,11 @@
 //===- VerifyCommand.cpp - dougong verify ---------------------------------===//
 #include "Commands.h"
+#include "Comparison.h"
+#include "OnnxRuntime.h"
+#include "ValueGraph.h"
 
-#include "dougong/Runtime/ElementType.h"
-#include "dougong/Runtime/Half.h"
+#include "dougong/Package/Plan.h"
+#include "dougong/Runtime/Session.h"
 #include "dougong/Runtime/TensorIO.h"
 
 #include <CLI/CLI.hpp>
@@ -10,7 +13,6 @@
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
 
-#include <cmath>
 #include <set>
 
 using namespace dougong;
@@ -18,184 +20,290 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct Tolerance {
-  double relative = 1e-3, absolute = 1e-5;
+struct VerifyOptions {
+  CompileOptions compile;
+  std::string against = "unpartitioned", ranks = "threads", model, python;
+  std::vector<std::string> folders;
+  bool values = false, json = false;
+  Tolerance tolerance;
 };
 
-struct Difference {
-  int64_t beyond = 0;        ///< elements outside the tolerance
-  double largest = 0;        ///< largest absolute difference
-  int64_t index = -1;        ///< where it is
-  double got = 0, expected = 0;
-};
+/// One verification: run, run the reference, compare.
+class Verification {
+public:
+  explicit Verification(const VerifyOptions &options) : options(options) {}
+  ExitCode run();
 
-template <typename T> double loadAs(const Tensor &tensor, int64_t index) {
-  return static_cast<double>(reinterpret_cast<const T *>(tensor.data.data())[index]);
-}
-
-double loadElementAsDouble(const Tensor &tensor, int64_t index) {
-  switch (tensor.dtype) {
-  case DOUGONG_F32: return loadAs<float>(tensor, index);
-  case DOUGONG_F64: return loadAs<double>(tensor, index);
-  case DOUGONG_F16:
-    return f16ToFloat(reinterpret_cast<const uint16_t *>(tensor.data.data())[index]);
-  case DOUGONG_BF16:
-    return bf16ToFloat(reinterpret_cast<const uint16_t *>(tensor.data.data())[index]);
-  case DOUGONG_I8: return loadAs<int8_t>(tensor, index);
-  case DOUGONG_U8:
-  case DOUGONG_BOOL: return loadAs<uint8_t>(tensor, index);
-  case DOUGONG_I16: return loadAs<int16_t>(tensor, index);
-  case DOUGONG_U16: return loadAs<uint16_t>(tensor, index);
-  case DOUGONG_I32: return loadAs<int32_t>(tensor, index);
-  case DOUGONG_U32: return loadAs<uint32_t>(tensor, index);
-  case DOUGONG_I64: return loadAs<int64_t>(tensor, index);
-  case DOUGONG_U64: return loadAs<uint64_t>(tensor, index);
-  default: return std::nan("");
+private:
+  ExitCode prepare();
+  ExitCode makeReference();
+  ExitCode compileReference();
+  ExitCode askOnnxRuntime();
+  ExitCode runPackage(const fs::path &package, const fs::path &outputs, unsigned mpiRanks);
+  /// The file of output `index` after a step; several steps have folders each.
+  fs::path outputFile(const fs::path &folder, size_t step, int index) const;
+  /// The reference's tensor, for output `index` of the plan; none where the
+  /// reference does not have it.
+  Result<std::optional<Tensor>> getReference(size_t step, int index);
+  /// Whether the model itself has the output.
+  bool isOutput(const std::string &name) const {
+    return !options.values || llvm::is_contained(graph.outputs, name);
   }
-}
-
-/// Compares element by element: |got - expected| <= absolute + relative * |expected|.
-Difference compare(const Tensor &got, const Tensor &expected, const Tolerance &tolerance,
-                   int64_t count) {
-  Difference difference;
-  for (int64_t i = 0; i < count; ++i) {
-    double a = loadElementAsDouble(got, i), b = loadElementAsDouble(expected, i);
-    bool same = a == b || (std::isnan(a) && std::isnan(b));
-    double distance = same ? 0 : std::abs(a - b);
-    if (!(distance <= tolerance.absolute + tolerance.relative * std::abs(b)) && !same)
-      ++difference.beyond;
-    if (difference.index < 0 || distance > difference.largest || std::isnan(distance)) {
-      difference.largest = distance;
-      difference.index = i;
-      difference.got = a;
-      difference.expected = b;
-    }
+  /// Compares what a step made and reports it. Fails where a file cannot be read.
+  Result<void> compareStep(size_t step);
+  void report(size_t step, const std::map<std::string, Difference> &differences);
+  const auto &outputs() const { return plan.model().outputs(); }
+  const plan::v1::Value &outputs(int index) const { return plan.model().outputs(index); }
+  /// The ONNX file of the reference.
+  std::string referenceModel() const {
+    return options.model.empty() ? options.compile.model : options.model;
   }
-  return difference;
-}
 
-/// The output files of a folder, step by step, in order.
-std::vector<fs::path> listOutputs(const fs::path &folder) {
-  std::vector<fs::path> files;
-  for (int i = 0;; ++i) {
-    fs::path file = folder / ("output_" + std::to_string(i) + ".pb");
-    if (!fs::exists(file))
-      return files;
-    files.push_back(file);
-  }
-}
-
-/// Compares two folders of outputs and prints a row for each output. Whether all
-/// agree.
-bool compareFolders(const fs::path &got, const fs::path &expected, const Tolerance &tolerance) {
-  std::vector<fs::path> references = listOutputs(expected);
+  const VerifyOptions &options;
+  TemporaryFolder folder;
+  fs::path package;
+  plan::v1::Plan plan;
+  ValueGraph graph;
+  fs::path got, reference;      ///< folders of outputs
+  plan::v1::Plan referencePlan; ///< which outputs those of the reference are
+  StepValues stepValues;        ///< what onnxruntime gave, instead
+  Json::Array steps;
   bool agree = true;
-  if (references.empty()) {
-    llvm::errs() << "error: '" << expected.string() << "' has no output_0.pb to compare with\n";
-    return false;
-  }
-  for (const fs::path &reference : references) {
-    Result<Tensor> a = readTensor(got / reference.filename());
-    Result<Tensor> b = readTensor(reference);
-    if (!a || !b) {
-      llvm::errs() << "error: " << (a ? b.message() : a.message()) << "\n";
-      return false;
-    }
-    if (a->dtype != b->dtype || a->dims != b->dims) {
-      llvm::outs() << llvm::formatv("{0}: got {1}, expected {2}\n", b->name, a->describe(),
-                                    b->describe());
-      agree = false;
-      continue;
-    }
-    int64_t count = 1;
-    for (int64_t dim : b->dims)
-      count *= dim;
-    Difference difference = compare(*a, *b, tolerance, count);
-    llvm::outs() << llvm::formatv("{0}: {1} of {2} elements differ; largest difference {3:e2}",
-                                  b->name.empty() ? reference.filename().string() : b->name,
-                                  difference.beyond, count, difference.largest);
-    if (difference.beyond)
-      llvm::outs() << llvm::formatv(" at element {0} (got {1}, expected {2})", difference.index,
-                                    difference.got, difference.expected);
-    llvm::outs() << "\n";
-    agree &= difference.beyond == 0;
-  }
-  return agree;
-}
+};
 
 } // namespace
 
-Command dougong::addVerifyCommand(CLI::App &app) {
-  struct Options {
-    CompileOptions compile;
-    std::string against = "unpartitioned", ranks = "threads";
-    std::vector<std::string> folders;
-    std::string model;
-    Tolerance tolerance;
-  };
-  auto options = std::make_shared<Options>();
-  app.add_option("package", options->compile.model, "package folder, or ONNX model")->required();
-  app.add_option("--inputs", options->folders, "folder with input_0.pb, ...; may repeat")->required();
-  app.add_option("--against", options->against,
-                 "data: output_*.pb beside the inputs; unpartitioned: --model compiled for one rank")
-      ->check(CLI::IsMember(std::set<std::string>{"data", "unpartitioned"}))
-      ->capture_default_str();
-  app.add_option("--model", options->model, "ONNX model, where the first argument is a package");
-  app.add_option("--rtol", options->tolerance.relative)->capture_default_str();
-  app.add_option("--atol", options->tolerance.absolute)->capture_default_str();
-  app.add_option("--ranks", options->ranks, "how ranks run")
-      ->check(CLI::IsMember(std::set<std::string>{"threads", "mpi"}));
-  addCompileOptions(app, options->compile);
-  return [options] {
-    TemporaryFolder folder;
-    fs::path package;
-    if (ExitCode code = preparePackage(options->compile, folder, package); code != exitOk)
-      return code;
-    unsigned mpiRanks = 0;
-    if (options->ranks == "mpi" && !(mpiRanks = countRanks(package)))
-      return exitInputRefused;
+ExitCode Verification::prepare() {
+  CompileOptions compile = options.compile;
+  bool given = isPackage(compile.model);
+  if (options.values && given)
+    return refuse("--values needs a model: a package gives only its outputs", exitUsage);
+  if (options.values && options.against == "data")
+    return refuse("--values needs --against unpartitioned or onnxruntime: recorded data have "
+                  "outputs only",
+                  exitUsage);
+  if (given && options.against != "data" && options.model.empty())
+    return refuse("give --model to compare a package with " + options.against, exitUsage);
+  compile.exposeValues = options.values;
+  if (ExitCode code = preparePackage(compile, folder, package); code != exitOk)
+    return code;
+  Result<plan::v1::Plan> read = readPlan(package);
+  if (!read)
+    return refuse(read.message());
+  plan = std::move(*read);
+  if (!options.values)
+    return exitOk;
+  return readValueGraph(options.compile, graph);
+}
 
-    // Several folders are several steps of one run.
-    auto run = [&](const fs::path &what, const fs::path &outputs, unsigned ranks) {
-      std::vector<std::string> arguments = {"--ranks", ranks ? "mpi" : "threads", "--outputs",
-                                            outputs.string()};
-      for (const std::string &inputs : options->folders)
-        arguments.insert(arguments.end(), {"--inputs", inputs});
-      for (const std::string &state : options->compile.states)
-        arguments.insert(arguments.end(), {"--state", state});
-      return startRunner(what, arguments, ranks);
-    };
-    fs::path got = folder.getPath() / "got", reference = folder.getPath() / "reference";
-    if (int code = run(package, got, mpiRanks))
-      return ExitCode(code);
-    if (options->against == "unpartitioned") {
-      CompileOptions whole = options->compile;
-      whole.parallel = whole.strategy = "";
-      whole.fleet = "localhost";
-      if (isPackage(whole.model))
-        whole.model = options->model;
-      if (whole.model.empty()) {
-        llvm::errs() << "error: give --model to compare a package with its unpartitioned model\n";
-        return exitUsage;
-      }
-      whole.output = (folder.getPath() / "whole").string();
-      if (ExitCode code = compileModel(whole, llvm::errs()); code != exitOk)
-        return code;
-      if (int code = run(whole.output, reference, 0))
-        return ExitCode(code);
+ExitCode Verification::runPackage(const fs::path &what, const fs::path &outputs,
+                                  unsigned mpiRanks) {
+  // Several folders are several steps of one run.
+  std::vector<std::string> arguments = {"--ranks", mpiRanks ? "mpi" : "threads", "--quiet",
+                                        "--outputs", outputs.string()};
+  for (const std::string &inputs : options.folders)
+    arguments.insert(arguments.end(), {"--inputs", inputs});
+  for (const std::string &state : options.compile.states)
+    arguments.insert(arguments.end(), {"--state", state});
+  return ExitCode(startRunner(what, arguments, mpiRanks));
+}
+
+ExitCode Verification::compileReference() {
+  CompileOptions whole = options.compile;
+  whole.parallel = whole.strategy = whole.dumpPhases = "";
+  whole.fleet = "localhost";
+  whole.model = referenceModel();
+  whole.exposeValues = options.values;
+  whole.output = (folder.getPath() / "whole").string();
+  if (ExitCode code = compileModel(whole, llvm::errs()); code != exitOk)
+    return code;
+  Result<plan::v1::Plan> read = readPlan(whole.output);
+  if (!read)
+    return refuse(read.message());
+  referencePlan = std::move(*read);
+  reference = folder.getPath() / "reference";
+  return runPackage(whole.output, reference, 0);
+}
+
+ExitCode Verification::askOnnxRuntime() {
+  OnnxRuntimeRequest request;
+  request.python = options.python;
+  request.model = referenceModel();
+  for (const plan::v1::Value &output : outputs())
+    if (!isOutput(output.name()))
+      request.values.push_back(output.name());
+  for (const plan::v1::State &state : plan.model().states())
+    request.states.emplace_back(state.input(), state.output());
+  Result<std::vector<std::pair<std::string, std::string>>> states =
+      expandStates(plan.model(), options.compile.states);
+  if (!states)
+    return refuse(states.message(), exitUsage);
+  request.states.insert(request.states.end(), states->begin(), states->end());
+  std::vector<std::string> names;
+  for (const plan::v1::Value &input : plan.model().inputs())
+    names.push_back(input.name());
+  for (const std::string &inputs : options.folders) {
+    auto tensors = readInputFolder(inputs, names);
+    if (!tensors)
+      return refuse(tensors.message());
+    request.steps.push_back(std::move(*tensors));
+  }
+  return runOnnxRuntime(request, folder.getPath() / "onnxruntime", stepValues);
+}
+
+ExitCode Verification::makeReference() {
+  if (options.against == "unpartitioned")
+    return compileReference();
+  return options.against == "onnxruntime" ? askOnnxRuntime() : exitOk;
+}
+
+fs::path Verification::outputFile(const fs::path &base, size_t step, int index) const {
+  fs::path where = base;
+  if (options.folders.size() > 1)
+    where /= "step_" + std::to_string(step);
+  return where / ("output_" + std::to_string(index) + ".pb");
+}
+
+Result<std::optional<Tensor>> Verification::getReference(size_t step, int index) {
+  const std::string &name = outputs(index).name();
+  fs::path file;
+  if (options.against == "data") {
+    // Recorded files may hold fewer outputs than the model has.
+    file = fs::path(options.folders[step]) / ("output_" + std::to_string(index) + ".pb");
+    if (!fs::exists(file))
+      return std::optional<Tensor>();
+  } else if (options.against == "onnxruntime") {
+    auto found = stepValues[step].find(name);
+    if (found == stepValues[step].end())
+      return std::optional<Tensor>();
+    return std::optional<Tensor>(std::move(found->second));
+  } else {
+    int other = 0;
+    while (other < referencePlan.model().outputs_size() &&
+           referencePlan.model().outputs(other).name() != name)
+      ++other;
+    if (other == referencePlan.model().outputs_size())
+      return std::optional<Tensor>();
+    file = outputFile(reference, step, other);
+  }
+  Result<Tensor> tensor = readTensor(file);
+  if (!tensor)
+    return tensor.takeError();
+  return std::optional<Tensor>(std::move(*tensor));
+}
+
+Result<void> Verification::compareStep(size_t step) {
+  std::map<std::string, Difference> differences;
+  for (int index = 0; index < outputs().size(); ++index) {
+    const std::string &name = outputs(index).name();
+    Result<std::optional<Tensor>> expected = getReference(step, index);
+    if (!expected)
+      return expected.takeError();
+    if (!*expected) {
+      if (isOutput(name) && options.against != "data")
+        return Error{"the reference has no output '" + name + "'"};
+      continue;
     }
-    bool agree = true;
-    for (size_t step = 0; step < options->folders.size(); ++step) {
-      auto stepFolder = [&](const fs::path &base) {
-        return options->folders.size() == 1 ? base : base / ("step_" + std::to_string(step));
-      };
-      fs::path expected = options->against == "data" ? fs::path(options->folders[step])
-                                                     : stepFolder(reference);
-      if (options->folders.size() > 1)
-        llvm::outs() << "step " << step << "\n";
-      agree &= compareFolders(stepFolder(got), expected, options->tolerance);
+    Result<Tensor> tensor = readTensor(outputFile(got, step, index));
+    if (!tensor)
+      return tensor.takeError();
+    differences.emplace(name, compareTensors(name, *tensor, **expected, options.tolerance));
+  }
+  if (differences.empty())
+    return Error{"'" + options.folders[step] + "' has no output_0.pb to compare with"};
+  report(step, differences);
+  return {};
+}
+
+void Verification::report(size_t step, const std::map<std::string, Difference> &differences) {
+  std::string text;
+  Json::Array compared, inner;
+  size_t innerDiffering = 0;
+  for (const plan::v1::Value &output : outputs()) {
+    auto found = differences.find(output.name());
+    if (found == differences.end())
+      continue;
+    const Difference &difference = found->second;
+    if (!isOutput(output.name())) {
+      inner.push_back(difference.toJson());
+      innerDiffering += !difference.agrees();
+      continue;
     }
+    agree &= difference.agrees();
+    compared.push_back(difference.toJson());
+    text += output.name() + ": " + difference.describe() + "\n";
+  }
+  Json::Object object{{"step", step}, {"outputs", std::move(compared)}};
+  if (options.values) {
+    std::optional<Divergence> first = findFirstDivergence(graph, differences);
+    text += llvm::formatv("inner values: {0} of {1} differ\n", innerDiffering, inner.size());
+    text += first ? describeDivergence(*first) : "no node diverges\n";
+    object["values"] = std::move(inner);
+    object["first_diverging_node"] = first ? divergenceToJson(*first) : Json();
+  }
+  if (options.json) {
+    steps.push_back(std::move(object));
+    return;
+  }
+  if (options.folders.size() > 1)
+    llvm::outs() << "step " << step << "\n";
+  llvm::outs() << text;
+}
+
+ExitCode Verification::run() {
+  if (ExitCode code = prepare(); code != exitOk)
+    return code;
+  unsigned mpiRanks = 0;
+  if (options.ranks == "mpi" && !(mpiRanks = countRanks(package)))
+    return exitInputRefused;
+  got = folder.getPath() / "got";
+  if (ExitCode code = runPackage(package, got, mpiRanks); code != exitOk)
+    return code;
+  if (ExitCode code = makeReference(); code != exitOk)
+    return code;
+  for (size_t step = 0; step < options.folders.size(); ++step)
+    if (Result<void> compared = compareStep(step); !compared)
+      return refuse(compared.message());
+  if (options.json)
+    llvm::outs() << Json(Json::Object{{"agrees", agree},
+                                      {"against", options.against},
+                                      {"rtol", options.tolerance.relative},
+                                      {"atol", options.tolerance.absolute},
+                                      {"steps", std::move(steps)}})
+                        .print()
+                 << "\n";
+  else
     llvm::outs() << (agree ? "agrees\n" : "differs\n");
-    return agree ? exitOk : exitStepFailed;
-  };
+  return agree ? exitOk : exitStepFailed;
+}
+
+Command dougong::addVerifyCommand(CLI::App &app) {
+  auto options = std::make_shared<VerifyOptions>();
+  app.add_option("package", options->compile.model, "package folder, or ONNX model")->required();
+  addListOption(app, "--inputs", options->folders,
+                "folder with input_0.pb, ...; may repeat: one step each, state kept between")
+      ->required();
+  app.add_option("--against", options->against,
+                 "data: output_*.pb beside the inputs; unpartitioned: the model compiled for one "
+                 "rank; onnxruntime: the model in onnxruntime")
+      ->check(CLI::IsMember(std::set<std::string>{"data", "unpartitioned", "onnxruntime"}))
+      ->capture_default_str();
+  app.add_option("--model", options->model,
+                 "ONNX model of the reference; needed where the first argument is a package");
+  app.add_flag("--values", options->values,
+               "compare inner values too, and name the first node that diverges");
+  app.add_option("--python", options->python,
+                 "Python that has onnxruntime (default: python3 on the PATH)");
+  app.add_option("--rtol", options->tolerance.relative, "relative tolerance")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--atol", options->tolerance.absolute, "absolute tolerance")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  addRanksOption(app, options->ranks);
+  app.add_flag("--json", options->json, "differences as JSON");
+  addCompileOptions(app, options->compile);
+  app.footer("Example: dougong verify model.onnx --inputs data --parallel tp=2 --against "
+             "onnxruntime --values");
+  return [options] { return Verification(*options).run(); };
 }

@@ -56,12 +56,19 @@ struct ReplicatedInfo {
   std::string node, reason, flops;
 };
 
+/// A node of the model, as one rank runs it (plan: Node).
+struct NodeInfo {
+  std::string name, op, flops;
+  std::vector<std::string> outputs, weights;
+};
+
 /// What one rank does in one step, counted in the emitted program. Bytes sent
 /// are those of ring algorithms.
 struct WorkInfo {
   uint64_t matrixWeightBytes = 0;
   std::string matmulFlops, flops, sentBytes;
   std::vector<ReplicatedInfo> replicated;
+  std::vector<NodeInfo> nodes; ///< in the order of their first op
 };
 
 /// A distinct program.

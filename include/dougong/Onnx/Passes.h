@@ -20,6 +20,9 @@ struct NormalizeOptions {
   llvm::SmallVector<std::string> dims;
   /// Whether repeated blocks become functions.
   bool outlineBlocks = false;
+  /// Whether inner values become outputs (`onnx-expose-values`); then no block
+  /// becomes a function.
+  bool exposeValues = false;
 };
 
 /// The normalize phase, from an imported module to one that

@@ -193,6 +193,37 @@ def OutlineBlocksPass : Pass<"onnx-outline-blocks", "::mlir::ModuleOp"> {
   let dependentDialects = ["::dougong::onnx::OnnxDialect", "::mlir::func::FuncDialect"];
 }
 
+def ExposeValuesPass : Pass<"onnx-expose-values", "::mlir::ModuleOp"> {
+  let summary = "makes inner values outputs of the model";
+  let description = [{
+    Adds every value that `@main` computes outside of regions as a result, under
+    its ONNX name (`onnx.name`), in the order in which the values are computed:
+    tensors of numbers and bools that have a name which no input or output has.
+    For debugging: what is computed can be compared value by value.
+
+    Before:
+
+    ```mlir
+    func.func @main(%x: tensor<2xf32>) -> (tensor<2xf32> {onnx.name = "y"}) {
+      %0 = onnx.Exp(%x) : (...) -> tensor<2xf32> loc("e"(fused<{outputs = ["h"]}>[...]))
+      %1 = onnx.Abs(%0) : (...) -> tensor<2xf32>
+      return %1 : tensor<2xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @main(%x: tensor<2xf32>)
+        -> (tensor<2xf32> {onnx.name = "y"}, tensor<2xf32> {onnx.name = "h"}) {
+      ...
+      return %1, %0 : tensor<2xf32>, tensor<2xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::dougong::onnx::OnnxDialect", "::mlir::func::FuncDialect"];
+}
+
 def VerifyNormalizedPass : Pass<"onnx-verify-normalized", "::mlir::ModuleOp"> {
   let summary = "proves what holds after the normalize phase";
   let description = [{

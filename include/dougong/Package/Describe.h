@@ -45,6 +45,11 @@ struct DescribeOptions {
 /// on any plan, also one that checkPlan finds fault with.
 std::string describePlan(const plan::v1::Plan &plan, const DescribeOptions &options = {});
 
+/// The same as data: {"name", "plan_id", "stages": [{"name", "ranks", "mesh",
+/// "chip_type", "program", "nodes", "memory"}], "ranks" as rankWorkToJson,
+/// "estimates", "policies", "warnings"}; parts of the plan as its JSON has them.
+Json planToJson(const plan::v1::Plan &plan, const DescribeOptions &options = {});
+
 /// 1536 -> "1.5 KiB"; exact below 1 KiB ("512 B").
 std::string formatBytes(std::uint64_t bytes);
 /// 0.0012 -> "1.2 ms"; three significant digits.

@@ -34,13 +34,16 @@ struct CompileOptions {
   std::string stopAfter;  ///< phase after which the IR is written
   std::string dumpPhases; ///< folder for the IR after each phase, or empty
   bool timing = false;    ///< tell what each part took and the peak memory
+  std::string reproducer; ///< file for what dougong-opt needs to repeat a failed pass
+  bool exposeValues = false; ///< inner values become outputs, to compare them
+  bool quiet = false;        ///< nothing on `errors` but diagnostics
 };
 
 /// The phases, in order. All but the last are names for stopAfter.
 llvm::ArrayRef<llvm::StringRef> getPhaseNames();
 
 /// Runs the pipeline. Diagnostics go to `errors`, one line each, with the file
-/// and the ONNX node; what takes long is told on `errors` too. Nothing is left
+/// and the ONNX node; what takes over a second is told on `errors` too. Nothing is left
 /// on disk unless all went well. With `stopAfter` the files of weights may be
 /// missing: that is a warning.
 ExitCode compileModel(const CompileOptions &options, llvm::raw_ostream &errors);

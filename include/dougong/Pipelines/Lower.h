@@ -16,6 +16,7 @@
 #define DOUGONG_PIPELINES_LOWER_H
 
 #include "dougong/Package/plan.pb.h"
+#include "dougong/Pipelines/Progress.h"
 #include "dougong/Support/Result.h"
 #include "dougong/Target/Target.h"
 
@@ -30,10 +31,11 @@ llvm::Error buildLowerPipeline(mlir::OpPassManager &pipeline, const Target &targ
 
 /// The `lower` phase: a staged module, and the plan that describes it, to the
 /// form above. Each distinct code is lowered once. Fails after a diagnostic.
-llvm::LogicalResult lowerModel(mlir::ModuleOp staged, plan::v1::Plan plan, const Target &target);
+llvm::LogicalResult lowerModel(mlir::ModuleOp staged, plan::v1::Plan plan, const Target &target,
+                               Progress &progress);
 
 /// The `codegen` phase: each `@code<n>` to the last IR before its artefact.
-llvm::Error generateCode(mlir::ModuleOp lowered, const Target &target);
+llvm::Error generateCode(mlir::ModuleOp lowered, const Target &target, Progress &progress);
 
 /// The plan that a lowered module carries.
 Result<plan::v1::Plan> getLoweredPlan(mlir::ModuleOp lowered);

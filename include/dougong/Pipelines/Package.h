@@ -10,6 +10,10 @@
 
 namespace dougong {
 
+/// Whether a package can be written to `folder`: a new one, an empty one, or a
+/// package, in a place where folders can be made.
+llvm::Error checkPackageFolder(llvm::StringRef folder);
+
 /// The `package` phase on a module after `codegen` (see Lower.h): emits every
 /// distinct code, executes the weight recipes, and writes the package `folder`
 /// with its plan and report. External data lies in `modelFolder`. The folder

@@ -130,7 +130,7 @@ public:
     func::FuncOp function = getOperation();
     if (!function->hasAttr("dougong.kernel"))
       return;
-    if (failed(checkRanks(function)) || failed(convert(function)) || failed(resolveDims(function)))
+    if (failed(checkOps(function)) || failed(convert(function)) || failed(resolveDims(function)))
       return signalPassFailure();
     function.walk([](NoneOp none) {
       if (none->use_empty())
@@ -139,10 +139,16 @@ public:
   }
 
 private:
-  /// Lowerings rely on ranks: shape inference has them all by now.
-  LogicalResult checkRanks(func::FuncOp function) {
+  /// Lowerings rely on ranks: shape inference has them all by now. Operators that
+  /// no schema declares came through the import unharmed, to be refused here.
+  LogicalResult checkOps(func::FuncOp function) {
     auto ranked = [](Type type) { return !isa<UnrankedTensorType>(type); };
     WalkResult walk = function.walk([&](Operation *op) {
+      if (auto custom = dyn_cast<CustomOp>(op)) {
+        op->emitError() << "operator '" << custom.getOpType() << "' of domain '"
+                        << custom.getDomain() << "' is unknown: no code can be made for it";
+        return WalkResult::interrupt();
+      }
       if (!llvm::all_of(op->getOperandTypes(), ranked) ||
           !llvm::all_of(op->getResultTypes(), ranked)) {
         op->emitOpError("has a tensor of unknown rank, which the lowering does not support");

@@ -14,7 +14,8 @@ static Error makeError(const Twine &message) {
 Expected<Strategy> dougong::dist::parseShortStrategy(StringRef text) {
   Strategy strategy;
   SmallVector<StringRef> entries;
-  text.split(entries, ',', -1, false);
+  if (!text.empty())
+    text.split(entries, ',');
   StringSet<> seen;
   std::optional<int64_t> tp, dp;
   for (StringRef entry : entries) {

@@ -39,7 +39,9 @@ void dougong::onnx::buildNormalizePipeline(OpPassManager &manager,
   manager.addPass(createDeriveWeightsPass());
   // Equal recipes are one weight: their uses are one value.
   manager.addPass(createCSEPass());
-  if (options.outlineBlocks)
+  if (options.exposeValues)
+    manager.addPass(createExposeValuesPass());
+  else if (options.outlineBlocks)
     manager.addPass(createOutlineBlocksPass());
   manager.addPass(createVerifyNormalizedPass());
 }

@@ -13,7 +13,7 @@ namespace {
 std::string explain(const plan::v1::Plan &plan, std::string_view subject,
                     const SymbolValues &symbols = {}) {
   auto text = explainPlan(plan, subject, symbols);
-  return text ? *text : "error " + text.message();
+  return text ? text->text : "error " + text.message();
 }
 
 TEST(Explain, RankWithSymbols) {
@@ -72,13 +72,54 @@ TEST(Explain, NodesByNameAndByPattern) {
   replicated->set_reason("too small to cut");
   replicated->set_flops("12");
   EXPECT_EQ(explain(plan, "/up/MatMul"),
-            "node /up/MatMul runs in stage 'up' on mesh m0 of chip type cpu\n"
+            "node /up/MatMul runs in stage 'up' on ranks 0-1: mesh m0 of chip type cpu\n"
             "  program p-up call 0: all_reduce sum of batch * 6 elements of f32 over tp\n"
             "  program p-up: every rank repeats its 12 flop: too small to cut\n");
   plan.mutable_stages(0)->add_nodes("layers.*/mlp/*");
   EXPECT_EQ(explain(plan, "layers.7/mlp/Add"),
-            "node layers.7/mlp/Add runs in stage 'up' on mesh m0 of chip type cpu\n");
+            "node layers.7/mlp/Add runs in stage 'up' on ranks 0-1: mesh m0 of chip type cpu\n");
   EXPECT_EQ(explain(plan, "layers.7/attn/Add").substr(0, 5), "error");
+}
+
+TEST(Explain, NodesSayWhatTheyCostAndRead) {
+  plan::v1::Plan plan = samplePlan();
+  auto *node = plan.mutable_programs(0)->mutable_work()->add_nodes();
+  node->set_name("/up/MatMul");
+  node->set_op("MatMul");
+  node->set_flops("batch * 48");
+  node->add_outputs("h0");
+  node->add_weights("up.weight");
+  std::string text = explain(plan, "/up/MatMul");
+  EXPECT_EQ(text.substr(0, text.find("  program")),
+            "node /up/MatMul (MatMul) runs in stage 'up' on ranks 0-1: mesh m0 of chip type cpu\n"
+            "  makes h0\n"
+            "  costs each rank batch * 48 flop in one step\n"
+            "  reads weight up.weight: f32 [4, 6] of a rank, cut by tp into 2 shards\n");
+  EXPECT_EQ(explain(plan, "h0"), "node /up/MatMul (MatMul) in stage 'up' makes h0\n");
+}
+
+TEST(Explain, StagesByName) {
+  EXPECT_EQ(explain(samplePlan(), "down"),
+            "stage 'down' on ranks 2-3: mesh m1 (tp=2), chip type cpu\n"
+            "  nodes: /down/MatMul\n"
+            "  program p-down\n"
+            "  memory host: 5.75 KiB of 1023 KiB (upper)\n");
+}
+
+TEST(Explain, FactsAsJson) {
+  auto weight = explainPlan(samplePlan(), "up.weight");
+  ASSERT_TRUE(weight) << weight.message();
+  Json json = weight->toJson();
+  ASSERT_EQ(weight->facts.size(), 1u);
+  const Json &fact = weight->facts[0];
+  EXPECT_EQ(*json.find("subject")->asString(), "up.weight");
+  EXPECT_EQ(*fact.find("kind")->asString(), "weight");
+  EXPECT_EQ(*fact.find("axes"), Json(Json::Array{"tp"}));
+  EXPECT_EQ(fact.find("shards")->asArray()->size(), 2u);
+  auto rank = explainPlan(samplePlan(), "3");
+  ASSERT_TRUE(rank) << rank.message();
+  EXPECT_EQ(*rank->facts[0].find("stage"), Json("down"));
+  EXPECT_EQ(*rank->facts[0].find("coordinates")->find("tp"), Json(1));
 }
 
 TEST(Explain, UnknownNamesGetSimilarOnes) {
@@ -87,8 +128,8 @@ TEST(Explain, UnknownNamesGetSimilarOnes) {
   EXPECT_EQ(explain(samplePlan(), "MatMul"),
             "error the plan says nothing about 'MatMul'; similar: '/down/MatMul', '/up/MatMul'");
   EXPECT_EQ(explain(samplePlan(), "99"),
-            "error the plan says nothing about '99'; it knows ranks, and the names of values, "
-            "weights and nodes");
+            "error the plan says nothing about '99'; it knows ranks, and the names of stages, "
+            "values, weights and nodes");
 }
 
 } // namespace

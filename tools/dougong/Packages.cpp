@@ -1,0 +1,106 @@
+//===- Packages.cpp - packages that commands make and run -----------------===//
+#include "Commands.h"
+
+#include "dougong/Package/Plan.h"
+
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Program.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <unistd.h>
+
+using namespace dougong;
+namespace fs = std::filesystem;
+
+ExitCode dougong::refuse(const std::string &message, ExitCode code) {
+  llvm::errs() << "error: " << message << "\n";
+  return code;
+}
+
+bool dougong::isPackage(const fs::path &path) {
+  std::error_code ignored;
+  return fs::exists(path / std::string(planFileName), ignored);
+}
+
+TemporaryFolder::TemporaryFolder() {
+  std::string name = (fs::temp_directory_path() / "dougong-XXXXXX").string();
+  if (char *made = mkdtemp(name.data()))
+    path = made;
+}
+
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code ignored;
+  if (!path.empty())
+    fs::remove_all(path, ignored);
+}
+
+ExitCode dougong::preparePackage(CompileOptions options, const TemporaryFolder &folder,
+                                 fs::path &package) {
+  package = options.model;
+  if (isPackage(package))
+    return exitOk;
+  if (folder.getPath().empty()) {
+    return refuse("cannot make a temporary folder", exitInternal);
+  }
+  package = folder.getPath() / "package";
+  options.output = package.string();
+  return compileModel(options, llvm::errs());
+}
+
+unsigned dougong::countRanks(const fs::path &package) {
+  Result<plan::v1::Plan> plan = readPlan(package);
+  if (!plan) {
+    refuse(plan.message());
+    return 0;
+  }
+  if (plan->ranks_size() > 0)
+    return plan->ranks_size();
+  unsigned count = 0;
+  for (const plan::v1::RankSet &set : plan->rank_sets())
+    count += set.count();
+  return count;
+}
+
+int dougong::startRunner(const fs::path &package, const std::vector<std::string> &arguments,
+                         unsigned mpiRanks) {
+  // The runner lies beside this tool.
+  std::string self =
+      llvm::sys::fs::getMainExecutable(nullptr, reinterpret_cast<void *>(&isPackage));
+  std::string runner = (fs::path(self).parent_path() / "dougong-runner").string();
+  std::vector<std::string> command = {runner, package.string()};
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  if (mpiRanks) {
+    llvm::ErrorOr<std::string> mpirun = llvm::sys::findProgramByName("mpirun");
+    if (!mpirun) {
+      return refuse("mpirun is not on the PATH: install Open MPI, or use --ranks threads",
+                    exitUsage);
+    }
+    // Ranks may exceed cores here: none may spin, and none is bound.
+    std::vector<std::string> launcher = {*mpirun,
+                                         "--oversubscribe",
+                                         "--bind-to",
+                                         "none",
+                                         "--mca",
+                                         "btl",
+                                         "self,vader",
+                                         "--mca",
+                                         "mpi_yield_when_idle",
+                                         "1",
+                                         "--mca",
+                                         "plm",
+                                         "isolated",
+                                         "-n",
+                                         std::to_string(mpiRanks)};
+    if (getuid() == 0)
+      launcher.insert(launcher.begin() + 1, "--allow-run-as-root");
+    launcher.insert(launcher.end(), command.begin(), command.end());
+    command = std::move(launcher);
+  }
+  std::vector<llvm::StringRef> words(command.begin(), command.end());
+  std::string message;
+  int code = llvm::sys::ExecuteAndWait(words[0], words, std::nullopt, {}, 0, 0, &message);
+  if (code < 0) {
+    return refuse("cannot start '" + command[0] + "': " + message, exitInternal);
+  }
+  return code;
+}
