@@ -12,9 +12,19 @@ using namespace mlir;
 ParseResult dougong::onnx::parseOnnxOp(OpAsmParser &parser, OperationState &result) {
   SmallVector<OpAsmParser::UnresolvedOperand> operands;
   SMLoc operandsLoc = parser.getCurrentLocation();
+  SMLoc attributesLoc;
   FunctionType type;
   if (parser.parseOperandList(operands, OpAsmParser::Delimiter::Paren) ||
-      parser.parseOptionalAttrDict(result.attributes) || parser.parseColonType(type) ||
+      parser.getCurrentLocation(&attributesLoc) ||
+      parser.parseOptionalAttrDict(result.attributes) ||
+      // An attribute of the wrong kind would be dropped without a word.
+      failed(result.name.verifyInherentAttrs(result.attributes,
+                                             [&] {
+                                               return parser.emitError(attributesLoc)
+                                                      << "'" << result.name.getStringRef()
+                                                      << "' op ";
+                                             })) ||
+      parser.parseColonType(type) ||
       parser.resolveOperands(operands, type.getInputs(), operandsLoc, result.operands))
     return failure();
   result.addTypes(type.getResults());
@@ -39,8 +49,7 @@ void dougong::onnx::printOnnxOp(Operation *op, OpAsmPrinter &printer) {
   if (op->getNumRegions() == 0)
     return;
   printer << " (";
-  llvm::interleaveComma(op->getRegions(), printer.getStream(), [&](Region &region) {
-    printer.printRegion(region);
-  });
+  llvm::interleaveComma(op->getRegions(), printer.getStream(),
+                        [&](Region &region) { printer.printRegion(region); });
   printer << ")";
 }

@@ -1,7 +1,9 @@
 //===- DimsAttr.cpp - symbolic dims of a tensor type ----------------------===//
 #include "Onnx/IR/Onnx.h"
+#include "dougong/Support/DimExpr.h"
 
 using namespace mlir;
+using namespace dougong;
 using namespace dougong::onnx;
 
 Attribute DimsAttr::parse(AsmParser &parser, Type) {
@@ -36,14 +38,22 @@ void DimsAttr::print(AsmPrinter &printer) const {
 LogicalResult DimsAttr::verifyEncoding(ArrayRef<int64_t> shape, Type,
                                        function_ref<InFlightDiagnostic()> emitError) const {
   if (shape.size() != getExprs().size())
-    return emitError() << "#onnx.dims has " << getExprs().size()
-                       << " entries for a tensor of rank " << shape.size();
+    return emitError() << "#onnx.dims has " << getExprs().size() << " entries for a tensor of rank "
+                       << shape.size();
   for (auto [index, extent, expr] : llvm::enumerate(shape, getExprs())) {
     if (ShapedType::isDynamic(extent) && !expr)
       return emitError() << "#onnx.dims has no expression for dynamic dim " << index;
     if (!ShapedType::isDynamic(extent) && expr)
       return emitError() << "#onnx.dims has expression " << expr << " for dim " << index
                          << " of static extent " << extent;
+    if (!expr)
+      continue;
+    Result<DimExpr> parsed = DimExpr::parse(expr.str());
+    if (!parsed)
+      return emitError() << "#onnx.dims has " << expr << ": " << parsed.message();
+    if (std::string canonical = parsed->print(); canonical != expr.getValue())
+      return emitError() << "#onnx.dims has " << expr
+                         << ", which is not the canonical form: expected \"" << canonical << "\"";
   }
   return success();
 }
