@@ -64,3 +64,44 @@ func.func @taken_branch(%x: tensor<2xf32>) -> tensor<2xf32> {
   })
   return %0 : tensor<2xf32>
 }
+
+// -----
+
+// Weights are not put together in each step: their products are.
+
+onnx.weight @q : tensor<6x4xf32> = #onnx.external<"w.bin", offset = 0, length = 96>
+onnx.weight @k : tensor<2x4xf32> = #onnx.external<"w.bin", offset = 96, length = 32>
+
+// CHECK-LABEL: func.func @product_by_concat
+// CHECK-DAG:     %[[Q:.*]] = onnx.use @q
+// CHECK-DAG:     %[[K:.*]] = onnx.use @k
+// CHECK:         %[[QT:.*]] = onnx.Transpose(%[[Q]]) {{.*}} -> tensor<4x6xf32>
+// CHECK:         %[[XQ:.*]] = onnx.MatMul(%{{.*}}, %[[QT]]) {{.*}} -> tensor<?x3x6xf32, #onnx.dims<"n", _, _>>
+// CHECK:         %[[KT:.*]] = onnx.Transpose(%[[K]]) {{.*}} -> tensor<4x2xf32>
+// CHECK:         %[[XK:.*]] = onnx.MatMul(%{{.*}}, %[[KT]]) {{.*}} -> tensor<?x3x2xf32, #onnx.dims<"n", _, _>>
+// CHECK:         onnx.Concat(%[[XQ]], %[[XK]]) {axis = 2 : i64}
+func.func @product_by_concat(%x: tensor<?x3x4xf32, #onnx.dims<"n", _, _>>)
+    -> tensor<?x3x8xf32, #onnx.dims<"n", _, _>> {
+  %q = onnx.use @q : tensor<6x4xf32>
+  %k = onnx.use @k : tensor<2x4xf32>
+  %w = onnx.Concat(%q, %k) {axis = 0 : i64} : (tensor<6x4xf32>, tensor<2x4xf32>) -> tensor<8x4xf32>
+  %t = onnx.Transpose(%w) {perm = array<i64: 1, 0>} : (tensor<8x4xf32>) -> tensor<4x8xf32>
+  %y = onnx.MatMul(%x, %t) : (tensor<?x3x4xf32, #onnx.dims<"n", _, _>>, tensor<4x8xf32>) -> tensor<?x3x8xf32, #onnx.dims<"n", _, _>>
+  return %y : tensor<?x3x8xf32, #onnx.dims<"n", _, _>>
+}
+
+// -----
+
+// Rows put together are summed over: nothing to split.
+
+onnx.weight @a : tensor<2x4xf32> = #onnx.external<"w.bin", offset = 0, length = 32>
+
+// CHECK-LABEL: func.func @negative_rows
+// CHECK:         onnx.Concat
+// CHECK-NEXT:    onnx.MatMul
+func.func @negative_rows(%x: tensor<3x4xf32>) -> tensor<3x4xf32> {
+  %a = onnx.use @a : tensor<2x4xf32>
+  %w = onnx.Concat(%a, %a) {axis = 0 : i64} : (tensor<2x4xf32>, tensor<2x4xf32>) -> tensor<4x4xf32>
+  %y = onnx.MatMul(%x, %w) : (tensor<3x4xf32>, tensor<4x4xf32>) -> tensor<3x4xf32>
+  return %y : tensor<3x4xf32>
+}

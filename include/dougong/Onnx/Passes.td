@@ -58,7 +58,8 @@ def SimplifyGraphPass : Pass<"onnx-simplify-graph", "::mlir::ModuleOp"> {
     Identity, Dropout in inference, casts to the same type, reshapes, transposes,
     expansions and slices that change nothing, and reductions to one operand
     (Concat, Sum, Max, Min, Mean of one) go. CastLike becomes Cast; the variants
-    of Constant become `value`. Dead operators go. Needs inferred types.
+    of Constant become `value`. A product by a concat of weights becomes a concat
+    of products. Dead operators go. Needs inferred types.
 
     Before:
 

@@ -1,4 +1,5 @@
 //===- SimplifyGraph.cpp - operators that do nothing, and one form each ---===//
+#include "ConcatenatedWeights.h"
 #include "Utils.h"
 
 #include "dougong/Onnx/Passes.h"
@@ -150,6 +151,8 @@ struct SimplifyGraph : dougong::onnx::impl::SimplifyGraphPassBase<SimplifyGraph>
           setDenseValue(constant);
         else if (auto cast = dyn_cast<CastLikeOp>(op))
           replaceCastLike(cast);
+        else if (auto product = dyn_cast<MatMulOp>(op))
+          splitProduct(product);
       }
       eraseDeadOps(function);
       if (!function.isExternal())

@@ -95,6 +95,27 @@ TEST(CpuKernel, ExpIsAccurateEverywhere) {
   }
 }
 
+/// `op` of finite numbers against the double result, relative to it.
+void checkFunction(const std::string &op, double (*expected)(double), double tolerance) {
+  std::string text = expText;
+  text.replace(text.find("math.exp"), 8, op);
+  for (const cpu::CpuOptions &options : getConfigurations()) {
+    SCOPED_TRACE(options.cpu + (options.scalar ? " scalar" : ""));
+    auto runner = KernelRunner::compile(text, options);
+    std::vector<float> x = {0.0f, -0.0f, 1e-30f, -1e-30f, 1e30f, -1e30f};
+    for (int i = -100000; i <= 100000; i += 7)
+      x.push_back(float(i) * 1e-4f);
+    std::vector<float> y(x.size());
+    int64_t n = x.size();
+    runner->run({buffer(x, {n}), buffer(y, {n})});
+    for (size_t i = 0; i < x.size(); ++i)
+      ASSERT_NEAR(y[i], expected(x[i]), tolerance * std::abs(expected(x[i]))) << x[i];
+  }
+}
+
+TEST(CpuKernel, TanhIsAccurate) { checkFunction("math.tanh", std::tanh, 6e-7); }
+TEST(CpuKernel, ErfIsAccurate) { checkFunction("math.erf", std::erf, 6e-7); }
+
 constexpr const char *temporaryText = R"(
 #id = affine_map<(d0, d1) -> (d0, d1)>
 #swap = affine_map<(d0, d1) -> (d1, d0)>
