@@ -374,6 +374,7 @@ def main():
     parser.add_argument("--timeout", type=int, default=120)
     parser.add_argument("--results", type=pathlib.Path,
                         help="file of results; cells that passed there are not run again")
+    parser.add_argument("--report", action="store_true", help="run nothing: report --results")
     parser.add_argument("--write", type=pathlib.Path, help="page to write the table into")
     options = parser.parse_args()
     by_name = {case.folder.name: case for case in all_cases() if case.folder.parent.name == "llm"}
@@ -387,6 +388,8 @@ def main():
     tools = Tools(options.bin, options.timeout)
     results = Results(options.results)
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        if options.report:
+            wanted = {}
         list(pool.map(lambda case: run_case(by_name[case], wanted[case], tools, results),
                       [case for case in wanted if case in by_name]))
     entries = [results.cells[cell] for cell in chosen if cell in results.cells]

@@ -17,7 +17,9 @@ def PlanPass : Pass<"dist-plan", "::mlir::ModuleOp"> {
     weight matrices are cut in the manner of Megatron: a product whose input is
     not cut yet cuts its output features (column), one whose input features are
     cut already adds up partial results (row). Embedding tables are cut along
-    the vocabulary. An axis `dp` cuts the batch dim of all inputs.
+    the vocabulary. Attention that takes query, key and value in one tensor gets
+    an operand for each first. An axis `dp` cuts the batch dim of all inputs, and
+    of what a stage gets from earlier ones.
 
     Example: `dist-plan{parallel=tp=2}` makes
 
