@@ -182,8 +182,10 @@ ExitCode Compilation::run() {
   progress.begin("lower and generate code");
   StringRef modelFolder = llvm::sys::path::parent_path(options.model);
   if (llvm::Error error = writePackage(*partitioned, *fleet, **target,
-                                       modelFolder.empty() ? "." : modelFolder, options.output))
-    return refuse(llvm::toString(std::move(error)));
+                                       modelFolder.empty() ? "." : modelFolder, options.output)) {
+    ExitCode code = error.isA<InfeasibleError>() ? exitInfeasible : exitInputRefused;
+    return refuse(llvm::toString(std::move(error)), code);
+  }
   progress.begin("done");
   return writeFailed ? exitInternal : exitOk;
 }

@@ -3,6 +3,7 @@
 
 #include "dougong-c/program.h"
 #include "dougong/Package/Check.h"
+#include "dougong/Package/Memory.h"
 #include "dougong/Package/Plan.h"
 #include "dougong/Package/Report.h"
 #include "dougong/Packaging/WeightsFile.h"
@@ -15,6 +16,7 @@
 #include "llvm/Support/Process.h"
 
 #include <filesystem>
+#include <map>
 
 using namespace mlir;
 using namespace dougong;
@@ -128,6 +130,14 @@ llvm::Expected<plan::v1::Program> ProgramBuilder::build(StageProgram &stage, Wei
     return error;
   for (Attribute check : module->getAttrOfType<ArrayAttr>("dougong.checks"))
     program.add_checks(cast<StringAttr>(check).getValue().str());
+  auto addTexts = [&](StringRef name, google::protobuf::RepeatedPtrField<std::string> &texts) {
+    if (auto list = module->getAttrOfType<ArrayAttr>(name))
+      for (StringRef text : list.getAsValueRange<StringAttr>())
+        texts.Add(text.str());
+  };
+  addTexts("dougong.arena", *program.mutable_allocation()->mutable_arena());
+  addTexts("dougong.workspace", *program.mutable_allocation()->mutable_workspace());
+  addTexts("dougong.unproved", *program.mutable_allocation()->mutable_unproved());
   if (auto groups = module->getAttrOfType<ArrayAttr>("dougong.groups"))
     for (Attribute group : groups) {
       plan::v1::Group *entry = program.add_groups();
@@ -179,6 +189,30 @@ llvm::Expected<plan::v1::Program> ProgramBuilder::build(StageProgram &stage, Wei
   return program;
 }
 
+/// Writes the memory proof of every stage.
+llvm::Error proveStages(plan::v1::Plan &plan, ArrayRef<StageProgram> stages,
+                        const fleet::Fleet &fleet) {
+  // Ranks may share a chip only where the host stands for the fleet.
+  std::map<std::string, uint64_t> ranksOfPool;
+  for (const plan::v1::RankSet &set : plan.rank_sets())
+    for (const StageProgram &stage : stages)
+      if (stage.name == set.stage())
+        ranksOfPool[stage.pool] += set.count();
+  for (auto [number, stage] : llvm::enumerate(stages)) {
+    const fleet::Pool *pool = fleet.findPool(stage.pool);
+    const fleet::Chip *chip = pool ? fleet.getChip(*pool) : nullptr;
+    uint64_t capacity = chip ? chip->getUsableBytes().value_or(0) : 0;
+    if (pool && ranksOfPool[stage.pool] > pool->count)
+      capacity /= llvm::divideCeil(ranksOfPool[stage.pool], pool->count);
+    std::string kind = chip && chip->memory ? chip->memory->kind : "";
+    if (Result<void> proved = proveMemory(plan, number, kind, capacity); !proved)
+      return llvm::createStringError(proved.message());
+    if (std::string misfit = describeMisfit(plan, number); !misfit.empty())
+      return llvm::make_error<InfeasibleError>(misfit);
+  }
+  return llvm::Error::success();
+}
+
 void addChipType(plan::v1::Fleet &entry, const fleet::Chip &chip) {
   for (const plan::v1::ChipType &known : entry.chip_types())
     if (known.id() == chip.id)
@@ -203,6 +237,8 @@ void addChipType(plan::v1::Fleet &entry, const fleet::Chip &chip) {
 }
 
 } // namespace
+
+char InfeasibleError::ID = 0;
 
 llvm::Error dougong::writePackage(PartitionedModel &partitioned, const fleet::Fleet &fleet,
                                   const Target &target, StringRef modelFolder, StringRef folder) {
@@ -255,8 +291,11 @@ llvm::Error dougong::writePackage(PartitionedModel &partitioned, const fleet::Fl
     return error;
   for (const plan::v1::Transfer &transfer : partitioned.transfers)
     *plan.add_transfers() = transfer;
-  if (partitioned.estimates.step_s() > 0)
-    *plan.mutable_estimates() = partitioned.estimates;
+  if (llvm::Error error = proveStages(plan, partitioned.stages, fleet))
+    return error;
+  *plan.mutable_estimates() = partitioned.estimates;
+  if (partitioned.choice.alternatives_size() > 0)
+    *plan.mutable_choice() = partitioned.choice;
   for (const plan::v1::Policy &policy : partitioned.policies)
     *plan.add_policies() = policy;
   plan.mutable_binding()->set_mode("abstract");

@@ -64,7 +64,7 @@ Command dougong::addCheckCommand(CLI::App &app) {
     }
     std::vector<Finding> findings = checkPackage(*package);
     if (*json) {
-      Json::Object object;
+      Json::Object object = planFactsToJson(*plan);
       object["findings"] = findingsToJson(findings);
       if (Result<std::vector<RankWork>> work = rankWork(*plan, {}))
         object["ranks"] = rankWorkToJson(*work);

@@ -36,12 +36,22 @@ struct PartitionedModel {
   std::vector<plan::v1::Transfer> transfers;
   plan::v1::Estimates estimates;
   std::vector<plan::v1::Policy> policies;
+  plan::v1::Choice choice; ///< empty where the user said how to partition
+};
+
+/// Says that nothing is wrong but that the model does not fit its chips.
+class InfeasibleError : public llvm::ErrorInfo<InfeasibleError, llvm::StringError> {
+public:
+  static char ID;
+  explicit InfeasibleError(const llvm::Twine &message)
+      : ErrorInfo(message, llvm::inconvertibleErrorCode()) {}
 };
 
 /// Lowers and emits every distinct program, executes the weight recipes, and
 /// writes the package `folder` with its plan and report. The folder appears
 /// whole or not at all; an existing package there is replaced, any other
-/// non-empty folder refused. The same inputs give the same bytes.
+/// non-empty folder refused. The same inputs give the same bytes. An
+/// InfeasibleError if a stage may need more memory than its chip has.
 llvm::Error writePackage(PartitionedModel &partitioned, const fleet::Fleet &fleet,
                          const Target &target, llvm::StringRef modelFolder, llvm::StringRef folder);
 
