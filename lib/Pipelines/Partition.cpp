@@ -3,9 +3,17 @@
 
 #include "dougong/Dist/PartitionResult.h"
 #include "dougong/Dist/Passes.h"
+#include "dougong/Dist/Propagation.h"
+#include "dougong/Dist/Strategy.h"
+#include "dougong/Fleet/Analysis.h"
 #include "dougong/Import/ElementTypes.h"
 #include "dougong/Onnx/DimRanges.h"
+#include "dougong/Package/Memory.h"
+#include "dougong/Plan/Choose.h"
+#include "dougong/Plan/Predict.h"
 #include "dougong/Support/DimExpr.h"
+
+#include "Dist/IR/Layout.h"
 
 #include "mlir/Pass/PassManager.h"
 
@@ -19,8 +27,14 @@ namespace {
 using PassList = std::vector<std::unique_ptr<Pass>>;
 
 /// The phases of partitioning: each is passes and the check of what then holds.
-SmallVector<std::pair<StringRef, PassList>> makePhases(const CompileOptions &options) {
+SmallVector<std::pair<StringRef, PassList>> makePhases(const CompileOptions &options,
+                                                       const planner::Candidate *chosen) {
   dist::PlanPassOptions plan;
+  if (chosen) {
+    plan.chosen = chosen->getStrategy();
+    for (const fleet::Pool *pool : chosen->pools)
+      plan.pools.push_back(pool->id);
+  }
   plan.parallel = options.parallel;
   plan.strategyFile = options.strategy;
   plan.states = SmallVector<std::string>(options.states.begin(), options.states.end());
@@ -38,8 +52,7 @@ SmallVector<std::pair<StringRef, PassList>> makePhases(const CompileOptions &opt
   return phases;
 }
 
-plan::v1::Value describe(const std::string &name, Type elementType,
-                         ArrayRef<std::string> dims) {
+plan::v1::Value describe(const std::string &name, Type elementType, ArrayRef<std::string> dims) {
   plan::v1::Value value;
   value.set_name(name);
   value.set_dtype(importer::getDataType(elementType));
@@ -49,10 +62,9 @@ plan::v1::Value describe(const std::string &name, Type elementType,
 }
 
 plan::v1::Value describe(const dist::PortInfo &port) {
-  plan::v1::Value value =
-      describe(port.name, port.global.getElementType(), port.globalDims);
-  bool isCut = llvm::any_of(port.sharding,
-                            [](const dist::CutInfo &cut) { return !cut.axes.empty(); });
+  plan::v1::Value value = describe(port.name, port.global.getElementType(), port.globalDims);
+  bool isCut =
+      llvm::any_of(port.sharding, [](const dist::CutInfo &cut) { return !cut.axes.empty(); });
   if (!isCut)
     return value;
   for (const dist::CutInfo &cut : port.sharding) {
@@ -88,6 +100,20 @@ plan::v1::Work describe(const dist::WorkInfo &work) {
   return entry;
 }
 
+int64_t getNumRanks(const plan::v1::Mesh &mesh) {
+  int64_t ranks = 1;
+  for (const plan::v1::Axis &axis : mesh.axes())
+    ranks *= axis.size();
+  return ranks;
+}
+
+int64_t getNumRanks(const dist::MeshInfo &mesh) {
+  int64_t ranks = 1;
+  for (const auto &[axis, size] : mesh.axes)
+    ranks *= size;
+  return ranks;
+}
+
 /// Gives every stage a pool of chips: the one it names, or the pools of the
 /// fleet in turn.
 class PoolAssignment {
@@ -113,8 +139,8 @@ public:
     if (!chosen) {
       InFlightDiagnostic error = emitError(loc)
                                  << "stage '" << stage.name << "' needs " << ranks << " chips of "
-                                 << (wanted.empty() ? StringRef("one pool") : wanted)
-                                 << ", fleet '" << fleet.name << "' has no such pool left";
+                                 << (wanted.empty() ? StringRef("one pool") : wanted) << ", fleet '"
+                                 << fleet.name << "' has no such pool left";
       for (const fleet::Pool &pool : fleet.pools)
         error.attachNote() << "pool '" << pool.id << "': " << free[pool.id] << " of " << pool.count
                            << " chips of type " << pool.chip << " are free";
@@ -150,17 +176,15 @@ void addSymbols(plan::v1::Model &model, const SymbolRanges &ranges) {
   }
 }
 
-/// The share of domestic chips among the ranks, against the fleet's rules. Only
-/// the count of chips is known here; other bases are reported as unknown.
+/// The share of domestic chips: of the site, as its rules ask, or of the job.
 void addPolicies(PartitionedModel &model, const fleet::Fleet &fleet) {
-  int64_t total = 0, domestic = 0;
-  for (const StageProgram &stage : model.stages) {
-    int64_t ranks = 1;
-    for (const plan::v1::Axis &axis : stage.mesh.axes())
-      ranks *= axis.size();
-    total += ranks;
-    const fleet::Chip *chip = fleet.findChip(stage.mesh.chip_type());
-    domestic += chip && chip->domestic ? ranks : 0;
+  // A job is a site that has the chips of the job.
+  fleet::Fleet job = fleet;
+  for (fleet::Pool &pool : job.pools) {
+    pool.count = 0;
+    for (const StageProgram &stage : model.stages)
+      if (stage.pool == pool.id)
+        pool.count += getNumRanks(stage.mesh);
   }
   for (const fleet::Policy &policy : fleet.policies) {
     plan::v1::Policy &entry = model.policies.emplace_back();
@@ -168,13 +192,140 @@ void addPolicies(PartitionedModel &model, const fleet::Fleet &fleet) {
     entry.set_basis(fleet::stringify(policy.basis).str());
     if (policy.threshold)
       entry.set_threshold(policy.threshold->value);
-    if (policy.basis != fleet::ShareBasis::Chips || total == 0 || !policy.threshold) {
-      entry.set_verdict("unknown");
-      continue;
-    }
-    entry.set_value(static_cast<double>(domestic) / total);
-    entry.set_verdict(entry.value() > entry.threshold() ? "pass" : "fail");
+    bool isJob = policy.scope == fleet::PolicyScope::Job;
+    fleet::Policy asked = policy;
+    asked.scope = fleet::PolicyScope::Site;
+    const fleet::Fleet &judged = isJob ? job : fleet;
+    StringRef dataType = policy.dataType.empty() ? "fp16" : StringRef(policy.dataType);
+    entry.set_value(
+        fleet::computeDomesticShare(judged, policy.basis, dataType).getShare().value_or(0));
+    entry.set_verdict(fleet::stringify(fleet::judge(judged, asked)).str());
   }
+}
+
+/// Symbols and ranges of a model that is not partitioned yet.
+FailureOr<ModelRanges> getModelRanges(ModuleOp module) {
+  FailureOr<func::FuncOp> main = dist::getMainFunction(module);
+  if (failed(main))
+    return failure();
+  FailureOr<SymbolRanges> ranges = onnx::getDimRanges(*main);
+  if (failed(ranges))
+    return failure();
+  plan::v1::Model model;
+  for (Type type : main->getArgumentTypes())
+    if (auto tensor = dyn_cast<RankedTensorType>(type))
+      if (FailureOr<SmallVector<DimExpr>> extents = dist::getExtents(tensor); succeeded(extents))
+        for (const DimExpr &extent : *extents)
+          model.add_inputs()->add_dims(extent.print());
+  addSymbols(model, *ranges);
+  return ModelRanges::of(model);
+}
+
+/// Every symbol at its greatest, or as it is assumed.
+SymbolValues getExtents(const ModelRanges &ranges) {
+  SymbolValues extents;
+  for (const auto &[symbol, range] : ranges.ranges)
+    extents[symbol] = range.max;
+  return extents;
+}
+
+/// Whether nobody has said how to partition, and there is something to choose.
+FailureOr<bool> isChoiceWanted(ModuleOp module, const fleet::Fleet &fleet,
+                               const CompileOptions &options) {
+  if (!options.parallel.empty() || fleet.name == "localhost" || fleet.getChipCount() < 2)
+    return false;
+  if (options.strategy.empty())
+    return true;
+  llvm::Expected<dist::Strategy> strategy = dist::readStrategyFile(options.strategy);
+  if (strategy)
+    return strategy->isSilent();
+  return module.emitError() << llvm::toString(strategy.takeError());
+}
+
+FailureOr<planner::Decision> choose(ModuleOp module, const fleet::Fleet &fleet,
+                                    const CompileOptions &options, bool &infeasible) {
+  FailureOr<ModelRanges> ranges = getModelRanges(module);
+  if (failed(ranges))
+    return failure();
+  planner::ChoiceRequest request;
+  request.extents = getExtents(*ranges);
+  for (const auto &[symbol, range] : ranges->ranges)
+    if (!ranges->assumed.count(symbol))
+      request.ranges[symbol] = range;
+  dist::Strategy states;
+  for (const std::string &state : options.states)
+    if (llvm::Error error = dist::addState(states, state))
+      return module.emitError() << llvm::toString(std::move(error));
+  request.states = states.states;
+  return planner::chooseStrategy(module, fleet, request, infeasible);
+}
+
+void describe(const planner::Decision &decision, plan::v1::Choice &choice) {
+  choice.set_rule(decision.rule);
+  choice.set_considered(decision.considered);
+  for (const planner::Candidate &candidate : decision.candidates) {
+    plan::v1::Alternative *entry = choice.add_alternatives();
+    entry->set_strategy(candidate.getStrategy());
+    for (const fleet::Pool *pool : candidate.pools)
+      entry->add_pools(pool->id);
+    entry->set_ranks(candidate.getRanks());
+    entry->set_step_s(candidate.step);
+    entry->set_memory_bytes(candidate.memory);
+    entry->set_capacity_bytes(candidate.capacity);
+    entry->set_verdict(candidate.verdict);
+  }
+}
+
+/// Predicts the step of the partition, or says why it cannot.
+plan::v1::Estimates estimate(const dist::PartitionResult &partition,
+                             ArrayRef<planner::StagePlace> places, const fleet::Fleet &fleet,
+                             const plan::v1::Model &model) {
+  plan::v1::Estimates estimates;
+  for (auto [stage, place] : llvm::zip_equal(partition.stages, places))
+    if (place.firstChip + getNumRanks(partition.meshes[stage.mesh]) >
+        static_cast<int64_t>(place.pool->count)) {
+      estimates.set_model("no prediction: ranks share the chips of pool '" + place.pool->id + "'");
+      return estimates;
+    }
+  ModelRanges ranges = ModelRanges::of(model);
+  llvm::Expected<planner::Prediction> prediction =
+      planner::predictStep(partition, places, fleet, getExtents(ranges));
+  if (!prediction) {
+    estimates.set_model("no prediction: " + llvm::toString(prediction.takeError()));
+    return estimates;
+  }
+  bool standIn = llvm::any_of(places, [&](const planner::StagePlace &place) {
+    return fleet.getChip(*place.pool)->runsOnStandIn();
+  });
+  estimates.set_model(std::string("a roofline of each operator and an alpha-beta model of "
+                                  "messages; nothing overlaps") +
+                      (standIn ? "; of the chips, not of the host that stands in for them" : ""));
+  estimates.set_step_s(prediction->step);
+  estimates.set_transfer_s(prediction->transfer);
+  for (auto [stage, predicted] : llvm::zip_equal(partition.stages, prediction->stages)) {
+    plan::v1::StageEstimate *entry = estimates.add_stages();
+    entry->set_stage(stage.name);
+    entry->set_compute_s(predicted.compute);
+    entry->set_memory_s(predicted.memory);
+    entry->set_communication_s(predicted.communication);
+    entry->set_launch_s(predicted.launch);
+    entry->set_time_s(predicted.time);
+    entry->set_provenance(prediction->figures.getWeakest());
+  }
+  for (const auto &[symbol, range] : ranges.ranges) {
+    plan::v1::SymbolExtent *extent = estimates.add_extents();
+    extent->set_name(symbol);
+    extent->set_extent(range.max);
+    extent->set_upper(!ranges.assumed.count(symbol));
+  }
+  for (const auto &[key, used] : prediction->figures.get()) {
+    plan::v1::FigureUse *figure = estimates.add_figures();
+    figure->set_subject(used.subject);
+    figure->set_figure(used.figure);
+    figure->set_value(used.value);
+    figure->set_provenance(used.provenance);
+  }
+  return estimates;
 }
 
 } // namespace
@@ -183,7 +334,18 @@ FailureOr<PartitionedModel>
 dougong::partitionModel(OwningOpRef<ModuleOp> module, const fleet::Fleet &fleet,
                         const CompileOptions &options, bool &infeasible,
                         llvm::function_ref<bool(StringRef, ModuleOp)> afterPhase) {
-  for (auto &[phase, passes] : makePhases(options)) {
+  FailureOr<bool> wanted = isChoiceWanted(*module, fleet, options);
+  if (failed(wanted))
+    return failure();
+  std::optional<planner::Decision> decision;
+  if (*wanted) {
+    FailureOr<planner::Decision> made = choose(*module, fleet, options, infeasible);
+    if (failed(made))
+      return failure();
+    decision = std::move(*made);
+  }
+  for (auto &[phase, passes] :
+       makePhases(options, decision ? &decision->candidates.front() : nullptr)) {
     PassManager manager(module->getContext());
     for (std::unique_ptr<Pass> &pass : passes)
       manager.addPass(std::move(pass));
@@ -206,7 +368,11 @@ dougong::partitionModel(OwningOpRef<ModuleOp> module, const fleet::Fleet &fleet,
     state->set_output(output);
   }
 
+  if (decision)
+    describe(*decision, result.choice);
   PoolAssignment pools(fleet, /*shared=*/fleet.name == "localhost");
+  SmallVector<planner::StagePlace> places;
+  std::map<std::string, int64_t> taken; // chips of each pool
   for (const dist::StageInfo &info : partition->stages) {
     const dist::MeshInfo &mesh = partition->meshes[info.mesh];
     const dist::ProgramInfo &program = partition->programs[info.program];
@@ -227,6 +393,8 @@ dougong::partitionModel(OwningOpRef<ModuleOp> module, const fleet::Fleet &fleet,
       infeasible = true;
       return failure();
     }
+    places.push_back({*pool, taken[(*pool)->id]});
+    taken[(*pool)->id] += ranks;
     stage.pool = (*pool)->id;
     stage.mesh.set_chip_type((*pool)->chip);
     for (const dist::PortInfo &port : program.inputs)
@@ -249,6 +417,7 @@ dougong::partitionModel(OwningOpRef<ModuleOp> module, const fleet::Fleet &fleet,
     describe(link.to, *transfer.mutable_to());
     transfer.set_value(link.value);
   }
+  result.estimates = estimate(*partition, places, fleet, result.model);
   addPolicies(result, fleet);
   return result;
 }

@@ -13,6 +13,8 @@ static Error makeError(const Twine &message) {
 
 Expected<Strategy> dougong::dist::parseShortStrategy(StringRef text) {
   Strategy strategy;
+  if (text.trim() == "none")
+    return strategy;
   SmallVector<StringRef> entries;
   text.split(entries, ',', -1, false);
   StringSet<> seen;
