@@ -7,6 +7,7 @@
 #include "Checker.h"
 #include "Memory.h"
 #include "dougong/Package/Describe.h"
+#include "dougong/Package/Memory.h"
 
 #include <algorithm>
 
@@ -30,9 +31,6 @@ MemoryPart bindingPart(const plan::v1::Memory &memory) {
       [](const MemoryPart &a, const MemoryPart &b) { return a.bytes < b.bytes; });
 }
 
-namespace {
-
-/// "weights 3 GiB, state 1 GiB": the parts that are not zero.
 std::string printParts(const plan::v1::Memory &memory) {
   std::string text;
   for (const MemoryPart &part : memoryParts(memory))
@@ -41,24 +39,7 @@ std::string printParts(const plan::v1::Memory &memory) {
   return text;
 }
 
-/// The bytes of weights that a rank holds, if it holds the largest shard of each
-/// weight. Equal segments (tied weights) count once.
-std::uint64_t weightBytes(const plan::v1::Program &program) {
-  std::set<std::pair<std::string, std::uint64_t>> counted;
-  std::uint64_t total = 0;
-  for (const auto &weight : program.weights()) {
-    auto largest = std::max_element(weight.shards().begin(), weight.shards().end(),
-                                    [](const plan::v1::Segment &a, const plan::v1::Segment &b) {
-                                      return a.bytes() < b.bytes();
-                                    });
-    if (largest == weight.shards().end() ||
-        !counted.insert({largest->file(), largest->offset()}).second)
-      continue;
-    if (__builtin_add_overflow(total, largest->bytes(), &total))
-      return UINT64_MAX;
-  }
-  return total;
-}
+namespace {
 
 void checkPool(Checker &checker, const plan::v1::Stage &stage, const plan::v1::Memory &memory) {
   std::string subject = "stage " + quote(stage.name());
@@ -77,7 +58,9 @@ void checkPool(Checker &checker, const plan::v1::Stage &stage, const plan::v1::M
     checker.error("memory-proof", subject,
                   "bound of " + pool + " must be 'exact', 'upper' or 'estimate', got " +
                       quote(memory.bound()));
-  else if (memory.bound() == "estimate")
+
+  else if (const auto *program = checker.programOf(stage);
+           memory.bound() == "estimate" && !(program && program->has_allocation()))
     checker.note("memory-proof", subject,
                  "the amounts of " + pool + " are estimates, not proved bounds",
                  "give every dim an upper bound");
@@ -110,10 +93,56 @@ void checkPool(Checker &checker, const plan::v1::Stage &stage, const plan::v1::M
                       " after what is reserved");
 }
 
+/// Compares what the plan counts with what the program says that it allocates.
+void checkBound(Checker &checker, int number) {
+  const auto &stage = checker.plan.stages(number);
+  std::string subject = "stage " + quote(stage.name());
+  ModelRanges ranges = ModelRanges::of(checker.plan.model());
+  auto bound = boundMemory(checker.plan, number, ranges);
+  if (!bound) {
+    checker.error("memory-proof", subject, bound.message());
+    return;
+  }
+  plan::v1::Memory planned;
+  for (const auto &memory : stage.memory()) {
+    planned.set_state(planned.state() + memory.state());
+    planned.set_activations(planned.activations() + memory.activations());
+    planned.set_io(planned.io() + memory.io());
+    planned.set_collectives(planned.collectives() + memory.collectives());
+    planned.set_workspace(planned.workspace() + memory.workspace());
+    planned.set_weights(planned.weights() + memory.weights());
+  }
+  auto counted = memoryParts(planned), needed = memoryParts(bound->memory);
+  for (std::size_t i = 0; i != needed.size(); ++i)
+    if (needed[i].bytes > counted[i].bytes)
+      checker.error("memory-proof", subject,
+                    std::string("the proof counts ") + std::to_string(counted[i].bytes) +
+                        " bytes of " + needed[i].name + ", its program needs up to " +
+                        std::to_string(needed[i].bytes));
+  for (const std::string &symbol : bound->assumed) {
+    std::string message = "there is no proof that it fits its chips: ";
+    if (auto range = ranges.ranges.find(symbol); range != ranges.ranges.end())
+      checker.warning("memory-proof", subject,
+                      message + "dim " + quote(symbol) +
+                          " has no upper bound, the amounts are for " +
+                          std::to_string(range->second.max),
+                      "compile with --dim " + symbol + "=LOW..HIGH");
+    else
+      checker.warning("memory-proof", subject,
+                      message + "extent " + quote(symbol) + " depends on data");
+  }
+  for (const std::string &node : bound->unproved)
+    checker.warning("memory-proof", subject,
+                    "the temporaries of node " + quote(node) + " are not bounded");
+  if (bound->hasStrings)
+    checker.note("memory-proof", subject, "the characters of its strings are not counted");
+}
+
 } // namespace
 
 void checkMemory(Checker &checker) {
-  for (const auto &stage : checker.plan.stages()) {
+  for (int number = 0; number != checker.plan.stages_size(); ++number) {
+    const auto &stage = checker.plan.stages(number);
     std::string subject = "stage " + quote(stage.name());
     if (stage.memory().empty()) {
       checker.warning("memory-proof", subject, "there is no proof that it fits its chips");
@@ -125,6 +154,10 @@ void checkMemory(Checker &checker) {
       planned += memory.weights();
     }
     const auto *program = checker.programOf(stage);
+    if (program && program->has_allocation() && checker.meshOf(stage)) {
+      checkBound(checker, number);
+      continue;
+    }
     if (std::uint64_t held = program ? weightBytes(*program) : 0; held > planned)
       checker.error("memory-proof", subject,
                     "the weights of its program take " + std::to_string(held) +

@@ -41,7 +41,7 @@ void append(std::string &out, std::string_view heading, const Table &table) {
 
 void appendWarnings(std::string &out, const plan::v1::Plan &plan) {
   for (const auto &policy : plan.policies())
-    if (policy.verdict() != "pass")
+    if (policy.verdict() == "fail")
       out += fmt::format("warning: policy '{}': {} ({:g} against {:g}, by {})\n", policy.name(),
                          policy.verdict(), policy.value(), policy.threshold(), policy.basis());
   for (const std::string &warning : plan.warnings())
@@ -70,6 +70,8 @@ std::string describePlan(const plan::v1::Plan &plan, const DescribeOptions &opti
   out += fmt::format("  model {}\n", plan.model().name());
   appendValues(out, "input", plan.model().inputs());
   appendValues(out, "output", plan.model().outputs());
+  for (const auto &symbol : plan.model().symbols())
+    out += fmt::format("  dim {}\n", package::printSymbol(symbol));
   for (const auto &state : plan.model().states())
     out += fmt::format("  state {} -> {}\n", state.output(), state.input());
 
@@ -85,13 +87,22 @@ std::string describePlan(const plan::v1::Plan &plan, const DescribeOptions &opti
   append(out, "Chip types", package::fleetTable(plan));
 
   if (plan.has_estimates()) {
-    out += fmt::format("\nPredicted step time: {}, not measured",
-                       formatSeconds(plan.estimates().step_s()));
-    if (!plan.estimates().model().empty())
-      out += fmt::format("; rests on {}", plan.estimates().model());
-    out += "\n";
+    double seconds = plan.estimates().step_s();
+    out += fmt::format("\nPredicted step time: {}{}\n",
+                       seconds > 0 ? formatSeconds(seconds) + " " : "",
+                       package::printPrediction(plan));
     append(out, "Predicted time of a stage", package::estimateTable(plan));
+    append(out, "Figures that the prediction rests on", package::figureTable(plan));
   }
+  if (plan.choice().alternatives_size() > 0) {
+    out += fmt::format("\nThe planner chose {}, of {} candidates: {}\n",
+                       plan.choice().alternatives(0).strategy(), plan.choice().considered(),
+                       plan.choice().rule());
+    append(out, "Alternatives, with estimates of time and memory", package::choiceTable(plan));
+  }
+  for (const auto &policy : plan.policies())
+    out += fmt::format("\nPolicy '{}': {} ({:g}, must be above {:g}, by {})\n", policy.name(),
+                       policy.verdict(), policy.value(), policy.threshold(), policy.basis());
   return out;
 }
 

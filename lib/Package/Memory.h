@@ -5,6 +5,7 @@
 #include "dougong/Package/plan.pb.h"
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace dougong::package {
@@ -21,6 +22,13 @@ std::vector<MemoryPart> memoryParts(const plan::v1::Memory &memory);
 
 /// The largest part.
 MemoryPart bindingPart(const plan::v1::Memory &memory);
+
+/// "weights 3 GiB, state 1 GiB": the parts that are not zero.
+std::string printParts(const plan::v1::Memory &memory);
+
+/// The bytes of weights that a rank holds, if it holds the largest shard of each
+/// weight; 2^64 - 1 if they are more.
+std::uint64_t weightBytes(const plan::v1::Program &program);
 
 } // namespace dougong::package
 

@@ -74,6 +74,8 @@ public:
     head();
     findings();
     estimates();
+    choice();
+    dims();
     section("Stages", package::stageTable(plan));
     memory();
     DescribeOptions describe{options.symbols, /*maxRanks=*/256};
@@ -149,14 +151,29 @@ private:
   void estimates() {
     if (!plan.has_estimates())
       return;
-    out +=
-        fmt::format("<h2>Predicted step time</h2>\n<p><span class=\"figure\">{}</span> predicted, "
-                    "not measured",
-                    escape(formatSeconds(plan.estimates().step_s())));
-    if (!plan.estimates().model().empty())
-      out += "; rests on " + escape(plan.estimates().model());
-    out += "</p>\n";
+    out += "<h2>Predicted step time</h2>\n<p>";
+    if (plan.estimates().step_s() > 0)
+      out += fmt::format("<span class=\"figure\">{}</span> ",
+                         escape(formatSeconds(plan.estimates().step_s())));
+    out += escape(package::printPrediction(plan)) + "</p>\n";
     append(package::estimateTable(plan));
+    section("Figures that the prediction rests on", package::figureTable(plan));
+  }
+
+  void choice() {
+    if (plan.choice().alternatives_size() > 0)
+      section("Choice of the strategy", package::choiceTable(plan),
+              fmt::format("{} of {} candidates: {}. Times and memory are estimates.",
+                          plan.choice().alternatives(0).strategy(), plan.choice().considered(),
+                          plan.choice().rule()));
+  }
+
+  void dims() {
+    Table table{{{"dim", "least", "greatest"}}, {false, true, true}};
+    for (const auto &symbol : plan.model().symbols())
+      table.rows.push_back({symbol.name(), std::to_string(symbol.min()),
+                            symbol.has_max() ? std::to_string(symbol.max()) : "no bound"});
+    section("Dims", table);
   }
 
   void memory() {

@@ -23,6 +23,12 @@ std::string printType(const plan::v1::Value &value) {
   return fmt::format("{} [{}]", dataTypeName(value.dtype()), fmt::join(value.dims(), ", "));
 }
 
+std::string printSymbol(const plan::v1::Symbol &symbol) {
+  if (symbol.has_max())
+    return fmt::format("{}: {} to {}", symbol.name(), symbol.min(), symbol.max());
+  return fmt::format("{}: at least {}, no upper bound", symbol.name(), symbol.min());
+}
+
 std::string printRanks(std::int64_t first, std::int64_t count) {
   if (count == 1)
     return fmt::format("rank {}", first);
@@ -224,13 +230,65 @@ Table transferTable(const Plan &plan) {
 }
 
 Table estimateTable(const Plan &plan) {
-  Table table{{{"stage", "compute", "memory", "communication", "provenance"}},
-              {false, true, true, true, false}};
+  Table table{{{"stage", "time", "compute", "memory", "communication", "launch", "provenance"}},
+              {false, true, true, true, true, true, false}};
   for (const auto &estimate : plan.estimates().stages())
-    table.rows.push_back({estimate.stage(), formatSeconds(estimate.compute_s()),
-                          formatSeconds(estimate.memory_s()),
-                          formatSeconds(estimate.communication_s()), estimate.provenance()});
+    table.rows.push_back({estimate.stage(), formatSeconds(estimate.time_s()),
+                          formatSeconds(estimate.compute_s()), formatSeconds(estimate.memory_s()),
+                          formatSeconds(estimate.communication_s()),
+                          formatSeconds(estimate.launch_s()), estimate.provenance()});
+  if (plan.estimates().transfer_s() > 0)
+    table.rows.push_back({"(between stages)", formatSeconds(plan.estimates().transfer_s()), "", "",
+                          "", "", ""});
   return table;
+}
+
+Table figureTable(const Plan &plan) {
+  Table table{{{"of", "figure", "value", "provenance"}}, {false, false, true, false}};
+  for (const auto &figure : plan.estimates().figures())
+    table.rows.push_back(
+        {figure.subject(), figure.figure(), figure.value(), figure.provenance()});
+  return table;
+}
+
+/// "ascend x 2, metax x 1", in the order of the stages.
+static std::string printPools(const google::protobuf::RepeatedPtrField<std::string> &pools) {
+  std::string text;
+  for (auto it = pools.begin(); it != pools.end();) {
+    auto end = std::find_if(it, pools.end(), [&](const std::string &pool) { return pool != *it; });
+    text += (text.empty() ? "" : ", ") + *it +
+            (end - it > 1 ? " x " + std::to_string(end - it) : "");
+    it = end;
+  }
+  return text;
+}
+
+Table choiceTable(const Plan &plan) {
+  Table table{{{"strategy", "pools of stages", "ranks", "predicted step", "memory of a rank", "of",
+                "verdict"}},
+              {false, false, true, true, true, true, false}};
+  for (const auto &entry : plan.choice().alternatives())
+    table.rows.push_back(
+        {entry.strategy(), printPools(entry.pools()), std::to_string(entry.ranks()),
+         entry.step_s() > 0 ? formatSeconds(entry.step_s()) : "not predicted",
+         formatBytes(entry.memory_bytes()),
+         entry.capacity_bytes() ? formatBytes(entry.capacity_bytes()) : "unknown",
+         entry.verdict()});
+  return table;
+}
+
+std::string printPrediction(const Plan &plan) {
+  const auto &estimates = plan.estimates();
+  if (estimates.step_s() <= 0)
+    return "none: " + estimates.model();
+  std::string text = "predicted, not measured";
+  if (!estimates.model().empty())
+    text += "; rests on " + estimates.model();
+  std::string extents;
+  for (const auto &extent : estimates.extents())
+    extents += fmt::format("{}{}={} ({})", extents.empty() ? "" : ", ", extent.name(),
+                           extent.extent(), extent.upper() ? "its greatest" : "assumed");
+  return extents.empty() ? text : text + "; at " + extents;
 }
 
 Table fleetTable(const Plan &plan) {

@@ -20,6 +20,8 @@ struct Table {
 
 /// "f32 [batch, 128]".
 std::string printType(const plan::v1::Value &value);
+/// "past: 0 to 8192", "batch: at least 1".
+std::string printSymbol(const plan::v1::Symbol &symbol);
 /// "ranks 4-7", "rank 4".
 std::string printRanks(std::int64_t first, std::int64_t count);
 /// "dp=2 x tp=4"; "one rank" for a mesh without axes.
@@ -41,8 +43,15 @@ Table workTable(const plan::v1::Plan &plan, const DescribeOptions &options);
 /// Collectives of each program, equal ones counted together.
 Table callTable(const plan::v1::Plan &plan);
 Table transferTable(const plan::v1::Plan &plan);
-/// Predicted times of the stages.
+/// Predicted times of the stages, and of the transfers between them.
 Table estimateTable(const plan::v1::Plan &plan);
+/// The figures of the fleet that the prediction rests on.
+Table figureTable(const plan::v1::Plan &plan);
+/// What the planner chose, and what else it considered.
+Table choiceTable(const plan::v1::Plan &plan);
+/// "predicted, not measured; rests on ...; at batch=1 (assumed)", for behind the
+/// time; or why there is none.
+std::string printPrediction(const plan::v1::Plan &plan);
 Table fleetTable(const plan::v1::Plan &plan);
 
 /// "batch=1, seq=128".

@@ -1,5 +1,7 @@
 //===- Work.cpp - what each rank does in one step -------------------------===//
 
+#include "Memory.h"
+#include "Summary.h"
 #include "dougong/Package/Boxes.h"
 #include "dougong/Package/Describe.h"
 
@@ -92,6 +94,55 @@ Json rankWorkToJson(const std::vector<RankWork> &work) {
                                  {"flops", optionalToJson(row.flops)},
                                  {"sent_bytes", optionalToJson(row.sentBytes)}});
   return array;
+}
+
+Json::Object planFactsToJson(const plan::v1::Plan &plan) {
+  Json::Object facts;
+  if (plan.estimates().step_s() > 0)
+    facts["step_s"] = plan.estimates().step_s();
+  if (plan.has_estimates())
+    facts["prediction"] = package::printPrediction(plan);
+  Json::Array memory;
+  for (const auto &stage : plan.stages())
+    for (const auto &entry : stage.memory()) {
+      Json::Object row{{"stage", stage.name()},
+                       {"total", entry.total()},
+                       {"capacity", entry.capacity()},
+                       {"bound", entry.bound()}};
+      for (const package::MemoryPart &part : package::memoryParts(entry))
+        row[part.name] = part.bytes;
+      memory.push_back(std::move(row));
+    }
+  if (!memory.empty())
+    facts["memory"] = std::move(memory);
+  if (plan.choice().alternatives_size() > 0) {
+    Json::Array alternatives;
+    for (const auto &entry : plan.choice().alternatives()) {
+      Json::Array pools;
+      for (const std::string &pool : entry.pools())
+        pools.push_back(pool);
+      alternatives.push_back(Json::Object{{"strategy", entry.strategy()},
+                                          {"pools", std::move(pools)},
+                                          {"ranks", entry.ranks()},
+                                          {"step_s", entry.step_s()},
+                                          {"memory", entry.memory_bytes()},
+                                          {"capacity", entry.capacity_bytes()},
+                                          {"verdict", entry.verdict()}});
+    }
+    facts["choice"] = Json::Object{{"rule", plan.choice().rule()},
+                                   {"considered", plan.choice().considered()},
+                                   {"alternatives", std::move(alternatives)}};
+  }
+  Json::Array policies;
+  for (const auto &policy : plan.policies())
+    policies.push_back(Json::Object{{"name", policy.name()},
+                                    {"basis", policy.basis()},
+                                    {"value", policy.value()},
+                                    {"threshold", policy.threshold()},
+                                    {"verdict", policy.verdict()}});
+  if (!policies.empty())
+    facts["policies"] = std::move(policies);
+  return facts;
 }
 
 } // namespace dougong

@@ -1,6 +1,8 @@
 //===- Compile.cpp - a model and a fleet to a package ---------------------===//
 #include "dougong/Pipelines/Compile.h"
 
+#include "Choice.h"
+
 #include "dougong/Fleet/Yaml.h"
 #include "dougong/Import/Import.h"
 #include "dougong/Onnx/Passes.h"
@@ -38,8 +40,8 @@ constexpr StringLiteral phaseAttrName = "dougong.phase";
 class Compilation {
 public:
   Compilation(const CompileOptions &options, raw_ostream &errors)
-      : options(options), errors(errors), progress(errors, options),
-        registry(makeRegistry()), printer(&context, errors) {
+      : options(options), errors(errors), progress(errors, options), registry(makeRegistry()),
+        printer(&context, errors) {
     // Kernels are lowered by passes on functions that add constants to the
     // module: one after the other, so that names, and with them the bytes of a
     // package, do not depend on timing.
@@ -71,6 +73,7 @@ private:
   ExitCode importFile();
   ExitCode readIR(size_t &next);
   ExitCode runPasses(llvm::function_ref<void(PassManager &)> add);
+  ExitCode runPlanPhase();
   ExitCode runPhase(StringRef phase);
   /// Dumps the module; whether to go on with the next phase.
   bool endPhase(StringRef phase);
@@ -188,6 +191,23 @@ ExitCode Compilation::runPasses(llvm::function_ref<void(PassManager &)> add) {
   return succeeded(manager.run(*module)) ? exitOk : exitInputRefused;
 }
 
+ExitCode Compilation::runPlanPhase() {
+  bool infeasible = false;
+  FailureOr<std::optional<planner::Decision>> decision =
+      chooseIfWanted(*module, fleet, options, infeasible);
+  if (failed(decision))
+    return infeasible ? exitInfeasible : exitInputRefused;
+  plan::v1::Plan plan;
+  if (*decision)
+    *plan.mutable_choice() = describeChoice(**decision);
+  if (failed(setPlan(*module, std::move(plan))))
+    return exitInternal;
+  return runPasses([&](PassManager &manager) {
+    addPartitionPasses("plan", manager, options,
+                       *decision ? &(*decision)->candidates.front() : nullptr);
+  });
+}
+
 ExitCode Compilation::runPhase(StringRef phase) {
   if (phase == "import")
     return importFile();
@@ -198,14 +218,17 @@ ExitCode Compilation::runPhase(StringRef phase) {
       normalize.exposeValues = options.exposeValues;
       onnx::buildNormalizePipeline(manager, normalize);
     });
-  if (phase == "plan" || phase == "shard" || phase == "stage")
+  if (phase == "plan")
+    return runPlanPhase();
+  if (phase == "shard" || phase == "stage")
     return runPasses([&](PassManager &manager) { addPartitionPasses(phase, manager, options); });
   if (phase == "lower") {
     bool infeasible = false;
     FailureOr<plan::v1::Plan> plan = describePlan(*module, fleet, infeasible);
     if (failed(plan))
       return infeasible ? exitInfeasible : exitInputRefused;
-    return succeeded(lowerModel(*module, std::move(*plan), *target, progress)) ? exitOk : exitInputRefused;
+    return succeeded(lowerModel(*module, std::move(*plan), *target, progress)) ? exitOk
+                                                                               : exitInputRefused;
   }
   if (phase == "codegen") {
     llvm::Error error = generateCode(*module, *target, progress);
@@ -215,8 +238,11 @@ ExitCode Compilation::runPhase(StringRef phase) {
   if (auto folder = (*module)->getAttrOfType<StringAttr>("onnx.model_dir");
       folder && !folder.empty())
     modelFolder = folder;
-  llvm::Error error = writePackage(*module, *target, modelFolder, options.output, progress);
-  return error ? refuse(llvm::toString(std::move(error))) : exitOk;
+  llvm::Error error = writePackage(*module, fleet, *target, modelFolder, options.output, progress);
+  if (!error)
+    return exitOk;
+  ExitCode code = error.isA<InfeasibleError>() ? exitInfeasible : exitInputRefused;
+  return refuse(llvm::toString(std::move(error)), code);
 }
 
 ExitCode Compilation::run() {

@@ -66,7 +66,7 @@ private:
   FailureOr<Code> lower(const dist::ProgramInfo &info, unsigned number);
   LogicalResult addRecipes(const dist::ProgramInfo &info, const Code &code,
                            ArrayRef<Attribute> weights, SmallVector<Operation *> recipes);
-  void addCalls(const dist::ProgramInfo &info, ModuleOp code, plan::v1::Program &program);
+  void addFacts(const dist::ProgramInfo &info, ModuleOp code, plan::v1::Program &program);
 
   ModuleOp staged;
   plan::v1::Plan &plan;
@@ -132,11 +132,19 @@ LogicalResult Lowering::addRecipes(const dist::ProgramInfo &info, const Code &co
   return success();
 }
 
-/// The program's communication. Nodes are the program's own: the code may have
+/// The program's checks, memory and communication. Nodes are the program's own: the code may have
 /// been lowered for other layers.
-void Lowering::addCalls(const dist::ProgramInfo &info, ModuleOp code, plan::v1::Program &program) {
+void Lowering::addFacts(const dist::ProgramInfo &info, ModuleOp code, plan::v1::Program &program) {
   for (Attribute check : code->getAttrOfType<ArrayAttr>("dougong.checks"))
     program.add_checks(cast<StringAttr>(check).getValue().str());
+  auto addTexts = [&](StringRef name, google::protobuf::RepeatedPtrField<std::string> &texts) {
+    if (auto list = code->getAttrOfType<ArrayAttr>(name))
+      for (StringRef text : list.getAsValueRange<StringAttr>())
+        texts.Add(text.str());
+  };
+  addTexts("dougong.arena", *program.mutable_allocation()->mutable_arena());
+  addTexts("dougong.workspace", *program.mutable_allocation()->mutable_workspace());
+  addTexts("dougong.unproved", *program.mutable_allocation()->mutable_unproved());
   if (auto groups = code->getAttrOfType<ArrayAttr>("dougong.groups"))
     for (Attribute group : groups) {
       plan::v1::Group *entry = program.add_groups();
@@ -185,7 +193,7 @@ LogicalResult Lowering::run(const dist::PartitionResult &partition) {
     } else {
       programModule.erase();
     }
-    addCalls(info, known->second.module, *plan.mutable_programs(index));
+    addFacts(info, known->second.module, *plan.mutable_programs(index));
     if (failed(addRecipes(info, known->second, weights, std::move(recipes))))
       return failure();
   }
@@ -203,18 +211,21 @@ LogicalResult dougong::lowerModel(ModuleOp staged, plan::v1::Plan plan, const Ta
   for (NamedAttribute attribute : llvm::to_vector(staged->getDiscardableAttrs()))
     if (attribute.getName().getValue().starts_with("dist."))
       staged->removeDiscardableAttr(attribute.getName());
+  return setPlan(staged, plan);
+}
+
+LogicalResult dougong::setPlan(ModuleOp module, plan::v1::Plan plan) {
   plan.set_api_version(std::string(planApiVersion));
   Result<std::string> text = printPlan(plan);
   if (!text)
-    return staged.emitError(text.message());
-  staged->setAttr(planAttrName, StringAttr::get(staged.getContext(), *text));
+    return module.emitError(text.message());
+  module->setAttr(planAttrName, StringAttr::get(module.getContext(), *text));
   return success();
 }
 
 llvm::Error dougong::generateCode(ModuleOp lowered, const Target &target, Progress &progress) {
-  auto codes = llvm::make_filter_range(lowered.getOps<ModuleOp>(), [](ModuleOp module) {
-    return !module->hasAttr(codeAttrName);
-  });
+  auto codes = llvm::make_filter_range(
+      lowered.getOps<ModuleOp>(), [](ModuleOp module) { return !module->hasAttr(codeAttrName); });
   size_t count = llvm::range_size(codes);
   for (auto [index, module] : llvm::enumerate(codes)) {
     progress.setDetail(llvm::formatv("program {0} of {1}", index + 1, count));
@@ -224,8 +235,8 @@ llvm::Error dougong::generateCode(ModuleOp lowered, const Target &target, Progre
   return llvm::Error::success();
 }
 
-Result<plan::v1::Plan> dougong::getLoweredPlan(ModuleOp lowered) {
-  auto text = lowered->getAttrOfType<StringAttr>(planAttrName);
+Result<plan::v1::Plan> dougong::getPlan(ModuleOp module) {
+  auto text = module->getAttrOfType<StringAttr>(planAttrName);
   if (!text)
     return Error{"the module carries no plan (attribute dougong.plan)"};
   return parsePlan(text.getValue().str(), "dougong.plan");

@@ -1,6 +1,8 @@
 //===- Package.cpp - programs, weights and plan to a folder ---------------===//
 #include "dougong/Pipelines/Package.h"
 
+#include "Estimates.h"
+
 #include "dougong-c/program.h"
 #include "dougong/Package/Check.h"
 #include "dougong/Package/Plan.h"
@@ -184,16 +186,18 @@ llvm::Error dougong::checkPackageFolder(StringRef folder) {
     return refuse("cannot be made: '" + parent.string() + "' is a file");
   // Trying is the only sure test: permissions are not all that forbids it.
   SmallString<128> trial;
-  if (std::error_code failed = llvm::sys::fs::createUniqueDirectory(
-          (parent / ".dougong-trial").string(), trial))
+  if (std::error_code failed =
+          llvm::sys::fs::createUniqueDirectory((parent / ".dougong-trial").string(), trial))
     return refuse("cannot be made in '" + parent.string() + "': " + failed.message());
   fs::remove(trial.str().str(), code);
   return llvm::Error::success();
 }
 
-llvm::Error dougong::writePackage(ModuleOp lowered, const Target &target, StringRef modelFolder,
-                                  StringRef folder, Progress &progress) {
-  Result<plan::v1::Plan> carried = getLoweredPlan(lowered);
+char InfeasibleError::ID = 0;
+
+llvm::Error dougong::writePackage(ModuleOp lowered, const fleet::Fleet &fleet, const Target &target,
+                                  StringRef modelFolder, StringRef folder, Progress &progress) {
+  Result<plan::v1::Plan> carried = getPlan(lowered);
   if (!carried)
     return llvm::createStringError(carried.message());
   plan::v1::Plan &plan = *carried;
@@ -223,6 +227,8 @@ llvm::Error dougong::writePackage(ModuleOp lowered, const Target &target, String
   }
   nameByContent(plan);
   if (llvm::Error error = (*weights)->finish())
+    return error;
+  if (llvm::Error error = proveStages(plan, fleet))
     return error;
   plan.mutable_binding()->set_mode("abstract");
   if (Result<void> written = writePlan(plan, pending->getPath()); !written)

@@ -1,15 +1,18 @@
 //===- Partition.cpp - the plan, shard and stage phases -------------------===//
 #include "dougong/Pipelines/Partition.h"
 
+#include "Choice.h"
+#include "Estimates.h"
+
 #include "dougong/Dist/PartitionResult.h"
 #include "dougong/Dist/Passes.h"
 #include "dougong/Import/ElementTypes.h"
-#include "dougong/Onnx/DimRanges.h"
+#include "dougong/Pipelines/Lower.h"
 #include "dougong/Support/DimExpr.h"
 
 #include "mlir/Pass/PassManager.h"
 
-#include <set>
+#include <map>
 
 using namespace mlir;
 using namespace dougong;
@@ -118,54 +121,11 @@ private:
   std::map<std::string, uint64_t> free;
 };
 
-void addSymbols(plan::v1::Model &model, const SymbolRanges &ranges) {
-  std::set<std::string> names;
-  for (const auto *values : {&model.inputs(), &model.outputs()})
-    for (const plan::v1::Value &value : *values)
-      for (const std::string &dim : value.dims())
-        if (Result<DimExpr> expr = DimExpr::parse(dim))
-          names.merge(expr->symbols());
-  for (const std::string &name : names) {
-    plan::v1::Symbol *symbol = model.add_symbols();
-    symbol->set_name(name);
-    auto range = ranges.find(name);
-    if (range == ranges.end())
-      continue;
-    symbol->set_min(range->second.min);
-    if (range->second.max != onnx::unboundedDim)
-      symbol->set_max(range->second.max);
-  }
-}
-
 int64_t countRanks(const plan::v1::Mesh &mesh) {
   int64_t ranks = 1;
   for (const plan::v1::Axis &axis : mesh.axes())
     ranks *= axis.size();
   return ranks;
-}
-
-/// The share of domestic chips among the ranks, against the fleet's rules. Only
-/// the count of chips is known here; other bases are reported as unknown.
-void addPolicies(plan::v1::Plan &plan, const fleet::Fleet &fleet) {
-  int64_t total = 0, domestic = 0;
-  for (const plan::v1::Mesh &mesh : plan.meshes()) {
-    total += countRanks(mesh);
-    const fleet::Chip *chip = fleet.findChip(mesh.chip_type());
-    domestic += chip && chip->domestic ? countRanks(mesh) : 0;
-  }
-  for (const fleet::Policy &policy : fleet.policies) {
-    plan::v1::Policy &entry = *plan.add_policies();
-    entry.set_name(policy.name);
-    entry.set_basis(fleet::stringify(policy.basis).str());
-    if (policy.threshold)
-      entry.set_threshold(policy.threshold->value);
-    if (policy.basis != fleet::ShareBasis::Chips || total == 0 || !policy.threshold) {
-      entry.set_verdict("unknown");
-      continue;
-    }
-    entry.set_value(static_cast<double>(domestic) / total);
-    entry.set_verdict(entry.value() > entry.threshold() ? "pass" : "fail");
-  }
 }
 
 void addChipType(plan::v1::Fleet &entry, const fleet::Chip &chip) {
@@ -207,9 +167,14 @@ void addModel(plan::v1::Model &model, const dist::PartitionResult &partition) {
 } // namespace
 
 void dougong::addPartitionPasses(StringRef phase, PassManager &manager,
-                                 const CompileOptions &options) {
+                                 const CompileOptions &options, const planner::Candidate *chosen) {
   if (phase == "plan") {
     dist::PlanPassOptions plan;
+    if (chosen) {
+      plan.chosen = chosen->getStrategy();
+      for (const fleet::Pool *pool : chosen->pools)
+        plan.pools.push_back(pool->id);
+    }
     plan.parallel = options.parallel;
     plan.strategyFile = options.strategy;
     plan.states = SmallVector<std::string>(options.states.begin(), options.states.end());
@@ -231,6 +196,12 @@ FailureOr<plan::v1::Plan> dougong::describePlan(ModuleOp staged, const fleet::Fl
   if (failed(partition))
     return failure();
   plan::v1::Plan plan;
+  if (staged->hasAttr(planAttrName)) {
+    Result<plan::v1::Plan> carried = getPlan(staged);
+    if (!carried)
+      return staged.emitError(carried.message());
+    plan = std::move(*carried);
+  }
   addModel(*plan.mutable_model(), *partition);
   if (auto model = staged->getAttrOfType<DictionaryAttr>(modelAttrName)) {
     if (auto name = model.getAs<StringAttr>("name")) {
@@ -251,6 +222,8 @@ FailureOr<plan::v1::Plan> dougong::describePlan(ModuleOp staged, const fleet::Fl
     *program->mutable_work() = describe(info.work);
   }
   PoolAssignment pools(fleet, /*shared=*/fleet.name == "localhost");
+  SmallVector<planner::StagePlace> places;
+  std::map<std::string, int64_t> taken; // chips of each pool
   for (const dist::StageInfo &info : partition->stages) {
     const dist::MeshInfo &meshInfo = partition->meshes[info.mesh];
     plan::v1::Mesh *mesh = plan.add_meshes();
@@ -267,6 +240,8 @@ FailureOr<plan::v1::Plan> dougong::describePlan(ModuleOp staged, const fleet::Fl
       infeasible = true;
       return failure();
     }
+    places.push_back({*pool, taken[(*pool)->id]});
+    taken[(*pool)->id] += ranks;
     mesh->set_chip_type((*pool)->chip);
     if (const fleet::Chip *chip = fleet.getChip(**pool))
       addChipType(*plan.mutable_fleet(), *chip);
@@ -284,6 +259,7 @@ FailureOr<plan::v1::Plan> dougong::describePlan(ModuleOp staged, const fleet::Fl
     set->set_count(ranks);
     set->set_stride(1);
     set->set_chip_type((*pool)->chip);
+    set->set_pool((*pool)->id);
   }
   for (const dist::LinkInfo &link : partition->links) {
     plan::v1::Transfer *transfer = plan.add_transfers();
@@ -291,6 +267,7 @@ FailureOr<plan::v1::Plan> dougong::describePlan(ModuleOp staged, const fleet::Fl
     describe(link.to, *transfer->mutable_to());
     transfer->set_value(link.value);
   }
+  *plan.mutable_estimates() = estimate(*partition, places, fleet, plan.model());
   addPolicies(plan, fleet);
   return plan;
 }

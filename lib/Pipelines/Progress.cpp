@@ -60,8 +60,8 @@ void Progress::tell(StringRef kernel) {
   if (text == last)
     return;
   told = Clock::now();
-  stream << llvm::formatv("[{0,6:f1} s] {1}\n",
-                          std::chrono::duration<double>(told - start).count(), text);
+  stream << llvm::formatv("[{0,6:f1} s] {1}\n", std::chrono::duration<double>(told - start).count(),
+                          text);
   last = std::move(text);
 }
 

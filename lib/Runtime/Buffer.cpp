@@ -52,12 +52,23 @@ Result<std::shared_ptr<Buffer>> BufferPool::take(std::size_t bytes) {
     buffer = std::move(*fresh);
   }
   auto *owned = new Buffer(std::move(buffer));
-  return std::shared_ptr<Buffer>(owned, [shelf = shelf](Buffer *back) {
+  {
+    std::lock_guard lock(shelf->mutex);
+    shelf->live += bytes;
+    shelf->peak = std::max(shelf->peak, shelf->live);
+  }
+  return std::shared_ptr<Buffer>(owned, [shelf = shelf, bytes](Buffer *back) {
     std::unique_ptr<Buffer> guard(back);
     std::lock_guard lock(shelf->mutex);
+    shelf->live -= bytes;
     // Buffers that nobody asked for in a long time make room.
     if (shelf->free.size() >= 64)
       shelf->free.erase(shelf->free.begin());
     shelf->free.push_back(std::move(*back));
   });
+}
+
+std::size_t BufferPool::peakBytes() const {
+  std::lock_guard lock(shelf->mutex);
+  return shelf->peak;
 }

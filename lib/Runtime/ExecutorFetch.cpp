@@ -114,10 +114,12 @@ Json Executor::Impl::profile() const {
     all.push_back(Json::Object{{"stage", wiring.stages[s].stage->name()},
                                {"steps", stage.cost.steps},
                                {"arena_bytes", stage.cost.arenaBytes},
+                               {"weight_bytes", stage.weights.bytes},
                                {"receive_seconds", stage.cost.receiveSeconds},
                                {"run_seconds", stage.cost.runSeconds},
                                {"send_seconds", stage.cost.sendSeconds},
                                {"calls", std::move(calls)}});
   }
-  return Json::Object{{"rank", rank()}, {"stages", std::move(all)}};
+  return Json::Object{
+      {"rank", rank()}, {"peak_bytes", buffers.peakBytes()}, {"stages", std::move(all)}};
 }

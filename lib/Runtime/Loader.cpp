@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <set>
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -189,6 +190,7 @@ static Result<std::int64_t> shardIndex(const plan::v1::Weight &weight, const pla
 Result<RankWeights> Package::weights(const plan::v1::Program &program, const plan::v1::Mesh &mesh,
                                      const std::vector<std::int64_t> &coordinates) {
   RankWeights result;
+  std::set<std::pair<std::string, std::uint64_t>> counted;
   for (const plan::v1::Weight &weight : program.weights()) {
     Result<std::int64_t> index = shardIndex(weight, mesh, coordinates);
     if (!index)
@@ -210,6 +212,8 @@ Result<RankWeights> Package::weights(const plan::v1::Program &program, const pla
                    " needs " + std::to_string(*needed) + " bytes, its shard has " +
                    std::to_string(segment.bytes())};
 
+    if (counted.insert({segment.file(), segment.offset()}).second)
+      result.bytes += segment.bytes();
     const std::byte *data = bytes.data() + segment.offset();
     if (segment.bytes() == 0 || reinterpret_cast<std::uintptr_t>(data) % 64 != 0) {
       Result<Buffer> copy = Buffer::allocate(segment.bytes());

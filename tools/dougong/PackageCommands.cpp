@@ -31,7 +31,7 @@ Command dougong::addCheckCommand(CLI::App &app) {
       std::erase_if(findings,
                     [](const Finding &finding) { return finding.severity != Severity::Error; });
     if (options->json) {
-      Json::Object object;
+      Json::Object object = planFactsToJson(*plan);
       object["findings"] = findingsToJson(findings);
       if (Result<std::vector<RankWork>> work = rankWork(*plan, {}))
         object["ranks"] = rankWorkToJson(*work);

@@ -35,6 +35,9 @@ def PlanPass : Pass<"dist-plan", "::mlir::ModuleOp"> {
     Option<"parallel", "parallel", "std::string", "",
            "short form of a strategy, e.g. tp=2,pp=2,dp=2">,
     Option<"strategyFile", "strategy", "std::string", "", "file of a strategy (YAML)">,
+    Option<"chosen", "chosen", "std::string", "",
+           "short form for a strategy that says nothing of stages and meshes">,
+    ListOption<"pools", "pools", "std::string", "pool of each stage of `chosen`">,
     ListOption<"states", "state", "std::string",
                "INPUT=OUTPUT: what is kept between steps; * stands for the same text in both">
   ];

@@ -2,6 +2,7 @@
 #ifndef DOUGONG_DIST_STRATEGY_H
 #define DOUGONG_DIST_STRATEGY_H
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/Error.h"
 
@@ -37,12 +38,17 @@ struct Strategy {
   int64_t pipeline = 1;          ///< equal stages to cut the model into, if `stages` is empty
   std::vector<std::pair<std::string, int64_t>> mesh; ///< of each of these
   std::vector<ShardSpec> shards;
+  /// Pools of the `pipeline` stages, one for each; empty: any.
+  std::vector<std::string> pools;
   int64_t microbatches = 1;
   /// Input pattern -> output pattern of states; `*` stands for the same text.
   std::vector<std::pair<std::string, std::string>> states;
+
+  /// Whether it leaves stages and meshes to the planner.
+  bool isSilent() const { return stages.empty() && mesh.empty() && pipeline == 1; }
 };
 
-/// Reads the short form: "tp=2,pp=2,dp=2" in any order.
+/// Reads the short form: "tp=2,pp=2,dp=2" in any order; "none" is one rank.
 llvm::Expected<Strategy> parseShortStrategy(llvm::StringRef text);
 /// Reads "INPUT=OUTPUT" of the option --state into `strategy`.
 llvm::Error addState(Strategy &strategy, llvm::StringRef text);
@@ -53,6 +59,10 @@ llvm::Expected<Strategy> parseStrategy(llvm::StringRef text, llvm::StringRef fil
 /// Declares meshes and stages in `module` and writes directives, as the pass
 /// dist-plan describes. Emits errors at the nodes.
 llvm::LogicalResult applyStrategy(mlir::ModuleOp module, const Strategy &strategy);
+
+/// Where `pipeline` equal stages begin: numbers of the ops of `main`, constants
+/// not counted.
+std::vector<size_t> getStageBorders(mlir::func::FuncOp main, int64_t count);
 
 /// A pattern of node names: `*` is any text without "/", `**` any text, `?` one
 /// character, `[0-15]` a number of that range; all else stands for itself.

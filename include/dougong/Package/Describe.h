@@ -33,6 +33,11 @@ Result<std::vector<RankWork>> rankWork(const plan::v1::Plan &plan, const SymbolV
 /// "sent_bytes"}, ...]; an amount without a value is null.
 Json rankWorkToJson(const std::vector<RankWork> &work);
 
+/// {"step_s", "prediction", "memory": [{"stage", "weights", ..., "total",
+/// "capacity", "bound"}], "choice": {"rule", "considered", "alternatives": [...]},
+/// "policies": [...]}; absent parts are left out.
+Json::Object planFactsToJson(const plan::v1::Plan &plan);
+
 struct DescribeOptions {
   /// For the work of each rank. Symbols that are not named stay symbols.
   SymbolValues symbols;

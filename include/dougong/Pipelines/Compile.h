@@ -30,11 +30,11 @@ struct CompileOptions {
   std::vector<std::string> dims;   ///< "name=value" or "name=low..high"
   std::vector<std::string> states; ///< "past.*=present.*": input pattern, output pattern
   std::string target = "cpu-native";
-  std::string output;     ///< folder of the package, or file with stopAfter
-  std::string stopAfter;  ///< phase after which the IR is written
-  std::string dumpPhases; ///< folder for the IR after each phase, or empty
-  bool timing = false;    ///< tell what each part took and the peak memory
-  std::string reproducer; ///< file for what dougong-opt needs to repeat a failed pass
+  std::string output;        ///< folder of the package, or file with stopAfter
+  std::string stopAfter;     ///< phase after which the IR is written
+  std::string dumpPhases;    ///< folder for the IR after each phase, or empty
+  bool timing = false;       ///< tell what each part took and the peak memory
+  std::string reproducer;    ///< file for what dougong-opt needs to repeat a failed pass
   bool exposeValues = false; ///< inner values become outputs, to compare them
   bool quiet = false;        ///< nothing on `errors` but diagnostics
 };

@@ -37,8 +37,10 @@ llvm::LogicalResult lowerModel(mlir::ModuleOp staged, plan::v1::Plan plan, const
 /// The `codegen` phase: each `@code<n>` to the last IR before its artefact.
 llvm::Error generateCode(mlir::ModuleOp lowered, const Target &target, Progress &progress);
 
-/// The plan that a lowered module carries.
-Result<plan::v1::Plan> getLoweredPlan(mlir::ModuleOp lowered);
+/// The plan so far, which the module carries from the plan phase on. Setting it
+/// fails, after a diagnostic, where a text is not UTF-8.
+Result<plan::v1::Plan> getPlan(mlir::ModuleOp module);
+llvm::LogicalResult setPlan(mlir::ModuleOp module, plan::v1::Plan plan);
 
 /// Names of the attributes above.
 inline constexpr llvm::StringLiteral planAttrName = "dougong.plan";

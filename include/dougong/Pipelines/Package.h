@@ -2,6 +2,7 @@
 #ifndef DOUGONG_PIPELINES_PACKAGE_H
 #define DOUGONG_PIPELINES_PACKAGE_H
 
+#include "dougong/Fleet/Fleet.h"
 #include "dougong/Pipelines/Progress.h"
 #include "dougong/Target/Target.h"
 
@@ -14,13 +15,22 @@ namespace dougong {
 /// package, in a place where folders can be made.
 llvm::Error checkPackageFolder(llvm::StringRef folder);
 
+/// Says that nothing is wrong but that the model does not fit its chips.
+class InfeasibleError : public llvm::ErrorInfo<InfeasibleError, llvm::StringError> {
+public:
+  static char ID;
+  explicit InfeasibleError(const llvm::Twine &message)
+      : ErrorInfo(message, llvm::inconvertibleErrorCode()) {}
+};
+
 /// The `package` phase on a module after `codegen` (see Lower.h): emits every
 /// distinct code, executes the weight recipes, and writes the package `folder`
 /// with its plan and report. External data lies in `modelFolder`. The folder
 /// appears whole or not at all; an existing package there is replaced, any other
-/// non-empty folder refused. The same inputs give the same bytes.
-llvm::Error writePackage(mlir::ModuleOp lowered, const Target &target, llvm::StringRef modelFolder,
-                         llvm::StringRef folder, Progress &progress);
+/// non-empty folder refused. The same inputs give the same bytes. An
+/// InfeasibleError if a stage may need more memory than its chip has.
+llvm::Error writePackage(mlir::ModuleOp lowered, const fleet::Fleet &fleet, const Target &target,
+                         llvm::StringRef modelFolder, llvm::StringRef folder, Progress &progress);
 
 } // namespace dougong
 

@@ -5,6 +5,7 @@
 #include "dougong/Fleet/Fleet.h"
 #include "dougong/Package/plan.pb.h"
 #include "dougong/Pipelines/Compile.h"
+#include "dougong/Plan/Choose.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/PassManager.h"
@@ -12,9 +13,9 @@
 namespace dougong {
 
 /// Adds the passes of one phase of partitioning, "plan", "shard" or "stage", and
-/// the check of what then holds.
+/// the check of what then holds. `chosen` may be null: then the options say all.
 void addPartitionPasses(llvm::StringRef phase, mlir::PassManager &manager,
-                        const CompileOptions &options);
+                        const CompileOptions &options, const planner::Candidate *chosen = nullptr);
 
 /// The plan of a staged module: all of it but code and weights. A program's id is
 /// the name of its module. `infeasible` tells, after a failure with a diagnostic,

@@ -42,9 +42,13 @@ public:
   /// is gone. Not cleared.
   Result<std::shared_ptr<Buffer>> take(std::size_t bytes);
 
+  /// The most bytes that were asked for at one time.
+  std::size_t peakBytes() const;
+
 private:
   struct Shelf {
     std::mutex mutex;
+    std::size_t live = 0, peak = 0; // bytes asked for
     std::vector<Buffer> free;
   };
   std::shared_ptr<Shelf> shelf;

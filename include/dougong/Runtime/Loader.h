@@ -57,6 +57,7 @@ struct RankWeights {
   /// What keeps them in memory.
   std::vector<std::shared_ptr<MappedFile>> files;
   std::vector<std::shared_ptr<Buffer>> copies;
+  std::size_t bytes = 0; ///< of all segments, each once
 };
 
 /// An opened package: the plan, and what its ranks share in this process. Safe

@@ -3,6 +3,7 @@
 #include "Extents.h"
 #include "Host.h"
 #include "Kernels/Grouping.h"
+#include "Workspace.h"
 
 #include "dougong-c/program.h"
 #include "dougong/Conversion/KernelPasses.h"
@@ -44,6 +45,8 @@ private:
   /// check.
   void finishPrologue(EntryPoint &entry, ArrayRef<ExtentEvaluator::Check> checks);
   void createAbi();
+  /// Writes what the arena holds to the module, for the memory proof.
+  LogicalResult describeArena();
   LogicalResult createShapes();
   LogicalResult createRun();
 
@@ -89,7 +92,7 @@ LogicalResult ScheduleBuilder::run() {
     return failure();
   buffers = std::move(*assignment);
   createAbi();
-  if (failed(createShapes()) || failed(createRun()))
+  if (failed(describeArena()) || failed(createShapes()) || failed(createRun()))
     return failure();
   main.erase();
   // What only the onnx dialect understands is no concern of a code generator.
@@ -199,6 +202,55 @@ FailureOr<Value> ScheduleBuilder::getWorkspaceBytes(OpBuilder &builder, ExtentEv
     largest = largest ? Value(arith::MaxSIOp::create(builder, loc, largest, bytes)) : bytes;
   }
   return largest;
+}
+
+LogicalResult ScheduleBuilder::describeArena() {
+  Builder builder(module.getContext());
+  // Equal slots are one term; each term is an attribute, for sums may be long.
+  DimExpr slots;
+  for (const DimExpr &bytes : buffers->getSlots())
+    slots = slots + bytes;
+  SmallVector<Attribute> arena;
+  for (const DimExpr &term : slots.kind() == DimExpr::Kind::Add ? slots.operands()
+                                                                : std::vector<DimExpr>{slots})
+    if (term.constant() != 0)
+      arena.push_back(builder.getStringAttr(term.print()));
+  llvm::SetVector<Attribute> workspaces, unproved;
+  for (auto launch : main.getOps<onnx::LaunchOp>()) {
+    auto size = module.lookupSymbol<func::FuncOp>((launch.getKernel() + "_workspace").str());
+    if (!size)
+      continue;
+    SmallVector<Value> values(launch.getInputs());
+    llvm::append_range(values, launch.getOutputs());
+    if (size.getNumArguments() != values.size())
+      return launch.emitError() << size.getSymName() << " takes " << size.getNumArguments()
+                                << " values, the launch has " << values.size();
+    SmallVector<WorkspaceArgument> arguments;
+    for (Value value : values) {
+      WorkspaceArgument &argument = arguments.emplace_back();
+      if (auto dim = value.getDefiningOp<onnx::DimOp>()) {
+        Result<DimExpr> extent = DimExpr::parse(dim.getExpr());
+        if (!extent)
+          return launch.emitError() << extent.message();
+        argument.push_back(*extent);
+        continue;
+      }
+      FailureOr<SmallVector<DimExpr>> extents =
+          getExtentExprs(launch.getLoc(), cast<RankedTensorType>(value.getType()));
+      if (failed(extents))
+        return failure();
+      argument = std::move(*extents);
+    }
+    if (std::optional<DimExpr> bytes = getWorkspaceExpr(size, arguments))
+      workspaces.insert(builder.getStringAttr(bytes->print()));
+    else
+      unproved.insert(builder.getStringAttr(onnx::getNodeName(launch.getLoc())));
+  }
+  module->setAttr("dougong.arena", builder.getArrayAttr(arena));
+  module->setAttr("dougong.workspace", builder.getArrayAttr(workspaces.getArrayRef()));
+  if (!unproved.empty())
+    module->setAttr("dougong.unproved", builder.getArrayAttr(unproved.getArrayRef()));
+  return success();
 }
 
 LogicalResult ScheduleBuilder::createShapes() {

@@ -111,7 +111,8 @@ void StrategyWriter::declareStages() {
   std::vector<StageSpec> specs = strategy.stages;
   if (specs.empty())
     for (int64_t stage = 0; stage < strategy.pipeline; ++stage)
-      specs.push_back({{}, strategy.mesh, "", ""});
+      specs.push_back(
+          {{}, strategy.mesh, strategy.pools.empty() ? "" : strategy.pools[stage], ""});
   SmallVector<StageOp> stages;
   for (auto [index, spec] : llvm::enumerate(specs)) {
     SmallVector<Attribute> axes;

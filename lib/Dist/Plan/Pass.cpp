@@ -26,6 +26,21 @@ struct PlanPass : dougong::dist::impl::PlanPassBase<PlanPass> {
       module.emitError() << llvm::toString(strategy.takeError());
       return signalPassFailure();
     }
+    if (!chosen.empty() && strategy->isSilent()) {
+      llvm::Expected<Strategy> choice = parseShortStrategy(chosen);
+      if (!choice) {
+        module.emitError() << llvm::toString(choice.takeError());
+        return signalPassFailure();
+      }
+      if (!pools.empty() && static_cast<int64_t>(pools.size()) != choice->pipeline) {
+        module.emitError() << "gives " << pools.size() << " pools for " << choice->pipeline
+                           << " stages";
+        return signalPassFailure();
+      }
+      strategy->mesh = choice->mesh;
+      strategy->pipeline = choice->pipeline;
+      strategy->pools.assign(pools.begin(), pools.end());
+    }
     for (const std::string &state : states)
       if (llvm::Error error = addState(*strategy, state)) {
         module.emitError() << llvm::toString(std::move(error));

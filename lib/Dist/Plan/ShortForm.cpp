@@ -13,6 +13,8 @@ static Error makeError(const Twine &message) {
 
 Expected<Strategy> dougong::dist::parseShortStrategy(StringRef text) {
   Strategy strategy;
+  if (text.trim() == "none")
+    return strategy;
   SmallVector<StringRef> entries;
   if (!text.empty())
     text.split(entries, ',');

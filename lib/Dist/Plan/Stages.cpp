@@ -1,6 +1,7 @@
 //===- Stages.cpp - a model in runs of about equal weight -----------------===//
 #include "Automatic.h"
 
+#include "dougong/Dist/Strategy.h"
 #include "dougong/Onnx/Cost.h"
 
 #include <limits>
@@ -20,11 +21,17 @@ static double getWeight(Operation *op) {
   return weight;
 }
 
-void dougong::dist::splitIntoStages(func::FuncOp main, int64_t count) {
+/// The ops that stages are made of, in order.
+static SmallVector<Operation *> getOps(func::FuncOp main) {
   SmallVector<Operation *> ops;
   for (Operation &op : main.front())
     if (!isSource(&op) && !op.hasTrait<OpTrait::IsTerminator>())
       ops.push_back(&op);
+  return ops;
+}
+
+std::vector<size_t> dougong::dist::getStageBorders(func::FuncOp main, int64_t count) {
+  SmallVector<Operation *> ops = getOps(main);
   llvm::DenseMap<Operation *, unsigned> position;
   for (auto [index, op] : llvm::enumerate(ops))
     position[op] = index;
@@ -51,7 +58,7 @@ void dougong::dist::splitIntoStages(func::FuncOp main, int64_t count) {
     crossing[index] += crossing[index - 1];
   // Borders nearest to equal shares; each value that crosses costs as much as
   // being off by a quarter of a share.
-  SmallVector<size_t> borders{0};
+  std::vector<size_t> borders{0};
   double total = before.back();
   for (int64_t stage = 1; stage < count; ++stage) {
     double wanted = total * stage / count, best = std::numeric_limits<double>::max();
@@ -69,9 +76,14 @@ void dougong::dist::splitIntoStages(func::FuncOp main, int64_t count) {
     }
     borders.push_back(border);
   }
+  return borders;
+}
+
+void dougong::dist::splitIntoStages(func::FuncOp main, int64_t count) {
+  std::vector<size_t> borders = getStageBorders(main, count);
   Builder builder(main.getContext());
   int64_t stage = 0;
-  for (auto [index, op] : llvm::enumerate(ops)) {
+  for (auto [index, op] : llvm::enumerate(getOps(main))) {
     while (stage + 1 < static_cast<int64_t>(borders.size()) && index >= borders[stage + 1])
       ++stage;
     op->setAttr(stageAttrName, builder.getI64IntegerAttr(stage));

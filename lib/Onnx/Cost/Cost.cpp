@@ -55,10 +55,16 @@ DimExpr onnx::getTraffic(Operation *op) {
     bytes = bytes + (bits == 1 || bits >= 8 ? elements * DimExpr(std::max(bits / 8, 1u))
                                             : ceilDiv(elements, 8 / bits));
   };
-  for (Value operand : op->getOperands())
+  // A look-up reads as many elements of its table as it writes.
+  bool isLookup = isa<GatherOp, GatherElementsOp, GatherNDOp>(op);
+  for (Value operand : isLookup ? op->getOperands().drop_front() : op->getOperands())
     add(operand);
   for (Value result : op->getResults())
     add(result);
+  if (isLookup) {
+    seen.clear();
+    add(op->getResult(0));
+  }
   return bytes;
 }
 

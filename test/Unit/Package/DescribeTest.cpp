@@ -89,6 +89,8 @@ plan sample (abstract), id 0123456789ab
   input cache: f32 [past, 4]
   output y: f32 [batch, 4]
   output cache_out: f32 [past + batch, 4]
+  dim batch: 0 to 64
+  dim past: 0 to 64
   state cache_out -> cache
 
 Stages

@@ -9,6 +9,7 @@
 
 #include <cmath>
 #include <gtest/gtest.h>
+#include <limits>
 #include <random>
 
 using namespace dougong;
@@ -292,6 +293,56 @@ TEST(DimExpr, RandomExpressionsKeepTheirValueAndReadBack) {
     }
   }
   EXPECT_GT(compared, 10000);
+}
+
+TEST(DimExpr, RangesHoldEveryValue) {
+  Random random;
+  SymbolRanges box = {{"a", {0, 5}}, {"b", {-4, 2}}, {"c", {3, 6}}};
+  int compared = 0, exact = 0;
+  for (int i = 0; i != 3000; ++i) {
+    auto e = DimExpr::parse(random.expression(3).first);
+    ASSERT_TRUE(e) << e.message();
+    auto range = e->range(box);
+    if (!range)
+      continue; // a divisor may be zero
+    std::int64_t least = std::numeric_limits<std::int64_t>::max(), greatest = -least;
+    for (std::int64_t a = 0; a <= 5; ++a)
+      for (std::int64_t b = -4; b <= 2; ++b)
+        for (std::int64_t c = 3; c <= 6; ++c) {
+          auto result = e->evaluate({{"a", a}, {"b", b}, {"c", c}});
+          ASSERT_TRUE(result) << result.message();
+          least = std::min(least, *result);
+          greatest = std::max(greatest, *result);
+        }
+    ++compared;
+    EXPECT_LE(range->min, least) << e->print();
+    EXPECT_GE(range->max, greatest) << e->print();
+    exact += range->min == least && range->max == greatest;
+  }
+  EXPECT_GT(compared, 1500);
+  EXPECT_GT(exact, compared / 2);
+}
+
+TEST(DimExpr, RangesOfBufferSizesAreExact) {
+  // What arenas are made of: monotone in every symbol, each of which may occur
+  // several times.
+  SymbolRanges box = {{"batch", {1, 3}}, {"past", {0, 9}}, {"seq", {1, 4}}};
+  for (const char *text :
+       {"64 * (4 * batch * (past + seq) ceildiv 64)", "512 * batch * seq + 64 * (past ceildiv 16)",
+        "max(batch * seq * seq, past * 8) + 128", "min(past, 7) * (batch ceildiv 2)",
+        "batch * (past + seq) + batch * seq floordiv 3"}) {
+    auto e = DimExpr::parse(text);
+    ASSERT_TRUE(e) << e.message();
+    std::int64_t greatest = 0;
+    for (std::int64_t batch = 1; batch <= 3; ++batch)
+      for (std::int64_t past = 0; past <= 9; ++past)
+        for (std::int64_t seq = 1; seq <= 4; ++seq)
+          greatest =
+              std::max(greatest, *e->evaluate({{"batch", batch}, {"past", past}, {"seq", seq}}));
+    auto range = e->range(box);
+    ASSERT_TRUE(range) << range.message();
+    EXPECT_EQ(range->max, greatest) << text;
+  }
 }
 
 } // namespace

@@ -1,0 +1,117 @@
+//===- Choice.cpp - how to partition where nobody says --------------------===//
+#include "Choice.h"
+
+#include "Dist/IR/Layout.h"
+#include "dougong/Dist/Propagation.h"
+#include "dougong/Dist/Strategy.h"
+#include "dougong/Onnx/DimRanges.h"
+#include "dougong/Support/DimExpr.h"
+
+#include <set>
+
+using namespace mlir;
+using namespace dougong;
+
+void dougong::addSymbols(plan::v1::Model &model, const SymbolRanges &ranges) {
+  std::set<std::string> names;
+  for (const auto *values : {&model.inputs(), &model.outputs()})
+    for (const plan::v1::Value &value : *values)
+      for (const std::string &dim : value.dims())
+        if (Result<DimExpr> expr = DimExpr::parse(dim))
+          names.merge(expr->symbols());
+  for (const std::string &name : names) {
+    plan::v1::Symbol *symbol = model.add_symbols();
+    symbol->set_name(name);
+    auto range = ranges.find(name);
+    if (range == ranges.end())
+      continue;
+    symbol->set_min(range->second.min);
+    if (range->second.max != onnx::unboundedDim)
+      symbol->set_max(range->second.max);
+  }
+}
+
+SymbolValues dougong::getExtents(const ModelRanges &ranges) {
+  SymbolValues extents;
+  for (const auto &[symbol, range] : ranges.ranges)
+    extents[symbol] = range.max;
+  return extents;
+}
+
+/// Symbols and ranges of a model that is not partitioned yet.
+static FailureOr<ModelRanges> getModelRanges(ModuleOp module) {
+  FailureOr<func::FuncOp> main = dist::getMainFunction(module);
+  if (failed(main))
+    return failure();
+  FailureOr<SymbolRanges> ranges = onnx::getDimRanges(*main);
+  if (failed(ranges))
+    return failure();
+  plan::v1::Model model;
+  for (Type type : main->getArgumentTypes())
+    if (auto tensor = dyn_cast<RankedTensorType>(type))
+      if (FailureOr<SmallVector<DimExpr>> extents = dist::getExtents(tensor); succeeded(extents))
+        for (const DimExpr &extent : *extents)
+          model.add_inputs()->add_dims(extent.print());
+  addSymbols(model, *ranges);
+  return ModelRanges::of(model);
+}
+
+/// Whether nobody has said how to partition, and there is something to choose.
+static FailureOr<bool> isChoiceWanted(ModuleOp module, const fleet::Fleet &fleet,
+                                      const CompileOptions &options) {
+  if (!options.parallel.empty() || fleet.name == "localhost" || fleet.getChipCount() < 2)
+    return false;
+  if (options.strategy.empty())
+    return true;
+  llvm::Expected<dist::Strategy> strategy = dist::readStrategyFile(options.strategy);
+  if (strategy)
+    return strategy->isSilent();
+  return module.emitError() << llvm::toString(strategy.takeError());
+}
+
+FailureOr<std::optional<planner::Decision>> dougong::chooseIfWanted(ModuleOp module,
+                                                                    const fleet::Fleet &fleet,
+                                                                    const CompileOptions &options,
+                                                                    bool &infeasible) {
+  FailureOr<bool> wanted = isChoiceWanted(module, fleet, options);
+  if (failed(wanted))
+    return failure();
+  if (!*wanted)
+    return std::optional<planner::Decision>();
+  FailureOr<ModelRanges> ranges = getModelRanges(module);
+  if (failed(ranges))
+    return failure();
+  planner::ChoiceRequest request;
+  request.extents = getExtents(*ranges);
+  for (const auto &[symbol, range] : ranges->ranges)
+    if (!ranges->assumed.count(symbol))
+      request.ranges[symbol] = range;
+  dist::Strategy states;
+  for (const std::string &state : options.states)
+    if (llvm::Error error = dist::addState(states, state))
+      return module.emitError() << llvm::toString(std::move(error));
+  request.states = states.states;
+  FailureOr<planner::Decision> decision =
+      planner::chooseStrategy(module, fleet, request, infeasible);
+  if (failed(decision))
+    return failure();
+  return std::optional(std::move(*decision));
+}
+
+plan::v1::Choice dougong::describeChoice(const planner::Decision &decision) {
+  plan::v1::Choice choice;
+  choice.set_rule(decision.rule);
+  choice.set_considered(decision.considered);
+  for (const planner::Candidate &candidate : decision.candidates) {
+    plan::v1::Alternative *entry = choice.add_alternatives();
+    entry->set_strategy(candidate.getStrategy());
+    for (const fleet::Pool *pool : candidate.pools)
+      entry->add_pools(pool->id);
+    entry->set_ranks(candidate.getRanks());
+    entry->set_step_s(candidate.step);
+    entry->set_memory_bytes(candidate.memory);
+    entry->set_capacity_bytes(candidate.capacity);
+    entry->set_verdict(candidate.verdict);
+  }
+  return choice;
+}

@@ -1,0 +1,32 @@
+//===- Choice.h - how to partition where nobody says ------------*- C++ -*-===//
+#ifndef DOUGONG_LIB_PIPELINES_CHOICE_H
+#define DOUGONG_LIB_PIPELINES_CHOICE_H
+
+#include "dougong/Package/Memory.h"
+#include "dougong/Package/plan.pb.h"
+#include "dougong/Pipelines/Compile.h"
+#include "dougong/Plan/Choose.h"
+
+namespace dougong {
+
+/// Chooses how to partition a normalized module, where neither --parallel nor the
+/// strategy file says it and the fleet has more than one chip; no value where
+/// there is nothing to choose. Fails after a diagnostic; `infeasible` then tells
+/// that nothing fits from an input that is refused.
+llvm::FailureOr<std::optional<planner::Decision>> chooseIfWanted(mlir::ModuleOp module,
+                                                                 const fleet::Fleet &fleet,
+                                                                 const CompileOptions &options,
+                                                                 bool &infeasible);
+
+/// The choice as the plan tells it.
+plan::v1::Choice describeChoice(const planner::Decision &decision);
+
+/// Symbols of the model's dims, with their ranges.
+void addSymbols(plan::v1::Model &model, const SymbolRanges &ranges);
+
+/// Every symbol at its greatest, or as it is assumed.
+SymbolValues getExtents(const ModelRanges &ranges);
+
+} // namespace dougong
+
+#endif // DOUGONG_LIB_PIPELINES_CHOICE_H
