@@ -65,7 +65,8 @@ public:
 private:
   FailureOr<Code> lower(const dist::ProgramInfo &info, unsigned number);
   LogicalResult addRecipes(const dist::ProgramInfo &info, const Code &code,
-                           ArrayRef<Attribute> weights, SmallVector<Operation *> recipes);
+                           ArrayRef<Attribute> weights, SmallVector<Operation *> recipes,
+                           plan::v1::Program &entry);
   void addFacts(const dist::ProgramInfo &info, ModuleOp code, plan::v1::Program &program);
 
   ModuleOp staged;
@@ -89,9 +90,11 @@ FailureOr<Code> Lowering::lower(const dist::ProgramInfo &info, unsigned number) 
 }
 
 /// Writes the module that says which code a program runs, and how its weights
-/// are made.
+/// are made. `entry` is the program in the plan: its nodes then name the weights
+/// as the code reads them.
 LogicalResult Lowering::addRecipes(const dist::ProgramInfo &info, const Code &code,
-                                   ArrayRef<Attribute> weights, SmallVector<Operation *> recipes) {
+                                   ArrayRef<Attribute> weights, SmallVector<Operation *> recipes,
+                                   plan::v1::Program &entry) {
   ModuleOp codeModule = code.module;
   OpBuilder builder = OpBuilder::atBlockEnd(staged.getBody());
   auto program = ModuleOp::create(builder, staged.getLoc(), info.name);
@@ -104,6 +107,7 @@ LogicalResult Lowering::addRecipes(const dist::ProgramInfo &info, const Code &co
   for (auto [lowered, mine] : llvm::zip_equal(code.weights, weights))
     own[lowered] = mine;
   // The target may have laid weights down anew: (weight, suffix, type, steps).
+  llvm::StringMap<SmallVector<std::string, 1>> laidDown; // by the weight
   llvm::DenseMap<Attribute, Attribute> added;
   if (auto list = codeModule->getAttrOfType<ArrayAttr>("dougong.added_weights"))
     for (ArrayAttr entry : list.getAsRange<ArrayAttr>()) {
@@ -117,6 +121,7 @@ LogicalResult Lowering::addRecipes(const dist::ProgramInfo &info, const Code &co
           cast<TypeAttr>(entry[2]).getValue(),
           onnx::continueRecipe(weight, cast<ArrayAttr>(entry[3]).getValue()));
       symbols.insert(packed);
+      laidDown[weight.getSymName()].push_back(packed.getSymName().str());
       added[FlatSymbolRefAttr::get(builder.getContext(), (base.getValue() + suffix).str())] =
           FlatSymbolRefAttr::get(packed.getSymNameAttr());
     }
@@ -126,6 +131,16 @@ LogicalResult Lowering::addRecipes(const dist::ProgramInfo &info, const Code &co
     names.push_back(mine ? mine : added.lookup(name));
     if (!names.back())
       return program.emitError() << "the code uses weight " << name << ", which has no recipe";
+  }
+  for (plan::v1::Node &node : *entry.mutable_work()->mutable_nodes()) {
+    google::protobuf::RepeatedPtrField<std::string> read;
+    for (const std::string &name : node.weights()) {
+      if (llvm::is_contained(names, FlatSymbolRefAttr::get(builder.getContext(), name)))
+        read.Add(std::string(name));
+      for (const std::string &packed : laidDown[name])
+        read.Add(std::string(packed));
+    }
+    *node.mutable_weights() = std::move(read);
   }
   program->setAttr(weightsAttrName, builder.getArrayAttr(names));
   program->setAttr(codeAttrName, FlatSymbolRefAttr::get(codeModule.getSymNameAttr()));
@@ -194,7 +209,8 @@ LogicalResult Lowering::run(const dist::PartitionResult &partition) {
       programModule.erase();
     }
     addFacts(info, known->second.module, *plan.mutable_programs(index));
-    if (failed(addRecipes(info, known->second, weights, std::move(recipes))))
+    if (failed(addRecipes(info, known->second, weights, std::move(recipes),
+                          *plan.mutable_programs(index))))
       return failure();
   }
   return success();
