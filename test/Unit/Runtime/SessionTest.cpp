@@ -261,7 +261,7 @@ TEST(Session, SymbolRangesAreChecked) {
   auto session = openSession(folder.path());
   Result<void> valid = session->checkInputs(mlpInput(std::vector<float>(1001 * Mlp::k)));
   ASSERT_FALSE(valid);
-  EXPECT_EQ(valid.message(), "dim 'batch' is 1001, the plan was made for 1 to 1000");
+  EXPECT_EQ(valid.message(), "input 'x', dim 0 (batch): expected 1 to 1000, got 1001");
 }
 
 TEST(Session, DamagedPackagesAreRefused) {
