@@ -399,6 +399,10 @@ def main():
         for reason in row["reasons"]:
             reasons.setdefault(reason, set()).add(row["case"])
     lines = [HEAD, "|---" * (HEAD.count("|") - 1) + "|", *map(format_row, rows)]
+    missing = [f"{case} {strategy} ({ranks})" for case, strategy, ranks in chosen
+               if results.cells.get((case, strategy, ranks), {"failure": "none"})["failure"]]
+    if missing:
+        lines += ["", f"Cells without a good result when this was written: {', '.join(missing)}."]
     print("\n".join(lines))
     if options.write:
         write_page(options.write, lines,

@@ -16,7 +16,7 @@ MIXED = {
 MIXED_FLEET = "mixed-4x4.yaml"
 
 # The first layer, by family: the first stage.
-FIRST_LAYER = [("bert-", ["node_*_[0-98]", "node_scaled_dot_product_attention"]),
+FIRST_LAYER = [("bert-", ["node_MatMul_[0-88]", "node_linear_[0-5]", "node_layer_norm_[0-2]"]),
                ("gpt2-", ["transformer/h.0/**"]),
                ("", ["model/layers.0/**"])]
 
