@@ -240,6 +240,8 @@ ExpectedReader dougong::castWeight(ReaderPtr input, Type elementType) {
 ExpectedReader dougong::combineWeights(StringRef kind, ReaderPtr left, ReaderPtr right) {
   if (left->getElementType() != right->getElementType())
     return makeError("operands of '{0}' have different element types", kind);
+  if (kind == "concat")
+    return joinWeights(std::move(left), std::move(right));
   size_t rank = std::max(left->getShape().size(), right->getShape().size());
   SmallVector<int64_t> shape(rank);
   for (size_t i = 0; i < rank; ++i) {
@@ -265,6 +267,6 @@ ExpectedReader dougong::combineWeights(StringRef kind, ReaderPtr left, ReaderPtr
   if (error)
     return error;
   if (!row)
-    return makeError("unknown arithmetic '{0}': expected add, sub, mul or div", kind);
+    return makeError("unknown arithmetic '{0}': expected add, sub, mul, div or concat", kind);
   return std::make_unique<CombineReader>(std::move(left), std::move(right), shape, row);
 }

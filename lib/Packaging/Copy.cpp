@@ -67,6 +67,16 @@ void transposeTiles(const char *from, char *to, const Loop &row, const Loop &col
   }
 }
 
+/// Copies a run for each row and column, where the source has rows farther apart
+/// than columns: some rows at a time, so that both sides see short streams.
+void copyRuns(const char *from, char *to, const Loop &row, const Loop &column, int64_t run) {
+  constexpr int64_t tile = 16;
+  for (int64_t r0 = 0; r0 < row.size; r0 += tile)
+    for (int64_t c = 0; c < column.size; ++c)
+      for (int64_t r = r0; r < std::min(r0 + tile, row.size); ++r)
+        std::memcpy(to + r * row.to + c * column.to, from + r * row.from + c * column.from, run);
+}
+
 } // namespace
 
 void dougong::copyStrided(const WeightView &view, ArrayRef<int64_t> sizes, int64_t width, char *out,
@@ -84,28 +94,27 @@ void dougong::copyStrided(const WeightView &view, ArrayRef<int64_t> sizes, int64
     else
       loops.push_back(loop);
   }
-  // Runs that are contiguous on both sides are the innermost step, else a pair of
-  // loops is; the others are counted through.
+  // Runs that are contiguous on both sides are the innermost step, else an element
+  // is. Two loops around it are walked in tiles, the others counted through.
   int64_t run = width;
   Loop row{1, 0, 0}, column{1, 0, 0};
-  if (!loops.empty() && loops.back().from == width && loops.back().to == width) {
+  if (!loops.empty() && loops.back().from == width && loops.back().to == width)
     run = loops.pop_back_val().size * width;
-  } else if (!loops.empty()) {
+  else if (!loops.empty())
     column = loops.pop_back_val();
-    auto unit = llvm::min_element(
-        loops, [](const Loop &a, const Loop &b) { return std::abs(a.from) < std::abs(b.from); });
-    if (unit != loops.end()) {
-      row = *unit;
-      loops.erase(unit);
-    }
-  }
   // In the order of the source: what is read once from memory is the long side.
   llvm::sort(loops, [](const Loop &a, const Loop &b) { return a.from > b.from; });
+  if (!loops.empty())
+    row = loops.pop_back_val();
+  if (run != width && !loops.empty()) {
+    column = row;
+    row = loops.pop_back_val();
+  }
   SmallVector<int64_t> index(loops.size(), 0);
   const char *from = view.data;
   for (;;) {
-    if (run != width || column.size == 1)
-      std::memcpy(out, from, run);
+    if (run != width)
+      copyRuns(from, out, row, column, run);
     else
       transposeTiles(from, out, row, column, width);
     size_t dim = loops.size();

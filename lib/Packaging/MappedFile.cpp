@@ -1,9 +1,9 @@
 //===- MappedFile.cpp - a file in memory, a little at a time --------------===//
 #include "MappedFile.h"
 
-#include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/MathExtras.h"
 
+#include <cstring>
 #include <sys/mman.h>
 
 using namespace dougong;
@@ -13,11 +13,11 @@ llvm::Expected<std::shared_ptr<MappedFile>> MappedFile::open(const std::string &
   llvm::Expected<fs::file_t> file = fs::openNativeFileForRead(path);
   if (!file)
     return file.takeError();
-  llvm::scope_exit close([&] { fs::closeFile(*file); });
+  auto result = std::make_shared<MappedFile>();
+  result->file = *file;
   fs::file_status status;
   if (std::error_code code = fs::status(*file, status))
     return llvm::errorCodeToError(code);
-  auto result = std::make_shared<MappedFile>();
   if (status.getSize() == 0) // cannot be mapped
     return result;
   std::error_code code;
@@ -26,6 +26,26 @@ llvm::Expected<std::shared_ptr<MappedFile>> MappedFile::open(const std::string &
   if (code)
     return llvm::errorCodeToError(code);
   return result;
+}
+
+MappedFile::~MappedFile() {
+  if (file != fs::kInvalidFile)
+    fs::closeFile(file);
+}
+
+void MappedFile::read(int64_t offset, char *out, int64_t bytes) const {
+  while (bytes > 0) {
+    llvm::Expected<size_t> got =
+        fs::readNativeFileSlice(file, llvm::MutableArrayRef(out, bytes), offset);
+    if (!got || *got == 0) { // as the mapping has it
+      llvm::consumeError(got.takeError());
+      std::memcpy(out, getBytes().data() + offset, bytes);
+      return;
+    }
+    offset += *got;
+    out += *got;
+    bytes -= *got;
+  }
 }
 
 int64_t MappedFile::getResident(int64_t runs, int64_t bytes) {

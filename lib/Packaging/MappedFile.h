@@ -16,6 +16,7 @@ namespace dougong {
 class MappedFile {
 public:
   static llvm::Expected<std::shared_ptr<MappedFile>> open(const std::string &path);
+  ~MappedFile();
 
   llvm::StringRef getBytes() const { return {region.const_data(), region.size()}; }
 
@@ -26,10 +27,15 @@ public:
   /// to the kernel's cache when it gets too much.
   void touch(int64_t resident);
 
+  /// Copies bytes without touching the mapping: for short runs far apart, where
+  /// each fault would map a neighbourhood that nobody reads.
+  void read(int64_t offset, char *out, int64_t bytes) const;
+
   /// Most that stays resident.
   static constexpr int64_t budget = 32 << 20;
 
 private:
+  llvm::sys::fs::file_t file = llvm::sys::fs::kInvalidFile;
   llvm::sys::fs::mapped_file_region region;
   int64_t touched = 0;
 };

@@ -111,7 +111,48 @@ private:
   std::vector<char> storage;
 };
 
+class JoinReader : public WeightReader {
+public:
+  JoinReader(ReaderPtr left, ReaderPtr right, ArrayRef<int64_t> shape)
+      : WeightReader(left->getElementType(), shape), left(std::move(left)),
+        right(std::move(right)) {}
+
+  WeightView get(const WeightBox &box) override {
+    int64_t border = left->getShape()[0], begin = box.offsets[0], size = box.sizes[0];
+    int64_t before = std::clamp<int64_t>(border - begin, 0, size);
+    WeightBox source = box;
+    if (before == size)
+      return left->get(source);
+    source.offsets[0] = std::max<int64_t>(begin - border, 0);
+    source.sizes[0] = size - before;
+    if (before == 0)
+      return right->get(source);
+    int64_t width = getElementBytes();
+    storage.resize(box.getNumElements() * width);
+    SmallVector<int64_t> strides = getDenseStrides(box.sizes);
+    copyStrided(right->get(source), source.sizes, width,
+                storage.data() + before * strides[0] * width, strides);
+    source = box;
+    source.sizes[0] = before;
+    copyStrided(left->get(source), source.sizes, width, storage.data(), strides);
+    return {storage.data(), strides};
+  }
+
+private:
+  ReaderPtr left, right;
+  std::vector<char> storage;
+};
+
 } // namespace
+
+ExpectedReader dougong::joinWeights(ReaderPtr left, ReaderPtr right) {
+  ArrayRef<int64_t> a = left->getShape(), b = right->getShape();
+  if (a.empty() || a.size() != b.size() || a.drop_front() != b.drop_front())
+    return makeError("only tensors that differ in dim 0 alone can be joined");
+  SmallVector<int64_t> shape(a);
+  shape[0] += b[0];
+  return std::make_unique<JoinReader>(std::move(left), std::move(right), shape);
+}
 
 ExpectedReader dougong::transposeWeight(ReaderPtr input, ArrayRef<int64_t> permutation) {
   size_t rank = input->getShape().size();

@@ -52,35 +52,25 @@ public:
 
   WeightView get(const WeightBox &box) override {
     const char *base = file->getBytes().data() + offset;
-    int64_t width = getElementBytes(), runs = 0, length = 0, first = 0;
+    int64_t width = getElementBytes(), length = 1, first = 0;
     for (auto [start, stride] : llvm::zip(box.offsets, strides))
       first += start * stride;
-    length = 1;
-    size_t dim = box.sizes.size();
-    while (dim > 0) {
-      --dim;
+    for (size_t dim = box.sizes.size(); dim-- > 0;) {
       length *= box.sizes[dim];
       if (box.sizes[dim] != getShape()[dim])
         break;
     }
-    runs = box.getNumElements() / length;
+    int64_t bytes = box.getNumElements() * width, runs = box.getNumElements() / length;
     int64_t resident = MappedFile::getResident(runs, length * width);
-    if (resident <= MappedFile::budget) {
+    if (resident <= std::max(MappedFile::budget, 2 * bytes)) {
       file->touch(resident);
       return {base + first * width, strides};
     }
-    int64_t bytes = box.getNumElements() * width;
-    if (runs == 1 || resident <= 2 * bytes) {
-      // Long runs: what is touched is what is wanted, piece by piece.
-      file->touch(resident);
-      return {base + first * width, strides};
-    }
-    // Short runs far apart would keep their whole neighbourhood resident.
+    // Short runs far apart.
     storage.resize(bytes);
     char *out = storage.data();
     forEachRun(getShape(), box, [&](int64_t start, int64_t count) {
-      file->touch(MappedFile::getResident(1, count * width));
-      std::memcpy(out, base + start * width, count * width);
+      file->read(offset + start * width, out, count * width);
       out += count * width;
     });
     return {storage.data(), getDenseStrides(box.sizes)};

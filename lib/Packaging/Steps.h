@@ -31,10 +31,14 @@ ExpectedReader sliceWeight(ReaderPtr input, int64_t dim, int64_t index, int64_t 
 /// [..., K, N] -> [..., ceil(N / columns), K, columns].
 ExpectedReader packWeight(ReaderPtr input, int64_t columns);
 
+/// Elements of `left`, then those of `right`, along dim 0.
+ExpectedReader joinWeights(ReaderPtr left, ReaderPtr right);
+
 // Steps that compute.
 
 ExpectedReader castWeight(ReaderPtr input, mlir::Type elementType);
-/// `kind` is add, sub, mul or div; the operands broadcast.
+/// `kind` is add, sub, mul or div; the operands broadcast. Or it is concat, and
+/// they are joined along dim 0.
 ExpectedReader combineWeights(llvm::StringRef kind, ReaderPtr left, ReaderPtr right);
 
 } // namespace dougong

@@ -493,7 +493,7 @@ class Program:
             other = self.weight(sources[int(source)], rank)
             a, b = (other, array) if "true" in body else (array, other)
             return {"add": np.add, "sub": np.subtract, "mul": np.multiply,
-                    "div": np.divide}[kind](a, b)
+                    "div": np.divide, "concat": lambda a, b: np.concatenate([a, b])}[kind](a, b)
         if step == "slice":
             dim, axes, count, unit = re.match(r"(\d+), \[(.*)\], (\d+), (\d+)", body).groups()
             return cut(array, int(dim), int(unit), int(count),

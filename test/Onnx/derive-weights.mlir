@@ -101,3 +101,28 @@ func.func @mixed(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = onnx.MatMul(%x, %w) : (tensor<4xf32>, tensor<4x4xf32>) -> tensor<4xf32>
   return %0 : tensor<4xf32>
 }
+
+// -----
+
+// What is joined along another axis than the first is turned around; the
+// transposes meet those of the graph.
+
+// CHECK-DAG:   onnx.weight @q.scaled : tensor<6x4xf32> = #onnx.derived<[@q, @k], [#onnx.binary<"concat", 1>]>
+// CHECK-DAG:   onnx.weight @k.t : tensor<4x2xf32> = #onnx.derived<[@k], [#onnx.transpose<[1, 0]>]>
+// CHECK-DAG:   onnx.weight @u.scaled : tensor<7x2xf32> = #onnx.derived<[@u, @k.t], [#onnx.transpose<[1, 0]>, #onnx.binary<"concat", 1>]>
+// CHECK-LABEL: func.func @joined
+// CHECK-NOT:     onnx.Concat
+// CHECK-NOT:     onnx.Transpose
+// CHECK:         return
+onnx.weight @q : tensor<4x4xf32> = #onnx.external<"w.bin", offset = 0, length = 64>
+onnx.weight @k : tensor<2x4xf32> = #onnx.external<"w.bin", offset = 64, length = 32>
+onnx.weight @u : tensor<2x3xf32> = #onnx.external<"w.bin", offset = 96, length = 24>
+func.func @joined() -> (tensor<6x4xf32>, tensor<7x2xf32>) {
+  %q = onnx.use @q : tensor<4x4xf32>
+  %k = onnx.use @k : tensor<2x4xf32>
+  %u = onnx.use @u : tensor<2x3xf32>
+  %0 = onnx.Concat(%q, %k) {axis = 0 : i64} : (tensor<4x4xf32>, tensor<2x4xf32>) -> tensor<6x4xf32>
+  %1 = onnx.Concat(%u, %k) {axis = 1 : i64} : (tensor<2x3xf32>, tensor<2x4xf32>) -> tensor<2x7xf32>
+  %2 = onnx.Transpose(%1) {perm = array<i64: 1, 0>} : (tensor<2x7xf32>) -> tensor<7x2xf32>
+  return %0, %2 : tensor<6x4xf32>, tensor<7x2xf32>
+}

@@ -51,3 +51,35 @@ func.func @no_outline_of_different_edges(%x: tensor<4xf32>) -> tensor<4xf32> {
   %3 = onnx.Sub(%x, %2) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
   return %3 : tensor<4xf32>
 }
+
+// -----
+
+// Numbers that are computed with are arguments where blocks differ in them, and
+// stay inside where they do not; an axis is always part of the operator.
+
+// STATISTICS:     1 distinct repeated blocks
+// STATISTICS-NEXT:  @block_0: 3 operators x 2, 2 arguments, 1 results
+// CHECK-LABEL: func.func @experts
+// CHECK-DAG:     %[[ZERO:.*]] = onnx.Constant() {value = dense<0> : tensor<i64>}
+// CHECK-DAG:     %[[ONE:.*]] = onnx.Constant() {value = dense<1> : tensor<i64>}
+// CHECK:         %[[A:.*]] = onnx.launch @block_0(%[[X:.*]], %[[ZERO]])
+// CHECK:         %[[B:.*]] = onnx.launch @block_0(%[[X]], %[[ONE]])
+// CHECK:       func.func private @block_0(%[[Y:[^:]*]]: tensor<4x2xi64>, %[[N:[^:]*]]: tensor<i64>)
+// CHECK:         %[[D:.*]] = onnx.Sub(%[[Y]], %[[N]])
+// CHECK:         %[[FIVE:.*]] = onnx.Constant() {value = dense<5> : tensor<i64>}
+// CHECK:         %[[M:.*]] = onnx.Mul(%[[D]], %[[FIVE]])
+// CHECK:         %[[AXIS:.*]] = onnx.Constant() {value = dense<-1> : tensor<1xi64>}
+// CHECK:         onnx.ReduceSum(%[[M]], %[[AXIS]])
+func.func @experts(%x: tensor<4x2xi64>) -> (tensor<4xi64>, tensor<4xi64>) {
+  %axis = onnx.Constant() {value = dense<-1> : tensor<1xi64>} : () -> tensor<1xi64>
+  %five = onnx.Constant() {value = dense<5> : tensor<i64>} : () -> tensor<i64>
+  %zero = onnx.Constant() {value = dense<0> : tensor<i64>} : () -> tensor<i64>
+  %one = onnx.Constant() {value = dense<1> : tensor<i64>} : () -> tensor<i64>
+  %0 = onnx.Sub(%x, %zero) : (tensor<4x2xi64>, tensor<i64>) -> tensor<4x2xi64>
+  %1 = onnx.Mul(%0, %five) : (tensor<4x2xi64>, tensor<i64>) -> tensor<4x2xi64>
+  %2 = onnx.ReduceSum(%1, %axis) {keepdims = 0 : i64} : (tensor<4x2xi64>, tensor<1xi64>) -> tensor<4xi64>
+  %3 = onnx.Sub(%x, %one) : (tensor<4x2xi64>, tensor<i64>) -> tensor<4x2xi64>
+  %4 = onnx.Mul(%3, %five) : (tensor<4x2xi64>, tensor<i64>) -> tensor<4x2xi64>
+  %5 = onnx.ReduceSum(%4, %axis) {keepdims = 0 : i64} : (tensor<4x2xi64>, tensor<1xi64>) -> tensor<4xi64>
+  return %2, %5 : tensor<4xi64>, tensor<4xi64>
+}

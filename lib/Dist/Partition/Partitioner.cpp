@@ -135,14 +135,23 @@ LogicalResult Partitioner::createArguments() {
       continue;
     }
     // Uses, ordered by stage; in a stage, by first use.
+    SmallVector<OpOperand *> uses;
+    for (OpOperand &use : argument.getUses())
+      if (use.getOwner()->getBlock() == &main.front() &&
+          !use.getOwner()->hasTrait<OpTrait::IsTerminator>())
+        uses.push_back(&use);
+    llvm::sort(uses, [](OpOperand *a, OpOperand *b) {
+      Operation *first = a->getOwner(), *second = b->getOwner();
+      if (first == second)
+        return a->getOperandNumber() < b->getOperandNumber();
+      int64_t firstStage = getStage(first), secondStage = getStage(second);
+      return firstStage != secondStage ? firstStage < secondStage
+                                       : first->isBeforeInBlock(second);
+    });
     llvm::SetVector<std::pair<int64_t, Attribute>> wanted;
-    for (int64_t stage = 0; stage < static_cast<int64_t>(meshes.size()); ++stage)
-      for (Operation &op : main.front())
-        for (auto [index, operand] : llvm::enumerate(op.getOperands()))
-          if (operand == argument && !op.hasTrait<OpTrait::IsTerminator>() &&
-              getStage(&op) == stage)
-            if (ShardingAttr in = getListed(&op, inAttrName, index))
-              wanted.insert({stage, in});
+    for (OpOperand *use : uses)
+      if (ShardingAttr in = getListed(use->getOwner(), inAttrName, use->getOperandNumber()))
+        wanted.insert({getStage(use->getOwner()), in});
     for (auto [stage, sharding] : wanted)
       if (!addArgument(argument, stage, cast<ShardingAttr>(sharding)))
         return failure();

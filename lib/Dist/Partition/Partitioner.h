@@ -42,7 +42,9 @@ private:
                                            ShardingAttr wanted, mlir::Location loc);
   llvm::FailureOr<mlir::Type> getLocal(mlir::Type global, ShardingAttr sharding,
                                        mlir::Location loc);
-  MeshOp getMesh(ShardingAttr sharding) { return module.lookupSymbol<MeshOp>(sharding.getMesh()); }
+  MeshOp getMesh(ShardingAttr sharding) {
+    return symbols.lookup<MeshOp>(sharding.getMesh().getAttr());
+  }
   int64_t getCount(MeshOp mesh, llvm::ArrayRef<mlir::StringAttr> axes) {
     return mesh.getNumShards(axes).value_or(1);
   }

@@ -129,8 +129,7 @@ bool WeightRecipes::recordDequantize(DequantizeLinearOp op) {
   Value input = op.getX();
   auto isWeight = [&](Value value) { return find(value) || getConstantValue(value); };
   bool hasZeroPoint = isGiven(op, 2);
-  if (!find(input) || !isWeight(op.getXScale()) ||
-      (hasZeroPoint && !isWeight(op.getXZeroPoint())))
+  if (!find(input) || !isWeight(op.getXScale()) || (hasZeroPoint && !isWeight(op.getXZeroPoint())))
     return false;
   auto type = cast<RankedTensorType>(op.getType());
   auto scaleType = cast<RankedTensorType>(op.getXScale().getType());
@@ -175,6 +174,38 @@ bool WeightRecipes::recordDequantize(DequantizeLinearOp op) {
   return true;
 }
 
+/// Joined along dim 0: around it the axis is moved there and back.
+bool WeightRecipes::recordConcat(ConcatOp op) {
+  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+  int64_t rank = type.getRank(), axis = op.getAxis() < 0 ? op.getAxis() + rank : op.getAxis();
+  if (axis < 0 || axis >= rank ||
+      llvm::any_of(op->getOperands(), [&](Value value) { return !find(value); }))
+    return false;
+  SmallVector<int64_t> swap = llvm::to_vector(llvm::seq<int64_t>(0, rank));
+  std::swap(swap[0], swap[axis]);
+  auto swapped = [&](WeightRecipe recipe) {
+    if (axis == 0)
+      return recipe;
+    SmallVector<int64_t> shape(recipe.type.getShape());
+    std::swap(shape[0], shape[axis]);
+    addStep(recipe, TransposeStepAttr::get(builder.getContext(), swap),
+            RankedTensorType::get(shape, recipe.type.getElementType()));
+    return recipe;
+  };
+  WeightRecipe result = swapped(*find(op->getOperand(0)));
+  result.loc = op.getLoc();
+  for (Value other : op->getOperands().drop_front()) {
+    WeightRecipe part = swapped(*find(other));
+    SmallVector<int64_t> shape(result.type.getShape());
+    shape[0] += part.type.getDimSize(0);
+    addBinary(result, "concat", materialize(part), /*reversed=*/false,
+              RankedTensorType::get(shape, type.getElementType()));
+  }
+  result = swapped(result);
+  recipes.insert_or_assign(op->getResult(0), result);
+  return true;
+}
+
 bool WeightRecipes::isRecipeOp(Operation *op) {
   return isa<TransposeOp, ReshapeOp, SqueezeOp, UnsqueezeOp, FlattenOp, CastOp>(op);
 }
@@ -195,6 +226,8 @@ bool WeightRecipes::record(Operation *op) {
     return recordBinary(op, kind);
   if (auto dequantize = dyn_cast<DequantizeLinearOp>(op))
     return recordDequantize(dequantize);
+  if (auto concat = dyn_cast<ConcatOp>(op))
+    return recordConcat(concat);
   if (!isRecipeOp(op))
     return false;
   WeightRecipe *source = find(op->getOperand(0));
@@ -231,8 +264,8 @@ FlatSymbolRefAttr WeightRecipes::addWeight(const Twine &name, Location loc, Type
     return it->second;
   OpBuilder create(module.getContext());
   auto weight = WeightOp::create(create, loc, name.str(), type, value);
-  symbols.insert(weight, lastWeight ? std::next(Block::iterator(lastWeight))
-                                    : module.getBody()->begin());
+  symbols.insert(weight,
+                 lastWeight ? std::next(Block::iterator(lastWeight)) : module.getBody()->begin());
   lastWeight = weight;
   FlatSymbolRefAttr symbol = FlatSymbolRefAttr::get(weight.getSymNameAttr());
   existing[{value, type}] = symbol;

@@ -43,6 +43,7 @@ private:
   WeightRecipe start(UseOp use);
   bool recordBinary(mlir::Operation *op, llvm::StringRef kind);
   bool recordDequantize(DequantizeLinearOp op);
+  bool recordConcat(ConcatOp op);
   void addStep(WeightRecipe &recipe, mlir::Attribute step, mlir::RankedTensorType type);
   void addBinary(WeightRecipe &recipe, llvm::StringRef kind, mlir::FlatSymbolRefAttr other,
                  bool reversed, mlir::RankedTensorType type);

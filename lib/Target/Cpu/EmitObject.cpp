@@ -123,11 +123,14 @@ static llvm::Error prepareModule(llvm::Module &module, const CpuTraits &traits) 
                                        "', which is not part of its ABI");
       continue;
     }
-    bool isExported = function.getName().starts_with(exportPrefix);
-    if (!isExported) {
+    // The schedule calls each kernel; inlined, it would be one huge function.
+    function.addFnAttr(llvm::Attribute::NoInline);
+    if (function.getName().starts_with(exportPrefix)) {
+      // Thousands of calls in a row, once a step: optimising and scheduling them
+      // takes time out of proportion, and gains nothing.
+      function.addFnAttr(llvm::Attribute::OptimizeNone);
+    } else {
       function.setLinkage(llvm::GlobalValue::InternalLinkage);
-      // The schedule calls each kernel; inlined, it would be one huge function.
-      function.addFnAttr(llvm::Attribute::NoInline);
     }
     function.addFnAttr("target-cpu", traits.cpu);
     if (!traits.features.empty())

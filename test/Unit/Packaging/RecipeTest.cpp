@@ -195,8 +195,30 @@ void addBinary(Case &c, Random &random, TestFile &file) {
           }));
 }
 
+void addConcat(Case &c, Random &random, TestFile &file) {
+  Tensor from = c.tensor;
+  Shape shape = from.shape;
+  shape[0] = 1 + random.below(3);
+  Tensor other = generate(shape, [&](const Shape &) { return float(random.below(7) - 3); });
+  unsigned number = c.count++;
+  std::string name = "@w" + std::to_string(number);
+  c.sources += ", " + name;
+  c.weights += "onnx.weight " + name + " : " + typeOf(shape) + " = " + file.add(other.elements);
+  bool reversed = random.below(2);
+  const Tensor &first = reversed ? other : from, &second = reversed ? from : other;
+  shape[0] += from.shape[0];
+  addStep(c, "#onnx.binary<\"concat\", " + std::to_string(number) + (reversed ? ", true>" : ">"),
+          generate(shape, [&](const Shape &index) {
+            Shape place = index;
+            if (index[0] < first.shape[0])
+              return first.elements[first.position(place)];
+            place[0] -= first.shape[0];
+            return second.elements[second.position(place)];
+          }));
+}
+
 TEST(Recipe, PiecesOfRandomRecipesAreThoseOfWholeTensors) {
-  for (unsigned seed = 0; seed < 600; ++seed) {
+  for (unsigned seed = 0; seed < 200; ++seed) {
     Random random(seed);
     TestFile file;
     Case c;
@@ -205,7 +227,7 @@ TEST(Recipe, PiecesOfRandomRecipesAreThoseOfWholeTensors) {
     c.weights = "onnx.weight @w0 : " + typeOf(c.tensor.shape) + " = " + file.add(c.tensor.elements);
     int64_t index = random.below(2);
     for (int64_t steps = 1 + random.below(6); steps > 0; --steps)
-      switch (random.below(6)) {
+      switch (random.below(7)) {
       case 0:
         addTranspose(c, random);
         break;
@@ -218,6 +240,9 @@ TEST(Recipe, PiecesOfRandomRecipesAreThoseOfWholeTensors) {
         break;
       case 4:
         addPack(c, random);
+        break;
+      case 5:
+        addConcat(c, random, file);
         break;
       default:
         addBinary(c, random, file);
@@ -329,7 +354,7 @@ TEST(Recipe, ErrorsNameTheWeight) {
   EXPECT_EQ(errorOf(w + "onnx.weight @v : tensor<4xf32> = #onnx.derived<[@w, @w], "
                         "[#onnx.binary<\"pow\", 1>]>\n",
                     "v", file),
-            "weight 'v': unknown arithmetic 'pow': expected add, sub, mul or div");
+            "weight 'v': unknown arithmetic 'pow': expected add, sub, mul, div or concat");
   EXPECT_NE(errorOf("onnx.weight @v : tensor<4xf32> = #onnx.external<\"none.bin\", offset = 0, "
                     "length = 16>\n",
                     "v", file)
