@@ -2,6 +2,7 @@
 #   make          set up and build
 #   make test     all tests
 #   make demo     the main job, end to end
+#   make conformance   the whole ONNX suite in three forms
 PRESET ?= dev
 JOBS   ?= $(shell nproc)
 BUILD  := build/$(PRESET)
@@ -9,7 +10,7 @@ VENV   := build/venv/bin
 export CCACHE_SLOPPINESS := pch_defines,time_macros
 export CCACHE_BASEDIR := $(CURDIR)
 
-.PHONY: all setup configure build test demo format clean
+.PHONY: all setup configure build test conformance demo format clean
 all: build
 
 setup:
@@ -23,6 +24,9 @@ build: configure
 
 test: build
 	@$(VENV)/python test/run.py --build $(BUILD) --jobs $(JOBS)
+
+conformance: build
+	@$(BUILD)/bin/dougong-conformance --jobs $(JOBS) --summary
 
 demo: build
 	@$(VENV)/python tools/demo/demo.py --build $(BUILD)

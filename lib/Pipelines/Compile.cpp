@@ -145,7 +145,9 @@ ExitCode Compilation::run() {
     return exitUsage;
 
   progress.begin("import");
-  OwningOpRef<ModuleOp> module = importModel(options.model, context);
+  ImportOptions importing;
+  importing.expandOperators = true;
+  OwningOpRef<ModuleOp> module = importModel(options.model, context, importing);
   if (!module)
     return exitInputRefused;
   if (!endPhase("import", *module))
