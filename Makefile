@@ -4,6 +4,7 @@
 #   make test-matrix   every strategy on every recorded model, with proof of the split
 #   make demo     the main job, end to end
 #   make docs     the reference pages, from the TableGen sources
+#   make conformance   the whole ONNX suite in three forms
 PRESET ?= dev
 JOBS   ?= $(shell nproc)
 BUILD  := build/$(PRESET)
@@ -11,7 +12,7 @@ VENV   := build/venv/bin
 export CCACHE_SLOPPINESS := pch_defines,time_macros
 export CCACHE_BASEDIR := $(CURDIR)
 
-.PHONY: all setup configure build test test-matrix demo docs format clean
+.PHONY: all setup configure build test test-matrix conformance demo docs format clean
 all: build
 
 setup:
@@ -28,6 +29,9 @@ test: build
 
 test-matrix: build
 	@$(VENV)/python test/run.py --build $(BUILD) --jobs $(JOBS) --only matrix
+
+conformance: build
+	@$(BUILD)/bin/dougong-conformance --jobs $(JOBS) --summary
 
 demo: build
 	@$(VENV)/python tools/demo/demo.py --build $(BUILD)

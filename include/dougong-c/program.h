@@ -17,7 +17,9 @@
  *
  * `input_dims` is the concatenation of the shapes of all inputs in order,
  * `output_dims` that of all outputs. Inputs and outputs are row-major and
- * 64-byte aligned. All functions return 0 or a positive code: 1 + the index of
+ * 64-byte aligned. An extent of an output that depends on data is -1 in
+ * `output_dims`; the program then hands that output over with `give_output`, and
+ * its pointer in `outputs` is null. All functions return 0 or a positive code: 1 + the index of
  * the failed entry of the program's `checks` in the plan (which holds the text).
  */
 #ifndef DOUGONG_C_PROGRAM_H
@@ -29,9 +31,10 @@
 extern "C" {
 #endif
 
-#define DOUGONG_PROGRAM_ABI 1
+#define DOUGONG_PROGRAM_ABI 2
 
-/* Element types, numbered as ONNX's TensorProto.DataType. */
+/* Element types, numbered as ONNX's TensorProto.DataType. Elements of less than
+ * a byte lie in a byte each, integers extended by their sign. */
 typedef int32_t dougong_dtype;
 enum {
   DOUGONG_F32 = 1, DOUGONG_U8 = 2, DOUGONG_I8 = 3, DOUGONG_U16 = 4, DOUGONG_I16 = 5,
@@ -94,13 +97,23 @@ typedef struct dougong_host {
 
   /* Runs operator-library function `name` (lib/Runtime/Library): operators
    * that are not loop nests over numbers. Outputs come first in `tensors`;
-   * `attributes` is the function's own list of integers. */
-  void (*library)(const struct dougong_context *context, const char *name,
-                  const dougong_tensor *tensors, int64_t count, const int64_t *attributes,
-                  int64_t attribute_count);
+   * `attributes` is the function's own list of integers. An operand that is
+   * absent has dtype 0. Where an output's `data` is null the function sets its
+   * `data` and `dims`, which live until the next step. */
+  void (*library)(const struct dougong_context *context, const char *name, dougong_tensor *tensors,
+                  int64_t count, const int64_t *attributes, int64_t attribute_count);
 
   /* Ends the step with a message that names the ONNX node `node`. */
   void (*fail)(const struct dougong_context *context, const char *node, const char *message);
+
+  /* Memory for what has no place in the arena, as its size depends on data:
+   * 64-byte aligned, uninitialised, until the next step. */
+  void *(*allocate)(const struct dougong_context *context, int64_t bytes);
+
+  /* Hands over output `index`, whose extents depend on data. `data` and `dims`
+   * must live until the end of the step. */
+  void (*give_output)(const struct dougong_context *context, int64_t index, const void *data,
+                      const int64_t *dims, int64_t rank);
 } dougong_host;
 
 typedef struct dougong_context {

@@ -97,6 +97,8 @@ OwningOpRef<ModuleOp> importChecked(StringRef path, MLIRContext &context,
   refuseDivisors(model);
   checkModel(model);
   inlineFunctions(model, &context);
+  if (options.expandOperators)
+    expandOperators(model, &context);
   refuseDivisors(model); // attributes of calls have come into the bodies
   upgradeModel(model, &context);
   inferTypes(model, &context);

@@ -39,6 +39,10 @@ void checkModel(pb::ModelProto &model);
 /// of a call go to the nodes that make its outputs. Throws ImportError.
 void inlineFunctions(pb::ModelProto &model, mlir::MLIRContext *context);
 
+/// Replaces operators that have no lowering of their own by the bodies that ONNX
+/// defines for them (losses, windows, CenterCropPad, ...). Throws ImportError.
+void expandOperators(pb::ModelProto &model, mlir::MLIRContext *context);
+
 } // namespace dougong::importer
 
 #endif // DOUGONG_LIB_IMPORT_PREPARE_H

@@ -5,6 +5,7 @@
 #include <onnx/version_converter/adapters/compatible.h>
 #include <onnx/version_converter/convert.h>
 
+#include <memory>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -221,6 +222,50 @@ private:
                         node.name(), index);
     }
     splice(node, converted, graph);
+    if (node.op_type() == "PRelu" && from < 7)
+      alignSlope(node, graph, scope);
+  }
+
+  /// Before opset 7 the slope of PRelu went along axis 1; now it is broadcast from
+  /// the last axis on. `graph` ends with the node.
+  void alignSlope(const pb::NodeProto &node, pb::GraphProto &graph, const Scope &scope) {
+    int64_t slopeRank = -1, slopeSize = 0, rank = -1;
+    if (const pb::TensorProto *tensor = scope.find(&Scope::initializers, node.input(1))) {
+      slopeRank = tensor->dims_size();
+      slopeSize = slopeRank == 1 ? tensor->dims(0) : 0;
+    } else if (const pb::TypeProto *type = scope.find(&Scope::types, node.input(1))) {
+      slopeRank = type->tensor_type().shape().dim_size();
+      slopeSize = slopeRank == 1 ? type->tensor_type().shape().dim(0).dim_value() : 0;
+    }
+    if (const pb::TypeProto *type = scope.find(&Scope::types, node.input(0));
+        type && type->tensor_type().has_shape())
+      rank = type->tensor_type().shape().dim_size();
+    if (slopeRank != 1 || slopeSize == 1 || rank <= 2)
+      return;
+    auto makeName = [&](const char *kind) {
+      std::string name = node.name() + "/" + kind;
+      while (!names.insert(name).second)
+        name += "_";
+      return name;
+    };
+    std::unique_ptr<pb::NodeProto> user(graph.mutable_node()->ReleaseLast());
+    pb::NodeProto *axes = graph.add_node();
+    axes->set_op_type("Constant");
+    axes->set_name(makeName("axes"));
+    axes->add_output(axes->name());
+    pb::AttributeProto *value = axes->add_attribute();
+    value->set_name("value_ints");
+    value->set_type(pb::AttributeProto::INTS);
+    for (int64_t axis = 1; axis < rank - 1; ++axis)
+      value->add_ints(axis);
+    pb::NodeProto *unsqueeze = graph.add_node();
+    unsqueeze->set_op_type("Unsqueeze");
+    unsqueeze->set_name(makeName("slope"));
+    unsqueeze->add_input(node.input(1));
+    unsqueeze->add_input(axes->output(0));
+    unsqueeze->add_output(unsqueeze->name());
+    user->set_input(1, unsqueeze->output(0));
+    graph.mutable_node()->AddAllocated(user.release());
   }
 
   pb::ModelProto makeModel(const pb::NodeProto &node, const Scope &scope) const {

@@ -139,7 +139,10 @@ FailureOr<std::unique_ptr<Target>> Compilation::createTarget() {
 /// Reads an ONNX file, and notes which one it was.
 ExitCode Compilation::importFile() {
   // Only packaging reads weights.
-  module = importModel(options.model, context, {/*allowMissingData=*/!options.stopAfter.empty()});
+  ImportOptions importing;
+  importing.allowMissingData = !options.stopAfter.empty();
+  importing.expandOperators = true;
+  module = importModel(options.model, context, importing);
   if (!module)
     return exitInputRefused;
   Result<std::string> digest = sha256File(options.model);

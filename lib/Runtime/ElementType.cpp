@@ -109,6 +109,36 @@ Result<std::size_t> dougong::tensorBytes(std::int32_t dtype, std::span<const std
   return static_cast<std::size_t>(*count * bytes);
 }
 
+Result<std::size_t> dougong::bufferBytes(std::int32_t dtype, std::span<const std::int64_t> dims) {
+  bool isSubByte = elementBits(dtype) > 0 && elementBits(dtype) < 8;
+  return tensorBytes(isSubByte ? static_cast<std::int32_t>(DOUGONG_U8) : dtype, dims);
+}
+
+void dougong::unpackElements(std::int32_t dtype, const std::byte *packed,
+                             std::span<std::byte> elements) {
+  int bits = elementBits(dtype), perByte = 8 / bits;
+  unsigned mask = (1u << bits) - 1;
+  bool isSigned = dtype == typeI4 || dtype == typeI2;
+  for (std::size_t i = 0; i < elements.size(); ++i) {
+    unsigned value = std::to_integer<unsigned>(packed[i / perByte]) >> (i % perByte * bits) & mask;
+    if (isSigned && value >> (bits - 1))
+      value |= ~mask;
+    elements[i] = static_cast<std::byte>(value);
+  }
+}
+
+void dougong::packElements(std::int32_t dtype, std::span<const std::byte> elements,
+                           std::byte *packed) {
+  int bits = elementBits(dtype), perByte = 8 / bits;
+  unsigned mask = (1u << bits) - 1;
+  for (std::size_t i = 0; i < elements.size(); ++i) {
+    std::byte value{static_cast<unsigned char>((std::to_integer<unsigned>(elements[i]) & mask)
+                                               << (i % perByte * bits))};
+    std::byte &target = packed[i / perByte];
+    target = i % perByte == 0 ? value : target | value;
+  }
+}
+
 std::string dougong::printDims(std::span<const std::int64_t> dims) {
   std::string text = "[";
   for (std::size_t i = 0; i < dims.size(); ++i)

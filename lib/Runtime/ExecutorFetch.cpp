@@ -52,17 +52,10 @@ Result<Tensor> Executor::Impl::fetch(int index) {
       return Error{"model output '" + value.name() + "': " + tensor.message()};
     tensor->name = value.name();
   }
-  if (elementBits(value.dtype()) < 8) {
-    // Never cut: a whole copy is on every rank of the stage.
-    if (!from.contains(root))
-      return Error{"model output '" + value.name() + "' of " + elementTypeName(value.dtype()) +
-                   " is not on rank 0, which is not supported"};
-    if (atRoot && tensor->bytes())
-      std::memcpy(tensor->data.data(), part->data(), tensor->bytes());
-    return tensor;
-  }
+  // Elements that a tensor owns in another form than buffers have them.
+  bool isSubByte = elementBits(value.dtype()) < 8;
 
-  Result<Mover> mover = Mover::create(from, whole, elementBytes(value.dtype()),
+  Result<Mover> mover = Mover::create(from, whole, bufferElementBytes(value.dtype()),
                                       wiring.firstGatherTag + index, collectives, buffers);
   if (!mover)
     return Error{"model output '" + value.name() + "': " + mover.message()};
@@ -72,19 +65,24 @@ Result<Tensor> Executor::Impl::fetch(int index) {
       return sent.takeError();
   CallSite site{-1, value.name().c_str()};
   if (atRoot) {
-    Part strings;
+    Part elements;
     std::byte *to = tensor->data.data();
-    if (isString) {
-      Result<Part> elements = buffers.take(tensor->strings.size() * sizeof(dougong_string));
-      if (!elements)
-        return elements.takeError();
-      strings = std::move(*elements);
-      to = strings->data();
+    Result<std::size_t> bytes = bufferBytes(value.dtype(), tensor->dims);
+    if (!bytes)
+      return bytes.takeError();
+    if (isString || isSubByte) {
+      Result<Part> taken = buffers.take(*bytes);
+      if (!taken)
+        return taken.takeError();
+      elements = std::move(*taken);
+      to = elements->data();
     }
     if (Result<void> done = mover->receive(part.get(), to, site); !done)
       return done.takeError();
     if (isString)
-      ownStrings(*tensor, *strings);
+      ownStrings(*tensor, *elements);
+    else if (isSubByte)
+      packElements(value.dtype(), {elements->data(), *bytes}, tensor->data.data());
   }
   std::vector<Collectives::RequestPtr> requests;
   for (Mover::Outgoing &message : outgoing)

@@ -101,6 +101,7 @@ struct Executor::Impl {
   Result<Part> cutInput(const ShardLayout &layout, const Tensor &tensor, std::int32_t dtype);
   Result<Part> receivePart(int link, const ShardLayout &layout, std::size_t elementSize);
   Result<std::vector<Part>> allocateOutputs(int stage, const std::vector<std::int64_t> &inputDims);
+  Result<void> takeGivenOutputs(int stage);
   Result<Mover *> moverOf(int link);
   Result<void> keepStates(const InputTensors &inputs);
   Result<void> step(const InputTensors &inputs);

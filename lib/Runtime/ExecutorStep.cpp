@@ -16,10 +16,19 @@ static double secondsSince(Clock::time_point begin) {
 
 static Result<std::size_t> bytesOf(const plan::v1::Value &value,
                                    std::span<const std::int64_t> dims) {
-  Result<std::size_t> bytes = tensorBytes(value.dtype(), dims);
+  Result<std::size_t> bytes = bufferBytes(value.dtype(), dims);
   if (!bytes)
     return Error{"value '" + value.name() + "': " + bytes.message()};
   return bytes;
+}
+
+/// Whether an extent holds a symbol that the inputs' dims do not tell.
+static bool dependsOnData(const DimExprs &dims, const SymbolValues &symbols) {
+  return std::ranges::any_of(dims, [&](const DimExpr &dim) {
+    return std::ranges::any_of(dim.symbols(), [&](const std::string &symbol) {
+      return !symbols.contains(symbol);
+    });
+  });
 }
 
 /// The type and dims of every model input: of the tensor that is given, or of the
@@ -61,9 +70,6 @@ Result<void> Executor::Impl::setLayouts(const std::vector<GivenInput> &given) {
     Result<std::vector<std::int64_t>> extents = evaluateDims(value, dims, *solved);
     if (!extents)
       return extents.takeError();
-    if (elementBits(value.dtype()) < 8 && !value.sharding().empty())
-      return Error{"value '" + value.name() + "' of " + elementTypeName(value.dtype()) +
-                   " is cut, which is not supported"};
     Result<ShardLayout> layout = ShardLayout::create(*stage.mesh, value.sharding(), *extents);
     if (!layout)
       return Error{"value '" + value.name() + "': " + layout.message()};
@@ -86,6 +92,15 @@ Result<void> Executor::Impl::setLayouts(const std::vector<GivenInput> &given) {
       ports.inputs.push_back(std::move(*layout));
     }
     for (int i = 0; i < stage.program->outputs_size(); ++i) {
+      if (dependsOnData(stageDims[s].outputs[i], *solved)) {
+        if (!stage.outputLinks[i].empty() || !stage.program->outputs(i).sharding().empty())
+          return Error{"value '" + stage.program->outputs(i).name() +
+                       "' has an extent that depends on data and moves between stages or ranks, "
+                       "which is not supported"};
+        // Known when the program has run.
+        ports.outputs.push_back(ShardLayout::whole(0, {}));
+        continue;
+      }
       Result<ShardLayout> layout =
           layoutOf(stage, stage.program->outputs(i), stageDims[s].outputs[i]);
       if (!layout)
@@ -123,11 +138,9 @@ Result<Mover *> Executor::Impl::moverOf(int index) {
   const plan::v1::Value &value = wiring.stages[link.stage].program->inputs(link.index);
   if (value.dtype() == DOUGONG_STRING && std::string_view(collectives.backend()) != "threads")
     return Error{"value '" + value.name() + "': strings cannot move between processes"};
-  if (elementBits(value.dtype()) < 8)
-    return Error{"value '" + value.name() + "' of " + elementTypeName(value.dtype()) +
-                 " moves between stages, which is not supported"};
-  Result<Mover> made = Mover::create(*from, layouts[link.stage].inputs[link.index],
-                                     elementBytes(value.dtype()), link.tag, collectives, buffers);
+  Result<Mover> made =
+      Mover::create(*from, layouts[link.stage].inputs[link.index],
+                    bufferElementBytes(value.dtype()), link.tag, collectives, buffers);
   if (!made)
     return Error{"value '" + value.name() + "': " + made.message()};
   mover = std::move(*made);
@@ -160,17 +173,25 @@ Result<Part> Executor::Impl::cutInput(const ShardLayout &layout, const Tensor &t
   Box box = layout.box(static_cast<std::uint32_t>(rank()));
   std::vector<std::int64_t> start(tensor.dims.size(), 0);
   const void *data = tensor.data.data();
-  std::size_t size = elementBytes(dtype);
+  std::size_t size = bufferElementBytes(dtype);
   std::vector<dougong_string> texts;
+  std::vector<std::byte> unpacked;
   if (dtype == DOUGONG_STRING) {
     for (const std::string &text : tensor.strings)
       texts.push_back({text.data(), static_cast<std::int64_t>(text.size())});
     data = texts.data();
+  } else if (elementBits(dtype) < 8) {
+    Result<std::int64_t> count = elementCount(tensor.dims);
+    if (!count)
+      return count.takeError();
+    unpacked.resize(static_cast<std::size_t>(*count));
+    unpackElements(dtype, tensor.data.data(), unpacked);
+    data = unpacked.data();
   } else if (layout.localExtents() == tensor.dims) {
     // Not owned: the caller's tensors outlive the step.
     return Part(std::shared_ptr<void>(), const_cast<Buffer *>(&tensor.data));
   }
-  Result<std::size_t> bytes = tensorBytes(dtype, layout.localExtents());
+  Result<std::size_t> bytes = bufferBytes(dtype, layout.localExtents());
   if (!bytes)
     return bytes.takeError();
   Result<Part> part = buffers.take(*bytes);
@@ -227,11 +248,11 @@ Result<Part> Executor::Impl::inputPart(int stage, int index, const InputTensors 
   const ShardLayout &layout = layouts[stage].inputs[index];
   const Origin &origin = wired.inputs[index];
   if (!origin.isModel())
-    return receivePart(wired.inputLinks[index], layout, elementBytes(value.dtype()));
+    return receivePart(wired.inputLinks[index], layout, bufferElementBytes(value.dtype()));
   if (int state = wiring.stateOfInput[origin.index]; carrying && state >= 0)
     for (int link : wiring.states[state].links)
       if (wiring.links[link].stage == stage && wiring.links[link].index == index)
-        return receivePart(link, layout, elementBytes(value.dtype()));
+        return receivePart(link, layout, bufferElementBytes(value.dtype()));
   return cutInput(layout, inputs.at(model().inputs(origin.index).name()), value.dtype());
 }
 
@@ -259,6 +280,10 @@ Executor::Impl::allocateOutputs(int index, const std::vector<std::int64_t> &inpu
     const plan::v1::Value &value = program.outputs(i);
     std::span<const std::int64_t> own = rest.first(value.dims_size());
     rest = rest.subspan(value.dims_size());
+    if (std::ranges::count(own, -1) != 0) { // the program gives it
+      outputs.push_back(nullptr);
+      continue;
+    }
     const std::vector<std::int64_t> &planned = layouts[index].outputs[i].localExtents();
     if (!std::equal(own.begin(), own.end(), planned.begin(), planned.end()))
       return Error{"output '" + value.name() + "' of program '" + program.id() + "' is " +
@@ -281,6 +306,35 @@ Executor::Impl::allocateOutputs(int index, const std::vector<std::int64_t> &inpu
     stage.arena = std::move(*arena);
   }
   return outputs;
+}
+
+/// Keeps the outputs whose extents the program has found out.
+Result<void> Executor::Impl::takeGivenOutputs(int index) {
+  const plan::v1::Program &program = *wiring.stages[index].program;
+  RankStage &stage = *stages[index];
+  for (int i = 0; i < program.outputs_size(); ++i) {
+    if (stage.outputs[i])
+      continue;
+    const plan::v1::Value &value = program.outputs(i);
+    auto given = stage.host->givenOutputs.find(i);
+    if (given == stage.host->givenOutputs.end())
+      return Error{"the program did not give output '" + value.name() + "'"};
+    const std::vector<std::int64_t> &dims = given->second.dims;
+    Result<std::size_t> bytes = bytesOf(value, dims);
+    if (!bytes)
+      return bytes.takeError();
+    Result<Part> part = buffers.take(*bytes);
+    if (!part)
+      return part.takeError();
+    if (*bytes)
+      std::memcpy((*part)->data(), given->second.data, *bytes);
+    stage.outputs[i] = std::move(*part);
+    Result<ShardLayout> layout = ShardLayout::create(*wiring.stages[index].mesh, {}, dims);
+    if (!layout)
+      return Error{"value '" + value.name() + "': " + layout.message()};
+    layouts[index].outputs[i] = std::move(*layout);
+  }
+  return {};
 }
 
 Result<void> Executor::Impl::runStage(int index, const InputTensors &inputs,
@@ -308,7 +362,7 @@ Result<void> Executor::Impl::runStage(int index, const InputTensors &inputs,
   if (!outputs)
     return outputs.takeError();
   for (const Part &part : *outputs)
-    outputPointers.push_back(part->data());
+    outputPointers.push_back(part ? part->data() : nullptr);
   // Kept even if the run fails: other ranks may be reading them.
   stage.outputs = std::move(*outputs);
   if (Result<void> done = stage.host->run(
@@ -316,6 +370,8 @@ Result<void> Executor::Impl::runStage(int index, const InputTensors &inputs,
           stage.coordinates.data(), inputPointers.data(), outputPointers.data(), inputDims.data());
       !done)
     return done;
+  if (Result<void> taken = takeGivenOutputs(index); !taken)
+    return taken;
   stage.cost.runSeconds += secondsSince(begin);
 
   begin = Clock::now();

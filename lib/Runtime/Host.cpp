@@ -197,16 +197,44 @@ static bool runLibrary(ProgramHost &host, const char *name, const LibraryCall &c
   return static_cast<bool>(done);
 }
 
-static void hostLibrary(const dougong_context *context, const char *name,
-                        const dougong_tensor *tensors, std::int64_t count,
-                        const std::int64_t *attributes, std::int64_t attributeCount) {
-  ProgramHost &host = hostOf(context);
-  if (!runLibrary(host, name,
-                  {{tensors, static_cast<std::size_t>(count)},
-                   {attributes, static_cast<std::size_t>(attributeCount)},
-                   &host.pool,
-                   &host.strings}))
+/// The call is made here, so that nothing with a destructor lives where a failure
+/// leaves the program.
+static bool callLibrary(ProgramHost &host, const char *name, std::span<dougong_tensor> tensors,
+                        std::span<const std::int64_t> attributes) {
+  return runLibrary(host, name,
+                    {tensors, attributes, &host.pool, &host.strings,
+                     [&host](std::size_t bytes) { return host.allocate(bytes); }});
+}
+
+static void hostLibrary(const dougong_context *context, const char *name, dougong_tensor *tensors,
+                        std::int64_t count, const std::int64_t *attributes,
+                        std::int64_t attributeCount) {
+  if (!callLibrary(hostOf(context), name, {tensors, static_cast<std::size_t>(count)},
+                   {attributes, static_cast<std::size_t>(attributeCount)}))
     leaveProgram();
+}
+
+static void *allocateOrFail(ProgramHost &host, std::int64_t bytes) {
+  if (bytes < 0) {
+    host.fail("an extent that depends on data is negative");
+    return nullptr;
+  }
+  Result<void *> memory = host.allocate(static_cast<std::size_t>(bytes));
+  if (!memory)
+    host.fail(memory.message());
+  return memory ? *memory : nullptr;
+}
+
+static void *hostAllocate(const dougong_context *context, std::int64_t bytes) {
+  void *memory = allocateOrFail(hostOf(context), bytes);
+  if (!memory)
+    leaveProgram();
+  return memory;
+}
+
+static void hostGiveOutput(const dougong_context *context, std::int64_t index, const void *data,
+                           const std::int64_t *dims, std::int64_t rank) {
+  hostOf(context).givenOutputs[index] = {data, {dims, dims + rank}};
 }
 
 static void hostFail(const dougong_context *context, const char *node, const char *message) {
@@ -218,6 +246,7 @@ static void hostFail(const dougong_context *context, const char *node, const cha
 static constexpr dougong_host hostTable = {
     DOUGONG_PROGRAM_ABI, sizeof(dougong_host), hostParallelFor, hostAllReduce, hostAllGather,
     hostReduceScatter,   hostAllToAll,         hostLibrary,     hostFail,
+    hostAllocate,        hostGiveOutput,
 };
 
 //===----------------------------------------------------------------------===//
@@ -237,6 +266,15 @@ void ProgramHost::fail(std::string message) {
   failure = std::move(message);
 }
 
+Result<void *> ProgramHost::allocate(std::size_t bytes) {
+  // Of no bytes too: null means failure to a program.
+  Result<Buffer> buffer = Buffer::allocate(std::max<std::size_t>(bytes, 64));
+  if (!buffer)
+    return buffer.takeError();
+  heap.push_back(std::move(*buffer));
+  return static_cast<void *>(heap.back().data());
+}
+
 std::string dougong::checkText(const plan::v1::Program &program, std::int32_t code) {
   if (code >= 1 && code <= program.checks_size())
     return program.checks(code - 1);
@@ -248,6 +286,8 @@ Result<void> ProgramHost::run(const LoadedProgram &loaded, void *arena, void *co
                               const std::int64_t *coordinates, void *const *inputs,
                               void *const *outputs, const std::int64_t *inputDims) {
   failed = false;
+  heap.clear();
+  givenOutputs.clear();
   const dougong_context context = {&hostTable, arena, weights, coordinates, this};
   std::int32_t code = 0;
   if (!runProgramCode([&] { code = loaded.run(&context, inputs, outputs, inputDims); }))

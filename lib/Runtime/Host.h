@@ -15,6 +15,7 @@
 #include "dougong/Runtime/ThreadPool.h"
 
 #include <atomic>
+#include <map>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -52,10 +53,19 @@ public:
   ThreadPool &pool;
   StringStore &strings;
   std::vector<int> groups;
+  /// Memory until the next run.
+  Result<void *> allocate(std::size_t bytes);
+  /// An output whose extents depend on data, as the program gave it.
+  struct GivenOutput {
+    const void *data = nullptr;
+    std::vector<std::int64_t> dims;
+  };
+  std::map<std::int64_t, GivenOutput> givenOutputs; ///< by number
   /// Records the first failure of a step.
   void fail(std::string message);
 
 private:
+  std::vector<Buffer> heap;
   std::mutex mutex;
   bool failed = false;
   std::string failure;

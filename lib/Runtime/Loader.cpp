@@ -205,7 +205,7 @@ Result<RankWeights> Package::weights(const plan::v1::Program &program, const pla
                    " to " + std::to_string(segment.offset() + segment.bytes()) + " of '" +
                    segment.file() + "' are needed, it has " + std::to_string(bytes.size())};
     Result<std::size_t> needed =
-        tensorBytes(weight.dtype(),
+        bufferBytes(weight.dtype(),
                     std::span(weight.dims().data(), static_cast<std::size_t>(weight.dims_size())));
     if (needed && weight.layout() == "row-major" && *needed != segment.bytes())
       return Error{"weight '" + weight.name() + "': " + elementTypeName(weight.dtype()) +

@@ -15,6 +15,9 @@ struct ImportOptions {
   /// not exist are accepted, and operands whose element type differs from what
   /// the operator requires pass through a Cast, with a warning.
   bool allowMissingData = false;
+  /// For models that are compiled: operators that have no lowering of their own
+  /// are replaced by their function bodies of the ONNX standard.
+  bool expandOperators = false;
 };
 
 /// Reads the ONNX model at `path` into a module of the `onnx` dialect.

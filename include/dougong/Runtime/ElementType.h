@@ -44,12 +44,23 @@ int elementBits(std::int32_t dtype);
 /// Bytes of one element; 0 for unknown and sub-byte types.
 inline std::size_t elementBytes(std::int32_t dtype) { return elementBits(dtype) / 8; }
 
+/// Bytes of one element in the buffers of programs: sub-byte elements take a byte
+/// each there, extended by their sign. 0 for an unknown type.
+inline std::size_t bufferElementBytes(std::int32_t dtype) { return (elementBits(dtype) + 7) / 8; }
+
 /// The product of `dims`. Fails on a negative dim and above 2^62.
 Result<std::int64_t> elementCount(std::span<const std::int64_t> dims);
 
 /// Bytes of a dense tensor, sub-byte types rounded up to whole bytes. Fails as
 /// elementCount does, and for an unknown type.
 Result<std::size_t> tensorBytes(std::int32_t dtype, std::span<const std::int64_t> dims);
+
+/// Bytes of a tensor in a buffer of a program. Fails as tensorBytes does.
+Result<std::size_t> bufferBytes(std::int32_t dtype, std::span<const std::int64_t> dims);
+
+/// Sub-byte elements from their packed form in a Tensor to one to a byte, and back.
+void unpackElements(std::int32_t dtype, const std::byte *packed, std::span<std::byte> elements);
+void packElements(std::int32_t dtype, std::span<const std::byte> elements, std::byte *packed);
 
 /// "[2, 3]".
 std::string printDims(std::span<const std::int64_t> dims);

@@ -1,5 +1,6 @@
 //===- FormKernels.cpp - groups operators into kernel functions -----------===//
 #include "Grouping.h"
+#include "LibraryCalls.h"
 #include "Outlining.h"
 
 #include "dougong/Conversion/KernelPasses.h"
@@ -23,6 +24,8 @@ struct FormKernels : dougong::impl::FormKernelsPassBase<FormKernels> {
       module.emitError("module has no function @main to form kernels from");
       return signalPassFailure();
     }
+    if (failed(dougong::formLibraryCalls(main)))
+      return signalPassFailure();
     dougong::KernelOutliner outliner(module);
     for (Block &block : main.getBody())
       for (dougong::KernelGroup &group : dougong::groupOperators(block))

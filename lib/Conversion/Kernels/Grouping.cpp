@@ -18,6 +18,8 @@ bool needsBuffer(OpOperand &use) {
   Operation *op = use.getOwner();
   if (dougong::isViewOp(op))
     return use.getOperandNumber() == 0;
+  if (isa<dougong::onnx::LaunchOp>(op)) // of a library function
+    return true;
   return op->hasTrait<OpTrait::IsTerminator>() || op->getDialect()->getNamespace() != "onnx";
 }
 
@@ -74,7 +76,8 @@ SmallVector<dougong::KernelGroup> dougong::groupOperators(Block &block) {
     std::optional<size_t> joined;
     // A constant that the schedule itself reads (returns, sends) needs a buffer.
     bool isKernel = !isScheduleOp(&op) ||
-                    (isa<onnx::ConstantOp>(op) && llvm::any_of(op.getUses(), needsBuffer));
+                    (isInlineConstant(&op) && !isa<onnx::NoneOp>(op) &&
+                     llvm::any_of(op.getUses(), needsBuffer));
     if (!isScheduleOp(&op) && isElementwise(&op) && op.getNumResults() == 1)
       for (Value operand : op.getOperands()) {
         Operation *producer = operand.getDefiningOp();

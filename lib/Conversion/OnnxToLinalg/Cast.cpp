@@ -1,4 +1,5 @@
 //===- Cast.cpp - conversions of elements, constants ----------------------===//
+#include "NarrowFloat.h"
 #include "Patterns.h"
 
 using namespace mlir;
@@ -7,13 +8,9 @@ using namespace dougong::onnx;
 namespace {
 
 /// Strings and complex numbers have no arithmetic here.
-bool isNumber(Type element) {
-  if (isa<FloatType>(element))
-    return element.getIntOrFloatBitWidth() >= 16;
-  return isa<IntegerType>(element) && element.getIntOrFloatBitWidth() != 2;
-}
+bool isNumber(Type element) { return isa<FloatType, IntegerType>(element); }
 
-Lowered lowerCast(Operation *op, Value converted, Emitter &e) {
+template <typename OpT> Lowered lowerCast(OpT op, Value converted, Emitter &e) {
   Type from = getElementTypeOrSelf(op->getOperand(0).getType());
   Type to = resultType(op).getElementType();
   if (!isNumber(from) || !isNumber(to)) {
@@ -22,9 +19,37 @@ Lowered lowerCast(Operation *op, Value converted, Emitter &e) {
     return Lowered::refuse(text + " is not supported");
   }
   bool fromUnsigned = isUnsigned(op->getOperand(0)), toUnsigned = isUnsigned(op->getResult(0));
+  NarrowRounding rounding{op.getSaturate() != 0, op.getRoundMode()};
   return lowerElementwise(op, op->getOperand(0), converted, e, [&](Emitter &e, ValueRange args) {
-    return e.convert(args[0], to, fromUnsigned, toUnsigned);
+    Value x = args[0];
+    if (from == to)
+      return x;
+    if (isNarrowFloat(from))
+      x = decodeNarrow(e, x, from);
+    if (isNarrowFloat(to))
+      return encodeNarrow(e, e.convert(x, e.getF32Type(), fromUnsigned, false), to, rounding);
+    if (!isNarrowInteger(to))
+      return e.convert(x, to, fromUnsigned, toUnsigned);
+    // The low bits of the integer.
+    if (isa<FloatType>(x.getType()))
+      x = e.convert(x, e.getI32Type(), false, false);
+    return truncateNarrow(e, e.convert(x, e.getI32Type(), fromUnsigned, false), to);
   });
+}
+
+/// The same bits, read as another type of the same width.
+Lowered lowerBitCast(BitCastOp op, BitCastOp::Adaptor in, Emitter &e) {
+  Type to = resultType(op).getElementType(), storage = resultElement(op);
+  if (!isNumber(to) || !isNumber(getElementTypeOrSelf(op.getInput().getType())))
+    return Lowered::refuse("elements other than numbers are not supported");
+  return lowerElementwise(op, op->getOperand(0), in.getInput(), e,
+                          [&](Emitter &e, ValueRange args) -> Value {
+                            if (isNarrowInteger(to))
+                              return truncateNarrow(e, args[0], to);
+                            if (args[0].getType() == storage)
+                              return args[0];
+                            return arith::BitcastOp::create(e, storage, args[0]);
+                          });
 }
 
 /// A constant as a dense attribute of signless elements, or null.
@@ -45,6 +70,18 @@ DenseElementsAttr denseOf(ConstantOp op) {
   if (!dense || !dense.getElementType().isIntOrFloat())
     return {};
   Type element = dense.getElementType();
+  // Types that take less than they lie in: element by element.
+  if (isNarrowInteger(element) || isNarrowFloat(element)) {
+    SmallVector<APInt> bytes;
+    if (isNarrowFloat(element))
+      for (APFloat value : dense.getValues<APFloat>())
+        bytes.push_back(value.bitcastToAPInt().zextOrTrunc(8));
+    else
+      for (APInt value : dense.getValues<APInt>())
+        bytes.push_back(element.isUnsignedInteger() ? value.zext(8) : value.sext(8));
+    return DenseElementsAttr::get(
+        RankedTensorType::get(dense.getType().getShape(), builder.getI8Type()), bytes);
+  }
   auto integer = dyn_cast<IntegerType>(element);
   if (!integer)
     return DenseElementsAttr::getFromRawBuffer(
@@ -58,6 +95,7 @@ void dougong::onnx::populateCastPatterns(PatternSet &set) {
   set.add<CastOp>([](CastOp op, CastOp::Adaptor in, Emitter &e) -> Lowered {
     return lowerCast(op, in.getInput(), e);
   });
+  set.add<BitCastOp>(lowerBitCast);
   set.add<CastLikeOp>([](CastLikeOp op, CastLikeOp::Adaptor in, Emitter &e) -> Lowered {
     return lowerCast(op, in.getInput(), e);
   });

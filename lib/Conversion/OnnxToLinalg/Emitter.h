@@ -51,6 +51,11 @@ inline int64_t normalizeAxis(int64_t axis, int64_t rank) { return axis < 0 ? axi
 /// onnx.Constant.
 std::optional<llvm::SmallVector<int64_t>> getConstantInts(mlir::Value value);
 
+/// The type that elements of type `element`, a type of the onnx dialect, have in
+/// buffers: integers are signless; those of 2 and 4 bits (extended by their sign)
+/// and floats of less than 16 bits take a byte.
+mlir::Type getStorageType(mlir::Type element);
+
 /// The type that arithmetic on elements of type `element` is done in: f32 for
 /// the narrower floats, else the type itself (signless).
 mlir::Type getComputeType(mlir::Type element);
@@ -70,8 +75,7 @@ class Emitter : public mlir::ImplicitLocOpBuilder {
 public:
   using ImplicitLocOpBuilder::ImplicitLocOpBuilder;
   using Body = llvm::function_ref<mlir::Value(Emitter &, mlir::ValueRange)>;
-  using MultiBody =
-      llvm::function_ref<llvm::SmallVector<mlir::Value>(Emitter &, mlir::ValueRange)>;
+  using MultiBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(Emitter &, mlir::ValueRange)>;
 
   //===--- extents ---------------------------------------------------------===//
 
@@ -237,10 +241,10 @@ public:
   llvm::SmallVector<mlir::Value> repeatNest(llvm::ArrayRef<mlir::OpFoldResult> shape,
                                             mlir::ValueRange inits, NestBody body);
   /// The same with one carried value.
-  mlir::Value repeatNest(llvm::ArrayRef<mlir::OpFoldResult> shape, mlir::Value init,
-                         llvm::function_ref<mlir::Value(Emitter &, mlir::ValueRange indices,
-                                                        mlir::Value carried)>
-                             body);
+  mlir::Value repeatNest(
+      llvm::ArrayRef<mlir::OpFoldResult> shape, mlir::Value init,
+      llvm::function_ref<mlir::Value(Emitter &, mlir::ValueRange indices, mlir::Value carried)>
+          body);
   /// scf.if whose other branch gives `otherwise`.
   llvm::SmallVector<mlir::Value>
   when(mlir::Value condition, mlir::ValueRange otherwise,

@@ -29,6 +29,16 @@ std::optional<SmallVector<int64_t>> dougong::onnx::getConstantInts(Value value) 
   return result;
 }
 
+Type dougong::onnx::getStorageType(Type element) {
+  if (auto integer = dyn_cast<IntegerType>(element)) {
+    unsigned width = integer.getWidth();
+    return IntegerType::get(element.getContext(), width == 2 || width == 4 ? 8 : width);
+  }
+  if (isa<FloatType>(element) && element.getIntOrFloatBitWidth() < 16)
+    return IntegerType::get(element.getContext(), 8);
+  return element;
+}
+
 Type dougong::onnx::getComputeType(Type element) {
   if (isa<FloatType>(element) && element.getIntOrFloatBitWidth() < 32)
     return Float32Type::get(element.getContext());
@@ -343,8 +353,8 @@ Value Emitter::quantize(Value scaled, Value zeroPoint, Type to, bool toUnsigned)
   Type compute = scaled.getType();
   unsigned width = to.getIntOrFloatBitWidth();
   double low = toUnsigned ? 0.0 : -static_cast<double>(int64_t{1} << (width - 1));
-  double high = static_cast<double>(toUnsigned ? (int64_t{1} << width) - 1
-                                               : (int64_t{1} << (width - 1)) - 1);
+  double high =
+      static_cast<double>(toUnsigned ? (int64_t{1} << width) - 1 : (int64_t{1} << (width - 1)) - 1);
   Value rounded = math::RoundEvenOp::create(*this, scaled);
   if (zeroPoint)
     rounded = add(rounded, convert(zeroPoint, compute, toUnsigned, false));

@@ -18,17 +18,11 @@ using namespace mlir;
 using namespace dougong;
 using namespace dougong::onnx;
 
-/// Tensors lose their encoding, integers their signedness.
-static Type convertElement(Type type) {
-  if (auto integer = dyn_cast<IntegerType>(type))
-    return IntegerType::get(type.getContext(), integer.getWidth());
-  return type;
-}
-
 void dougong::populateOnnxTypeConversions(TypeConverter &converter) {
   converter.addConversion([](Type type) { return type; });
   converter.addConversion([](RankedTensorType type) -> Type {
-    return RankedTensorType::get(type.getShape(), convertElement(type.getElementType()));
+    // Tensors lose their encoding.
+    return RankedTensorType::get(type.getShape(), getStorageType(type.getElementType()));
   });
   auto cast = [](OpBuilder &builder, Type type, ValueRange inputs, Location loc) -> Value {
     return UnrealizedConversionCastOp::create(builder, loc, type, inputs).getResult(0);
@@ -67,6 +61,17 @@ void dougong::populateOnnxToLinalgPatterns(RewritePatternSet &patterns,
   populateMicrosoftPatterns(set);
   populateMicrosoftAttentionPatterns(set);
   populateControlFlowPatterns(set);
+  populateResizePatterns(set);
+  populateGridSamplePatterns(set);
+  populateCumulativePatterns(set);
+  populateEinsumPatterns(set);
+  populateSpectralPatterns(set);
+  populateImagePatterns(set);
+  populateOptimizerPatterns(set);
+}
+
+Type dougong::onnx::resultElement(Operation *op, unsigned index) {
+  return getStorageType(resultType(op, index).getElementType());
 }
 
 /// The log of the conversion that runs in this thread.
@@ -166,8 +171,7 @@ private:
     target.addIllegalDialect<OnnxDialect>();
     target.addLegalOp<DimOp, NoneOp>();
     target.addDynamicallyLegalOp<func::FuncOp>([&](func::FuncOp op) {
-      return converter->isSignatureLegal(op.getFunctionType()) &&
-             converter->isLegal(&op.getBody());
+      return converter->isSignatureLegal(op.getFunctionType()) && converter->isLegal(&op.getBody());
     });
     target.addDynamicallyLegalOp<func::ReturnOp>(
         [&](func::ReturnOp op) { return converter->isLegal(op.getOperandTypes()); });

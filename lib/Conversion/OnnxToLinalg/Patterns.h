@@ -91,13 +91,8 @@ inline mlir::RankedTensorType resultType(mlir::Operation *op, unsigned index = 0
   return llvm::cast<mlir::RankedTensorType>(op->getResult(index).getType());
 }
 
-/// The same type's element type, signless.
-inline mlir::Type resultElement(mlir::Operation *op, unsigned index = 0) {
-  mlir::Type element = resultType(op, index).getElementType();
-  if (auto integer = llvm::dyn_cast<mlir::IntegerType>(element))
-    return mlir::IntegerType::get(op->getContext(), integer.getWidth());
-  return element;
-}
+/// The same type's element type, as buffers hold it.
+mlir::Type resultElement(mlir::Operation *op, unsigned index = 0);
 
 /// Broadcasts the tensors `converted` (in the onnx dialect: `originals`) to
 /// the first result of `op` and maps their elements through `body`.
@@ -131,6 +126,13 @@ void populateQuantizedConvPatterns(PatternSet &set);
 void populateQuantizedElementwisePatterns(PatternSet &set);
 void populateMicrosoftPatterns(PatternSet &set);
 void populateMicrosoftAttentionPatterns(PatternSet &set);
+void populateResizePatterns(PatternSet &set);
+void populateGridSamplePatterns(PatternSet &set);
+void populateCumulativePatterns(PatternSet &set);
+void populateEinsumPatterns(PatternSet &set);
+void populateSpectralPatterns(PatternSet &set);
+void populateImagePatterns(PatternSet &set);
+void populateOptimizerPatterns(PatternSet &set);
 
 } // namespace dougong::onnx
 

@@ -1,6 +1,8 @@
 //===- Quantize.cpp - QuantizeLinear, DequantizeLinear, their dynamic form ===//
 #include "Quantize.h"
 
+#include "NarrowFloat.h"
+
 using namespace mlir;
 using namespace dougong::onnx;
 
@@ -165,8 +167,9 @@ private:
 
 template <typename OpT> Lowered lowerQuantizeLinear(OpT op, typename OpT::Adaptor in, Emitter &e) {
   RankedTensorType type = resultType(op);
-  if (!isQuantizedInteger(type.getElementType()))
-    return Lowered::refuse("quantisation to an element type other than integers is not supported");
+  Type to = type.getElementType();
+  if (!isQuantizedInteger(to) && !isNarrowFloat(to))
+    return Lowered::refuse("quantisation to this element type is not supported");
   Granularity granularity(e, type, in.getYScale(), op.getAxis(), op.getBlockSize());
   Type element = resultElement(op);
   bool toUnsigned = isUnsigned(op->getResult(0)), fromUnsigned = isUnsigned(op.getX());
@@ -179,7 +182,18 @@ template <typename OpT> Lowered lowerQuantizeLinear(OpT op, typename OpT::Adapto
   Value result = e.pointwise(granularity.shape, element, inputs, [&](Emitter &e, ValueRange args) {
     Value x = e.convert(args[0], f32, fromUnsigned, false);
     Value scaled = e.div(x, e.toFloatType(args[1], f32));
-    return e.quantize(scaled, hasZero ? args[2] : Value(), element, toUnsigned);
+    if (isNarrowFloat(to)) { // zero points of floats are 0
+      NarrowRounding rounding;
+      if constexpr (requires { op.getSaturate(); })
+        rounding.saturate = op.getSaturate() != 0;
+      return encodeNarrow(e, scaled, to, rounding);
+    }
+    Value zero = hasZero ? args[2] : Value();
+    if (isNarrowInteger(to))
+      return truncateNarrow(
+          e, e.quantize(scaled, zero, e.getIntegerType(to.getIntOrFloatBitWidth()), toUnsigned),
+          to);
+    return e.quantize(scaled, zero, element, toUnsigned);
   });
   return granularity.finish(result);
 }
@@ -187,9 +201,9 @@ template <typename OpT> Lowered lowerQuantizeLinear(OpT op, typename OpT::Adapto
 template <typename OpT>
 Lowered lowerDequantizeLinear(OpT op, typename OpT::Adaptor in, Emitter &e) {
   auto source = cast<RankedTensorType>(op.getX().getType());
-  if (!isQuantizedInteger(source.getElementType()))
-    return Lowered::refuse(
-        "dequantisation of an element type other than integers is not supported");
+  Type from = source.getElementType();
+  if (!isQuantizedInteger(from) && !isNarrowFloat(from))
+    return Lowered::refuse("dequantisation of this element type is not supported");
   Granularity granularity(e, source, in.getXScale(), op.getAxis(), op.getBlockSize());
   Type element = resultElement(op), f32 = e.getF32Type(), i32 = e.getI32Type();
   bool fromUnsigned = isUnsigned(op.getX());
@@ -199,6 +213,10 @@ Lowered lowerDequantizeLinear(OpT op, typename OpT::Adaptor in, Emitter &e) {
   if (hasZero)
     inputs.push_back(granularity.place(in.getXZeroPoint()));
   Value result = e.pointwise(granularity.shape, element, inputs, [&](Emitter &e, ValueRange args) {
+    if (isNarrowFloat(from)) { // zero points of floats are 0
+      Value x = decodeNarrow(e, args[0], from);
+      return e.toFloatType(e.mul(x, e.toFloatType(args[1], f32)), element);
+    }
     Value x = e.convert(args[0], i32, fromUnsigned, false);
     if (hasZero)
       x = e.sub(x, e.convert(args[2], i32, fromUnsigned, false));

@@ -1,5 +1,6 @@
 //===- Reduce.cpp - reductions and scans along dims -----------------------===//
 #include "Patterns.h"
+#include "RuntimeAxes.h"
 
 using namespace mlir;
 using namespace dougong::onnx;
@@ -48,9 +49,9 @@ constexpr Reduction l1Reduction{magnitude, sum, zeroOf};
 constexpr Reduction l2Reduction{square, sum, zeroOf, root};
 constexpr Reduction sumSquareReduction{square, sum, zeroOf};
 constexpr Reduction logSumReduction{nullptr, sum, zeroOf, logarithm};
-constexpr Reduction prodReduction{
-    nullptr, [](Emitter &e, Value x, Value s, bool) { return e.mul(s, x); },
-    [](Emitter &e, Type type, bool) { return e.constant(type, 1); }};
+constexpr Reduction prodReduction{nullptr,
+                                  [](Emitter &e, Value x, Value s, bool) { return e.mul(s, x); },
+                                  [](Emitter &e, Type type, bool) { return e.constant(type, 1); }};
 constexpr Reduction maxReduction{
     nullptr, [](Emitter &e, Value x, Value s, bool isUnsigned) { return e.max(s, x, isUnsigned); },
     [](Emitter &e, Type type, bool isUnsigned) { return e.lowest(type, isUnsigned); }};
@@ -65,7 +66,8 @@ template <typename OpT> std::optional<SmallVector<unsigned>> getAxes(OpT op) {
   std::optional<SmallVector<int64_t>> given = SmallVector<int64_t>();
   if (present(op.getAxes())) {
     auto type = dyn_cast<RankedTensorType>(op.getAxes().getType());
-    given = type && type.getNumElements() == 0 ? SmallVector<int64_t>() : getConstantInts(op.getAxes());
+    given =
+        type && type.getNumElements() == 0 ? SmallVector<int64_t>() : getConstantInts(op.getAxes());
   }
   if (!given)
     return std::nullopt;
@@ -80,11 +82,57 @@ template <typename OpT> std::optional<SmallVector<unsigned>> getAxes(OpT op) {
   return axes;
 }
 
+/// A reduction over axes that are read at run time: every element is combined
+/// into the place of the result that its kept coordinates name.
+Value reduceAtRuntime(Emitter &e, const Reduction &reduction, Value data, Value axesTensor,
+                      bool noopIfEmpty, Operation *op, bool isUnsigned) {
+  RankedTensorType type = resultType(op);
+  Extents shape = e.extents(op->getOperand(0).getType());
+  Type element = resultElement(op), compute = getComputeType(element);
+  RuntimeAxes axes(e, axesTensor, shape.size());
+  Value yes = e.constantInt(e.getI1Type(), 1), none = e.index(int64_t{0}),
+        one = e.index(int64_t{1});
+  // The place in the result is the sum of coordinate * stride; 0 for reduced dims.
+  SmallVector<Value> strides(shape.size());
+  Value size = one, count = one;
+  for (size_t dim = shape.size(); dim-- > 0;) {
+    Value reduced = axes.contains(e, dim);
+    if (Value empty = axes.isEmpty(e); empty && !noopIfEmpty)
+      reduced = e.select(empty, yes, reduced);
+    Value extent = e.index(shape[dim]);
+    strides[dim] = e.select(reduced, none, size);
+    size = e.mul(size, e.select(reduced, one, extent));
+    count = e.mul(count, e.select(reduced, extent, one));
+  }
+  OpFoldResult length = e.productOf(e.extents(type));
+  Value totals = e.filled({length}, reduction.init(e, compute, isUnsigned));
+  totals = e.repeatNest(shape, totals, [&](Emitter &e, ValueRange at, Value carried) -> Value {
+    Value place = none;
+    for (auto [index, stride] : llvm::zip_equal(at, strides))
+      place = e.add(place, e.mul(index, stride));
+    Value x = e.widen(e.extract(data, at));
+    if (reduction.before)
+      x = reduction.before(e, x);
+    x = reduction.combine(e, x, e.extract(carried, place), isUnsigned);
+    return tensor::InsertOp::create(e, x, carried, place);
+  });
+  Value elements = arith::IndexCastOp::create(e, e.getI64Type(), count);
+  totals =
+      e.pointwise({length}, element, {{totals, e.identity(1)}}, [&](Emitter &e, ValueRange args) {
+        Value x = args[0];
+        if (reduction.after)
+          x = reduction.after(e, x, elements);
+        return e.toFloatType(x, element);
+      });
+  return unflatten(e, totals, type);
+}
+
 template <typename OpT, const Reduction &reduction> void addReduce(PatternSet &set) {
   set.add<OpT>([](OpT op, typename OpT::Adaptor in, Emitter &e) -> Lowered {
     auto axes = getAxes(op);
     if (!axes)
-      return Lowered::refuse("axes that are not constant are not supported");
+      return reduceAtRuntime(e, reduction, in.getData(), in.getAxes(),
+                             op.getNoopWithEmptyAxes() != 0, op, isUnsigned(op.getData()));
     Extents shape = e.extents(op.getData().getType());
     Type element = resultElement(op), compute = getComputeType(element);
     bool unsignedElement = isUnsigned(op.getData());
@@ -113,19 +161,45 @@ template <typename OpT, const Reduction &reduction> void addReduce(PatternSet &s
   });
 }
 
+/// log(sum(exp(x - m))) + m with m the greatest element of all.
+Lowered logSumExpAtRuntime(ReduceLogSumExpOp op, ReduceLogSumExpOp::Adaptor in, Emitter &e) {
+  Extents shape = e.extents(op.getData().getType());
+  unsigned rank = shape.size();
+  Type element = resultElement(op), compute = getComputeType(element);
+  Value top = e.reduce(
+      in.getData(), shape, llvm::to_vector(llvm::seq<unsigned>(rank)), e.lowest(compute, false),
+      [](Emitter &e, ValueRange args) { return e.max(args[1], e.widen(args[0])); });
+  Value highest = e.extract(top);
+  Value finite = e.compare(Compare::Less, math::AbsFOp::create(e, highest).getResult(),
+                           e.highest(compute, false));
+  Value base = e.select(finite, highest, e.constant(compute, 0));
+  Value powers = e.pointwise(shape, compute, {{in.getData(), e.identity(rank)}},
+                             [&](Emitter &e, ValueRange args) -> Value {
+                               return math::ExpOp::create(e, e.sub(e.widen(args[0]), base));
+                             });
+  Value sums = reduceAtRuntime(e, logSumReduction, powers, in.getAxes(),
+                               op.getNoopWithEmptyAxes() != 0, op, false);
+  unsigned kept = typeOf(sums).getRank();
+  return e.pointwise(e.extentsOf(sums), element, {{sums, e.identity(kept)}},
+                     [&](Emitter &e, ValueRange args) {
+                       return e.toFloatType(e.add(e.widen(args[0]), base), element);
+                     });
+}
+
 /// log(sum(exp(x))) from the greatest element, so that nothing overflows.
 Lowered lowerLogSumExp(ReduceLogSumExpOp op, ReduceLogSumExpOp::Adaptor in, Emitter &e) {
   auto axes = getAxes(op);
   Type element = resultElement(op);
-  if (!axes)
-    return Lowered::refuse("axes that are not constant are not supported");
   if (!isa<FloatType>(element))
     return Lowered::refuse("integers are not supported");
+  if (!axes)
+    return logSumExpAtRuntime(op, in, e);
   Extents shape = e.extents(op.getData().getType());
   unsigned rank = shape.size();
   Type compute = getComputeType(element);
-  Value top = e.reduce(in.getData(), shape, *axes, e.lowest(compute, false),
-                       [](Emitter &e, ValueRange args) { return e.max(args[1], e.widen(args[0])); });
+  Value top =
+      e.reduce(in.getData(), shape, *axes, e.lowest(compute, false),
+               [](Emitter &e, ValueRange args) { return e.max(args[1], e.widen(args[0])); });
   AffineMap kept = e.keptMap(rank, *axes);
   // Infinite maxima are not subtracted: inf - inf would be NaN.
   auto base = [&](Emitter &e, Value m) {
@@ -163,62 +237,17 @@ template <typename OpT, bool isMax> void addArg(PatternSet &set) {
     AffineMap map = e.keptMap(rank, {axis});
     Value values = e.filled(kept, start);
     Value places = e.filled(kept, e.constantInt(e.getI64Type(), 0));
-    auto results = e.generic(
-        rank, {{in.getData(), e.identity(rank)}}, {{values, map}, {places, map}}, {axis},
-        [&](Emitter &e, ValueRange args) -> SmallVector<Value> {
-          Compare kind = isMax ? (last ? Compare::GreaterEqual : Compare::Greater)
-                               : (last ? Compare::LessEqual : Compare::Less);
-          Value better = e.compare(kind, args[0], args[1], unsignedElement);
-          Value here = arith::IndexCastOp::create(e, e.getI64Type(), e.loopIndex(axis));
-          return {e.select(better, args[0], args[1]), e.select(better, here, args[2])};
-        });
+    auto results =
+        e.generic(rank, {{in.getData(), e.identity(rank)}}, {{values, map}, {places, map}}, {axis},
+                  [&](Emitter &e, ValueRange args) -> SmallVector<Value> {
+                    Compare kind = isMax ? (last ? Compare::GreaterEqual : Compare::Greater)
+                                         : (last ? Compare::LessEqual : Compare::Less);
+                    Value better = e.compare(kind, args[0], args[1], unsignedElement);
+                    Value here = arith::IndexCastOp::create(e, e.getI64Type(), e.loopIndex(axis));
+                    return {e.select(better, args[0], args[1]), e.select(better, here, args[2])};
+                  });
     return op.getKeepdims() ? e.keepDims(results[1], {axis}) : results[1];
   });
-}
-
-Lowered lowerCumSum(CumSumOp op, CumSumOp::Adaptor in, Emitter &e) {
-  auto axes = getConstantInts(op.getAxis());
-  if (!axes || axes->size() != 1)
-    return Lowered::refuse("an axis that is not constant is not supported");
-  RankedTensorType type = resultType(op);
-  unsigned rank = type.getRank(), axis = normalizeAxis(axes->front(), rank);
-  Type element = resultElement(op), compute = getComputeType(element);
-  bool exclusive = op.getExclusive() != 0, reverse = op.getReverse() != 0;
-  Extents shape = e.extents(type), row;
-  for (unsigned dim = 0; dim < rank; ++dim)
-    if (dim != axis)
-      row.push_back(shape[dim]);
-  AffineMap map = e.identity(rank - 1);
-  Value sums = e.filled(row, e.constant(compute, 0)), result = e.empty(shape, element);
-  auto last = e.repeat(
-      shape[axis], {sums, result}, [&](Emitter &e, Value iv, ValueRange carried) {
-        Value at = iv;
-        if (reverse)
-          at = e.sub(e.sub(e.index(shape[axis]), e.index(int64_t{1})), iv);
-        Extents offsets(rank, e.attr(0)), sizes(shape), strides(rank, e.attr(1));
-        offsets[axis] = at;
-        sizes[axis] = e.attr(1);
-        SmallVector<int64_t> rowShape;
-        for (unsigned dim = 0; dim < rank; ++dim)
-          if (dim != axis)
-            rowShape.push_back(type.getDimSize(dim));
-        Value slice = tensor::ExtractSliceOp::create(
-            e, RankedTensorType::get(rowShape, element), in.getX(), offsets, sizes, strides);
-        // An exclusive sum is written before it is overwritten by the next.
-        Value written = carried[1];
-        if (exclusive)
-          written = tensor::InsertSliceOp::create(e, e.convertTensor(carried[0], element), written,
-                                                  offsets, sizes, strides);
-        Value next = e.generic(rank - 1, {{slice, map}}, Operand{carried[0], map}, {},
-                               [&](Emitter &e, ValueRange args) {
-                                 return e.add(args[1], e.widen(args[0]));
-                               });
-        if (!exclusive)
-          written = tensor::InsertSliceOp::create(e, e.convertTensor(next, element), written,
-                                                  offsets, sizes, strides);
-        return SmallVector<Value>{next, written};
-      });
-  return last[1];
 }
 
 /// Mean, maximum over all spatial dims of [n, c, spatial...].
@@ -260,7 +289,6 @@ void dougong::onnx::populateReducePatterns(PatternSet &set) {
   set.add<ReduceLogSumExpOp>(lowerLogSumExp);
   addArg<ArgMaxOp, true>(set);
   addArg<ArgMinOp, false>(set);
-  set.add<CumSumOp>(lowerCumSum);
   addGlobalPool<GlobalAveragePoolOp, meanReduction>(set);
   addGlobalPool<GlobalMaxPoolOp, maxReduction>(set);
 }

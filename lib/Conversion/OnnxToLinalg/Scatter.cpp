@@ -35,12 +35,15 @@ std::string checkReduction(StringRef reduction, Type element) {
   return "";
 }
 
-/// result[.., indices[i..], ..] = updates[i..], along one axis.
-Lowered lowerScatterElements(ScatterElementsOp op, ScatterElementsOp::Adaptor in, Emitter &e) {
+/// result[.., indices[i..], ..] = updates[i..], along one axis. Scatter is the older
+/// name, without a reduction.
+template <typename OpT> Lowered lowerScatterElements(OpT op, typename OpT::Adaptor in, Emitter &e) {
   RankedTensorType type = resultType(op);
   unsigned rank = type.getRank();
   int64_t axis = normalizeAxis(op.getAxis(), rank);
-  StringRef reduction = op.getReduction();
+  StringRef reduction = "none";
+  if constexpr (requires { op.getReduction(); })
+    reduction = op.getReduction();
   if (std::string refusal = checkReduction(reduction, type.getElementType()); !refusal.empty())
     return Lowered::refuse(refusal);
   bool unsignedElement = isUnsigned(op.getData());
@@ -95,7 +98,8 @@ Lowered lowerScatterND(ScatterNDOp op, ScatterNDOp::Adaptor in, Emitter &e) {
 } // namespace
 
 void dougong::onnx::populateScatterPatterns(PatternSet &set) {
-  set.add<ScatterElementsOp>(lowerScatterElements);
+  set.add<ScatterElementsOp>(lowerScatterElements<ScatterElementsOp>);
+  set.add<ScatterOp>(lowerScatterElements<ScatterOp>);
   set.add<ScatterNDOp>(lowerScatterND);
   set.add<NonZeroOp>([](NonZeroOp, NonZeroOp::Adaptor, Emitter &) {
     return Lowered::refuse("an extent that depends on data is not supported");

@@ -18,6 +18,16 @@ template <typename OpT> void addReshape(PatternSet &set) {
 Lowered lowerTile(TileOp op, TileOp::Adaptor in, Emitter &e) {
   RankedTensorType source = cast<RankedTensorType>(op.getInput().getType()), type = resultType(op);
   Integers repeats(op.getRepeats(), in.getRepeats());
+  if (!repeats.constants)
+    // Repeats that are read at run time give no extents to a loop nest.
+    return e.pointwise(e.extents(type), resultElement(op), {}, [&](Emitter &e, ValueRange) {
+      SmallVector<Value> at;
+      for (int64_t dim = 0; dim < type.getRank(); ++dim) {
+        Value size = e.index(e.extent(source, dim));
+        at.push_back(arith::RemUIOp::create(e, e.loopIndex(dim), size));
+      }
+      return e.extract(in.getInput(), at);
+    });
   // Seen as [repeat, extent] pairs, the result is a broadcast.
   Extents shape;
   SmallVector<AffineExpr> exprs;

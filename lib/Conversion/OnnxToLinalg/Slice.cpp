@@ -1,5 +1,7 @@
 //===- Slice.cpp - parts of tensors: Slice, Split, Concat, Pad ------------===//
 #include "Patterns.h"
+#include "Quantize.h"
+#include "RuntimeAxes.h"
 
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 
@@ -43,24 +45,36 @@ Lowered lowerSlice(SliceOp op, SliceOp::Adaptor in, Emitter &e) {
   int64_t rank = type.getRank();
   Integers starts(op.getStarts(), in.getStarts()), steps(op.getSteps(), in.getSteps());
   SmallVector<int64_t> axes;
-  if (present(op.getAxes())) {
-    auto given = getConstantInts(op.getAxes());
-    if (!given)
-      return Lowered::refuse("axes that are not constant are not supported");
-    axes = *given;
-  } else {
-    for (int64_t i = 0, count = typeOf(in.getStarts()).getDimSize(0); i < count; ++i)
-      axes.push_back(i);
-  }
   Extents offsets(rank, e.attr(0)), strides(rank, e.attr(1)), sizes = e.extents(type);
   bool forward = true;
+  auto given = present(op.getAxes()) ? getConstantInts(op.getAxes()) : std::nullopt;
+  if (given) {
+    axes = *given;
+  } else if (present(op.getAxes())) {
+    RuntimeAxes list(e, in.getAxes(), rank);
+    for (int64_t dim = 0; dim < rank; ++dim)
+      for (int64_t i = 0; i < list.getMaxEntries(); ++i) {
+        Value matches = list.matches(e, i, dim);
+        OpFoldResult step =
+            present(op.getSteps()) ? e.integerAt(steps, i) : OpFoldResult(e.attr(1));
+        OpFoldResult start = clampStart(e, e.integerAt(starts, i), step, e.extent(source, dim));
+        offsets[dim] = e.select(matches, e.index(start), e.index(offsets[dim]));
+        strides[dim] = e.select(matches, e.index(step), e.index(strides[dim]));
+      }
+    forward = false;
+  } else {
+    int64_t count = typeOf(in.getStarts()).getDimSize(0);
+    if (ShapedType::isDynamic(count))
+      return Lowered::refuse("starts of unknown number are not supported");
+    axes = llvm::to_vector(llvm::seq<int64_t>(count));
+  }
   for (auto [i, given] : llvm::enumerate(axes)) {
     int64_t axis = normalizeAxis(given, rank);
     strides[axis] = present(op.getSteps()) ? e.integerAt(steps, i) : OpFoldResult(e.attr(1));
-    offsets[axis] =
-        clampStart(e, e.integerAt(starts, i), strides[axis], e.extent(source, axis));
+    offsets[axis] = clampStart(e, e.integerAt(starts, i), strides[axis], e.extent(source, axis));
     auto step = getConstantIntValue(strides[axis]);
-    forward &= step && *step > 0;
+    // A slice of nothing may begin behind the last element.
+    forward &= step && *step > 0 && type.getDimSize(axis) != 0;
   }
   if (forward)
     return tensor::ExtractSliceOp::create(e, in.getData(), offsets, sizes, strides).getResult();
@@ -129,18 +143,27 @@ Lowered lowerPad(PadOp op, PadOp::Adaptor in, Emitter &e) {
   int64_t rank = type.getRank();
   StringRef mode = op.getMode();
   SmallVector<int64_t> axes;
-  if (present(op.getAxes())) {
-    auto given = getConstantInts(op.getAxes());
-    if (!given)
-      return Lowered::refuse("axes that are not constant are not supported");
-    for (int64_t axis : *given)
-      axes.push_back(normalizeAxis(axis, rank));
-  } else {
-    axes = llvm::to_vector(llvm::seq<int64_t>(rank));
-  }
   Integers pads(op.getPads(), in.getPads());
   Extents low(rank, e.attr(0)), high(rank, e.attr(0));
   bool grows = true;
+  auto given = present(op.getAxes()) ? getConstantInts(op.getAxes()) : std::nullopt;
+  if (given) {
+    for (int64_t axis : *given)
+      axes.push_back(normalizeAxis(axis, rank));
+  } else if (present(op.getAxes())) {
+    RuntimeAxes list(e, in.getAxes(), rank);
+    if (!isa<Attribute>(list.getCount()))
+      return Lowered::refuse("axes of unknown number are not supported");
+    for (int64_t dim = 0; dim < rank; ++dim)
+      for (int64_t i = 0, count = list.getMaxEntries(); i < count; ++i) {
+        Value matches = list.matches(e, i, dim);
+        low[dim] = e.select(matches, e.index(e.integerAt(pads, i)), e.index(low[dim]));
+        high[dim] = e.select(matches, e.index(e.integerAt(pads, i + count)), e.index(high[dim]));
+      }
+    grows = false;
+  } else {
+    axes = llvm::to_vector(llvm::seq<int64_t>(rank));
+  }
   for (auto [i, axis] : llvm::enumerate(axes)) {
     low[axis] = e.integerAt(pads, i);
     high[axis] = e.integerAt(pads, i + axes.size());
@@ -149,8 +172,8 @@ Lowered lowerPad(PadOp op, PadOp::Adaptor in, Emitter &e) {
   }
   Value filler;
   if (mode == "constant")
-    filler = present(in.getConstantValue()) ? e.extract(in.getConstantValue())
-                                            : e.constant(element, 0);
+    filler =
+        present(in.getConstantValue()) ? onlyElement(e, in.getConstantValue()) : e.constant(element, 0);
   if (filler && grows)
     return e.pad(in.getData(), low, high, filler);
   return e.pointwise(e.extents(type), element, {}, [&](Emitter &e, ValueRange) {

@@ -6,6 +6,8 @@
 
 #include "Onnx/IR/Onnx.h"
 
+#include <set>
+
 using namespace mlir;
 using namespace dougong;
 
@@ -50,6 +52,30 @@ OpenSlot *findSlot(MutableArrayRef<OpenSlot> slots, const DimExpr &bytes, int64_
   return fitting ? fitting : largest;
 }
 
+/// The symbols that the dims of the inputs tell.
+std::set<std::string> getInputSymbols(func::FuncOp main) {
+  std::set<std::string> symbols;
+  for (Type type : main.getArgumentTypes())
+    if (auto tensor = dyn_cast<RankedTensorType>(type))
+      if (FailureOr<SmallVector<DimExpr>> extents = getExtentExprs(main.getLoc(), tensor);
+          succeeded(extents))
+        for (const DimExpr &extent : *extents)
+          symbols.merge(extent.symbols());
+  return symbols;
+}
+
+/// Whether an extent holds a symbol beyond `known`.
+bool dependsOnData(Location loc, Type type, const std::set<std::string> &known) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor || tensor.hasStaticShape())
+    return false;
+  FailureOr<SmallVector<DimExpr>> extents = getExtentExprs(loc, tensor);
+  return succeeded(extents) && llvm::any_of(*extents, [&](const DimExpr &extent) {
+    return llvm::any_of(extent.symbols(),
+                        [&](const std::string &symbol) { return !known.count(symbol); });
+  });
+}
+
 } // namespace
 
 Value BufferAssignment::getRoot(Value value) {
@@ -73,9 +99,15 @@ FailureOr<BufferAssignment> BufferAssignment::compute(func::FuncOp main,
     result.storage[argument] = {Storage::Kind::Input, argument.getArgNumber()};
   for (auto use : body.getOps<onnx::UseOp>())
     result.storage[use.getResult()] = {Storage::Kind::Weight, weights.lookup(use.getWeight())};
+  std::set<std::string> inputSymbols = getInputSymbols(main);
   for (auto [index, returned] : llvm::enumerate(body.getTerminator()->getOperands())) {
+    if (dependsOnData(main.getLoc(), returned.getType(), inputSymbols)) {
+      result.given.push_back(index);
+      continue;
+    }
     Value root = getRoot(returned);
-    bool computedHere = root.getDefiningOp() && !result.storage.contains(root);
+    bool computedHere = root.getDefiningOp() && !result.storage.contains(root) &&
+                        !dependsOnData(main.getLoc(), root.getType(), inputSymbols);
     if (computedHere)
       result.storage[root] = {Storage::Kind::Output, static_cast<unsigned>(index)};
     else
@@ -90,6 +122,10 @@ FailureOr<BufferAssignment> BufferAssignment::compute(func::FuncOp main,
       auto type = dyn_cast<RankedTensorType>(value.getType());
       if (!type || result.storage.contains(value))
         continue;
+      if (dependsOnData(op.getLoc(), type, inputSymbols)) {
+        result.storage[value] = {Storage::Kind::Heap, 0};
+        continue;
+      }
       FailureOr<DimExpr> bytes = getAlignedBytes(op.getLoc(), type);
       if (failed(bytes))
         return failure();

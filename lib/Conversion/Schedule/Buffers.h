@@ -10,7 +10,8 @@ namespace dougong {
 
 /// The place of a value's bytes.
 struct Storage {
-  enum class Kind { Input, Output, Weight, Slot } kind;
+  /// Heap: allocated during the step, as its size depends on data.
+  enum class Kind { Input, Output, Weight, Slot, Heap } kind;
   unsigned index; ///< number of the input, output, weight or arena slot
 };
 
@@ -19,7 +20,8 @@ struct Storage {
 /// View ops share their operand's storage. A value that the program returns is
 /// made in the output's buffer if it is computed here and not returned before.
 /// Everything else computed gets a slot of the arena; values whose lives do not
-/// overlap share a slot. The size of a slot is that of its largest value; sizes
+/// overlap share a slot. What has an extent that the inputs' dims do not tell
+/// lives on the heap of the step. The size of a slot is that of its largest value; sizes
 /// that cannot be compared (different expressions) are not shared.
 class BufferAssignment {
 public:
@@ -36,11 +38,13 @@ public:
   llvm::ArrayRef<DimExpr> getSlots() const { return slots; }
   /// Results of main that need a copy at the end (operand numbers of the return).
   llvm::ArrayRef<unsigned> getCopiedOutputs() const { return copied; }
+  /// Results of main whose extents depend on data: handed over at the end.
+  llvm::ArrayRef<unsigned> getGivenOutputs() const { return given; }
 
 private:
   llvm::DenseMap<mlir::Value, Storage> storage;
   llvm::SmallVector<DimExpr> slots;
-  llvm::SmallVector<unsigned> copied;
+  llvm::SmallVector<unsigned> copied, given;
 };
 
 } // namespace dougong

@@ -3,6 +3,8 @@
 #include "Extents.h"
 #include "Host.h"
 #include "Kernels/Grouping.h"
+#include "Kernels/LibraryCalls.h"
+#include "LibraryLaunch.h"
 #include "Workspace.h"
 
 #include "dougong-c/program.h"
@@ -57,6 +59,14 @@ private:
   /// Bytes of the largest workspace that a kernel asks for; null if none does.
   /// Kernels run one after the other and share it.
   FailureOr<Value> getWorkspaceBytes(OpBuilder &builder, ExtentEvaluator &extents);
+  /// Bytes of the workspace of one launch; null if its kernel asks for none.
+  FailureOr<Value> getWorkspaceBytes(OpBuilder &builder, ExtentEvaluator &extents,
+                                     onnx::LaunchOp launch);
+  /// Whether all extents of what a launch takes and makes are known at entry.
+  bool isKnownAtEntry(ExtentEvaluator &extents, onnx::LaunchOp launch);
+  LogicalResult emitLibrary(onnx::LaunchOp launch);
+  /// Hands over a result of main whose extents depend on data.
+  LogicalResult emitGive(Value value, unsigned output);
   LogicalResult emitLaunch(onnx::LaunchOp launch);
   LogicalResult emitCopy(Value from, unsigned output);
   /// The buffer of a value, as a pointer.
@@ -171,35 +181,64 @@ FailureOr<SmallVector<Value>> ScheduleBuilder::getSlotOffsets(OpBuilder &builder
   return offsets;
 }
 
+FailureOr<Value> ScheduleBuilder::getWorkspaceBytes(OpBuilder &builder, ExtentEvaluator &extents,
+                                                    onnx::LaunchOp launch) {
+  auto size = module.lookupSymbol<func::FuncOp>((launch.getKernel() + "_workspace").str());
+  if (!size)
+    return Value();
+  Location loc = launch.getLoc();
+  SmallVector<Value> arguments, values(launch.getInputs());
+  llvm::append_range(values, launch.getOutputs());
+  // Only extents matter to the size, so that the pointers may be null.
+  Value null = LLVM::ZeroOp::create(builder, loc, LLVM::LLVMPointerType::get(builder.getContext()));
+  if (size.getNumArguments() != values.size())
+    return launch.emitError() << size.getSymName() << " takes " << size.getNumArguments()
+                              << " values, the launch has " << values.size();
+  for (auto [value, type] : llvm::zip_equal(values, size.getArgumentTypes())) {
+    if (auto dim = value.getDefiningOp<onnx::DimOp>()) {
+      arguments.push_back(extents.get(loc, dim.getExpr()));
+    } else {
+      FailureOr<SmallVector<Value>> dims =
+          extents.getExtents(loc, cast<RankedTensorType>(value.getType()));
+      if (failed(dims))
+        return failure();
+      arguments.push_back(makeMemRef(builder, loc, null, cast<MemRefType>(type), *dims));
+    }
+    if (!arguments.back())
+      return failure();
+  }
+  return func::CallOp::create(builder, loc, size, arguments).getResult(0);
+}
+
+bool ScheduleBuilder::isKnownAtEntry(ExtentEvaluator &extents, onnx::LaunchOp launch) {
+  auto isKnown = [&](Value value) {
+    if (auto dim = value.getDefiningOp<onnx::DimOp>()) {
+      Result<DimExpr> expr = DimExpr::parse(dim.getExpr());
+      return expr && extents.isKnownAtEntry(*expr);
+    }
+    auto tensor = dyn_cast<RankedTensorType>(value.getType());
+    if (!tensor || tensor.hasStaticShape())
+      return true;
+    FailureOr<SmallVector<DimExpr>> exprs = getExtentExprs(launch.getLoc(), tensor);
+    return succeeded(exprs) && llvm::all_of(*exprs, [&](const DimExpr &expr) {
+      return extents.isKnownAtEntry(expr);
+    });
+  };
+  return llvm::all_of(launch.getInputs(), isKnown) && llvm::all_of(launch.getOutputs(), isKnown);
+}
+
 FailureOr<Value> ScheduleBuilder::getWorkspaceBytes(OpBuilder &builder, ExtentEvaluator &extents) {
   Value largest;
   for (auto launch : main.getOps<onnx::LaunchOp>()) {
-    auto size = module.lookupSymbol<func::FuncOp>((launch.getKernel() + "_workspace").str());
-    if (!size)
+    if (!isKnownAtEntry(extents, launch))
+      continue; // gets its workspace from the heap
+    FailureOr<Value> bytes = getWorkspaceBytes(builder, extents, launch);
+    if (failed(bytes))
+      return failure();
+    if (!*bytes)
       continue;
-    Location loc = launch.getLoc();
-    SmallVector<Value> arguments, values(launch.getInputs());
-    llvm::append_range(values, launch.getOutputs());
-    // Only extents matter to the size, so that the pointers may be null.
-    Value null = LLVM::ZeroOp::create(builder, loc, LLVM::LLVMPointerType::get(builder.getContext()));
-    if (size.getNumArguments() != values.size())
-      return launch.emitError() << size.getSymName() << " takes " << size.getNumArguments()
-                                << " values, the launch has " << values.size();
-    for (auto [value, type] : llvm::zip_equal(values, size.getArgumentTypes())) {
-      if (auto dim = value.getDefiningOp<onnx::DimOp>()) {
-        arguments.push_back(extents.get(loc, dim.getExpr()));
-      } else {
-        FailureOr<SmallVector<Value>> dims =
-            extents.getExtents(loc, cast<RankedTensorType>(value.getType()));
-        if (failed(dims))
-          return failure();
-        arguments.push_back(makeMemRef(builder, loc, null, cast<MemRefType>(type), *dims));
-      }
-      if (!arguments.back())
-        return failure();
-    }
-    Value bytes = func::CallOp::create(builder, loc, size, arguments).getResult(0);
-    largest = largest ? Value(arith::MaxSIOp::create(builder, loc, largest, bytes)) : bytes;
+    largest = largest ? Value(arith::MaxSIOp::create(builder, launch.getLoc(), largest, *bytes))
+                      : *bytes;
   }
   return largest;
 }
@@ -276,16 +315,23 @@ LogicalResult ScheduleBuilder::createShapes() {
     LLVM::StoreOp::create(shapes.body, loc, wide, address);
   };
   int64_t position = 0;
-  for (Type type : main.getResultTypes()) {
+  for (auto [index, type] : llvm::enumerate(main.getResultTypes())) {
     auto tensor = dyn_cast<RankedTensorType>(type);
     if (!tensor)
       return main.emitError() << "output of type " << type
                               << ": programs return tensors of known rank only";
-    FailureOr<SmallVector<Value>> values = extents.getExtents(loc, tensor);
-    if (failed(values))
+    FailureOr<SmallVector<DimExpr>> exprs = getExtentExprs(loc, tensor);
+    if (failed(exprs))
       return failure();
-    for (Value value : *values)
+    bool isGiven = llvm::is_contained(buffers->getGivenOutputs(), index);
+    for (const DimExpr &expr : *exprs) {
+      Value value = isGiven && !extents.isKnownAtEntry(expr)
+                        ? Value(arith::ConstantIndexOp::create(shapes.prologue, loc, -1))
+                        : extents.get(loc, expr);
+      if (!value)
+        return failure();
       store(value, shapes.function.getArgument(2), position++);
+    }
   }
   store(total, shapes.function.getArgument(3), 0);
   finishPrologue(shapes, extents.getChecks());
@@ -328,6 +374,9 @@ LogicalResult ScheduleBuilder::createRun() {
       for (unsigned output : buffers->getCopiedOutputs())
         if (failed(emitCopy(exit.getOperand(output), output)))
           return failure();
+      for (unsigned output : buffers->getGivenOutputs())
+        if (failed(emitGive(exit.getOperand(output), output)))
+          return failure();
     } else if (!isViewOp(&op) && !isInlineConstant(&op) && !isa<onnx::UseOp, onnx::DimOp>(op)) {
       if (failed(emitCollective(op)))
         return failure();
@@ -361,6 +410,17 @@ Value ScheduleBuilder::getPointer(Value value) {
   case Storage::Kind::Slot:
     pointer = slots[storage.index];
     break;
+  case Storage::Kind::Heap: {
+    // Asked for first by the launch that makes the value.
+    FailureOr<DimExpr> bytes =
+        getAlignedBytes(loc, cast<RankedTensorType>(BufferAssignment::getRoot(value).getType()));
+    Value size = succeeded(bytes) ? extents->get(loc, *bytes) : Value();
+    if (!size)
+      return {};
+    Value allocated = callAllocate(entry->body, loc, context, size);
+    pointers[BufferAssignment::getRoot(value)] = allocated;
+    return allocated;
+  }
   }
   return pointer;
 }
@@ -374,7 +434,10 @@ FailureOr<Value> ScheduleBuilder::getMemRef(Value value, Type type) {
   FailureOr<SmallVector<Value>> extentValues = extents->getExtents(loc, tensor);
   if (failed(extentValues))
     return failure();
-  return makeMemRef(entry->body, loc, getPointer(value), memref, *extentValues);
+  Value pointer = getPointer(value);
+  if (!pointer)
+    return failure();
+  return makeMemRef(entry->body, loc, pointer, memref, *extentValues);
 }
 
 Value ScheduleBuilder::getGroupIndex(Operation &op, FlatSymbolRefAttr mesh, ArrayAttr axes) {
@@ -463,7 +526,83 @@ LogicalResult ScheduleBuilder::emitCollective(Operation &op) {
   return success();
 }
 
+LogicalResult ScheduleBuilder::emitLibrary(onnx::LaunchOp launch) {
+  Location loc = launch.getLoc();
+  OpBuilder &builder = entry->body;
+  unsigned outputs = launch.getOutputs().size();
+  SmallVector<Value> values(launch.getOutputs());
+  llvm::append_range(values, launch.getInputs());
+  SmallVector<LibraryTensor> tensors;
+  SmallVector<std::pair<unsigned, Value>> made; // outputs that the library places
+  for (int64_t number : launch->getAttrOfType<DenseI64ArrayAttr>(libraryTensorsAttrName).asArrayRef()) {
+    LibraryTensor &tensor = tensors.emplace_back();
+    if (number < 0)
+      continue;
+    Value value = values[number];
+    auto type = cast<RankedTensorType>(value.getType());
+    tensor.rank = type.getRank();
+    tensor.dtype = importer::getDataType(type.getElementType());
+    bool isMade = static_cast<unsigned>(number) < outputs &&
+                  buffers->getStorage(value).kind == Storage::Kind::Heap;
+    if (isMade) {
+      made.emplace_back(tensors.size() - 1, value);
+      continue;
+    }
+    FailureOr<SmallVector<Value>> extentValues = extents->getExtents(loc, type);
+    if (failed(extentValues))
+      return failure();
+    tensor.extents = *extentValues;
+    tensor.data = getPointer(value);
+    if (!tensor.data)
+      return failure();
+  }
+  LibraryTensors array(builder, loc, tensors);
+  callLibrary(builder, module, launch, entry->function.getArgument(0), array, tensors.size());
+  for (auto [index, value] : made) {
+    pointers[BufferAssignment::getRoot(value)] = array.loadData(index);
+    FailureOr<SmallVector<DimExpr>> exprs =
+        getExtentExprs(loc, cast<RankedTensorType>(value.getType()));
+    if (failed(exprs))
+      return failure();
+    for (auto [dim, expr] : llvm::enumerate(*exprs))
+      if (expr.kind() == DimExpr::Kind::Symbol && !extents->isBound(expr))
+        extents->bindLate(expr.print(), array.loadExtent(index, dim), &builder);
+  }
+  // A result that holds extents: its elements are those of symbols.
+  if (auto symbols = launch->getAttrOfType<ArrayAttr>(libraryExtentsAttrName)) {
+    Value pointer = getPointer(launch.getOutputs().front());
+    for (auto [dim, symbol] : llvm::enumerate(symbols.getAsValueRange<StringAttr>())) {
+      if (symbol.empty())
+        continue;
+      Value place = offsetPointer(builder, loc, pointer, builder.getI64IntegerAttr(8 * dim));
+      Value wide = LLVM::LoadOp::create(builder, loc, builder.getI64Type(), place);
+      extents->bindLate(symbol,
+                        arith::IndexCastOp::create(builder, loc, builder.getIndexType(), wide),
+                        &builder);
+    }
+  }
+  return success();
+}
+
+LogicalResult ScheduleBuilder::emitGive(Value value, unsigned output) {
+  Location loc = value.getLoc();
+  OpBuilder &builder = entry->body;
+  auto type = cast<RankedTensorType>(value.getType());
+  FailureOr<SmallVector<Value>> extentValues = extents->getExtents(loc, type);
+  Value pointer = succeeded(extentValues) ? getPointer(value) : Value();
+  if (!pointer)
+    return failure();
+  Type i64 = builder.getI64Type();
+  callHost(builder, loc, entry->function.getArgument(0), hostGiveOutput,
+           {LLVM::ConstantOp::create(builder, loc, i64, static_cast<int64_t>(output)), pointer,
+            storeExtents(builder, loc, *extentValues),
+            LLVM::ConstantOp::create(builder, loc, i64, type.getRank())});
+  return success();
+}
+
 LogicalResult ScheduleBuilder::emitLaunch(onnx::LaunchOp launch) {
+  if (launch->hasAttr(libraryAttrName))
+    return emitLibrary(launch);
   auto kernel = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(launch, launch.getKernelAttr());
   if (!kernel)
     return launch.emitError() << "kernel " << launch.getKernelAttr() << " is not in the module";
@@ -488,9 +627,18 @@ LogicalResult ScheduleBuilder::emitLaunch(onnx::LaunchOp launch) {
       return failure();
     arguments.push_back(*memref);
   }
-  if (needsWorkspace)
-    arguments.push_back(makeMemRef(entry->body, launch.getLoc(), workspace,
-                                   cast<MemRefType>(types.back()), workspaceBytes));
+  if (needsWorkspace) {
+    Value place = workspace, bytes = workspaceBytes;
+    if (!isKnownAtEntry(*extents, launch)) {
+      FailureOr<Value> own = getWorkspaceBytes(entry->body, *extents, launch);
+      if (failed(own) || !*own)
+        return failure();
+      bytes = *own;
+      place = callAllocate(entry->body, launch.getLoc(), entry->function.getArgument(0), bytes);
+    }
+    arguments.push_back(makeMemRef(entry->body, launch.getLoc(), place,
+                                   cast<MemRefType>(types.back()), bytes));
+  }
   func::CallOp::create(entry->body, launch.getLoc(), kernel, arguments);
   return success();
 }

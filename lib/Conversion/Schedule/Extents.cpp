@@ -2,6 +2,7 @@
 #include "Extents.h"
 
 #include "Onnx/IR/Onnx.h"
+#include "dougong-c/program.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -12,6 +13,8 @@ using namespace dougong;
 int64_t dougong::getElementBytes(Type elementType) {
   if (auto complex = dyn_cast<ComplexType>(elementType))
     return 2 * getElementBytes(complex.getElementType());
+  if (isa<onnx::StringType>(elementType))
+    return sizeof(dougong_string);
   return llvm::divideCeil(elementType.getIntOrFloatBitWidth(), 8);
 }
 
@@ -44,7 +47,32 @@ FailureOr<DimExpr> dougong::getAlignedBytes(Location loc, RankedTensorType type)
   return ceilDiv(bytes, 64) * 64;
 }
 
+bool ExtentEvaluator::isLate(const DimExpr &expr) const {
+  return llvm::any_of(expr.symbols(),
+                      [&](const std::string &symbol) { return lateSymbols.contains(symbol); });
+}
+
+bool ExtentEvaluator::isKnownAtEntry(const DimExpr &expr) const {
+  return known.contains(expr.print()) && !isLate(expr)
+             ? true
+             : llvm::all_of(expr.symbols(), [&](const std::string &symbol) {
+                 return known.contains(DimExpr::symbol(symbol).print()) &&
+                        !lateSymbols.contains(symbol);
+               });
+}
+
+void ExtentEvaluator::bindLate(StringRef symbol, Value value, OpBuilder *builder) {
+  late = builder;
+  Result<DimExpr> parsed = DimExpr::parse(symbol);
+  if (!parsed)
+    return;
+  known[parsed->print()] = value;
+  for (const std::string &name : parsed->symbols())
+    lateSymbols.insert(name);
+}
+
 LogicalResult ExtentEvaluator::bindInputs(func::FuncOp main) {
+  OpBuilder &builder = entry;
   struct InputDim {
     DimExpr expr;
     Value value;
@@ -128,6 +156,7 @@ Value ExtentEvaluator::get(Location loc, const DimExpr &expr) {
 }
 
 Value ExtentEvaluator::emit(Location loc, const DimExpr &expr) {
+  OpBuilder &builder = late && isLate(expr) ? *late : entry;
   if (std::optional<int64_t> constant = expr.constant())
     return arith::ConstantIndexOp::create(builder, loc, *constant);
   if (expr.kind() == DimExpr::Kind::Symbol) {

@@ -7,6 +7,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace dougong {
 
@@ -17,7 +18,7 @@ public:
   /// Emits with `builder`, whose insertion point must dominate all uses and be
   /// left alone by others. `dims` is a pointer to the inputs' dims (i64), one
   /// after the other.
-  ExtentEvaluator(mlir::OpBuilder builder, mlir::Value dims) : builder(builder), dims(dims) {}
+  ExtentEvaluator(mlir::OpBuilder builder, mlir::Value dims) : entry(builder), dims(dims) {}
 
   /// Binds the symbols in the argument types of `main` to input dims, and
   /// collects the comparisons that must hold (static extents, symbols that occur
@@ -34,6 +35,15 @@ public:
   llvm::FailureOr<llvm::SmallVector<mlir::Value>> getExtents(mlir::Location loc,
                                                              mlir::RankedTensorType type);
 
+  /// Binds a symbol that only data tell, from here on: what is computed of it is
+  /// emitted with `late`, which must stand behind its definition and before all
+  /// uses.
+  void bindLate(llvm::StringRef symbol, mlir::Value value, mlir::OpBuilder *late);
+  /// Whether `expr` needs no symbol that is bound late or not at all.
+  bool isKnownAtEntry(const DimExpr &expr) const;
+  /// Whether a value is bound to `expr` as it is.
+  bool isBound(const DimExpr &expr) const { return known.contains(expr.print()); }
+
   /// One comparison at program entry, and what to say when it fails.
   struct Check {
     mlir::Value holds;
@@ -43,8 +53,11 @@ public:
 
 private:
   mlir::Value emit(mlir::Location loc, const DimExpr &expr);
+  bool isLate(const DimExpr &expr) const;
 
-  mlir::OpBuilder builder;
+  mlir::OpBuilder entry;
+  mlir::OpBuilder *late = nullptr;
+  llvm::StringSet<> lateSymbols;
   mlir::Value dims;
   /// Canonical text -> value: symbols, expressions bound as a whole, and what
   /// was computed before.

@@ -53,14 +53,27 @@ Value dougong::makeMemRef(OpBuilder &builder, Location loc, Value pointer, MemRe
   return UnrealizedConversionCastOp::create(builder, loc, type, descriptor).getResult(0);
 }
 
-void dougong::callHost(OpBuilder &builder, Location loc, Value context, HostFunction function,
-                       ValueRange arguments) {
+/// Calls `function`; its result, where `result` is not void.
+static Value callFunction(OpBuilder &builder, Location loc, Value context, HostFunction function,
+                          Type result, ValueRange arguments) {
   Value host = loadPointer(builder, loc, context, contextHost);
   Value target = loadPointer(builder, loc, host, function);
   SmallVector<Type> types = {context.getType()};
   llvm::append_range(types, arguments.getTypes());
-  auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(builder.getContext()), types);
+  auto type = LLVM::LLVMFunctionType::get(result, types);
   SmallVector<Value> operands = {target, context};
   llvm::append_range(operands, arguments);
-  LLVM::CallOp::create(builder, loc, type, operands);
+  auto call = LLVM::CallOp::create(builder, loc, type, operands);
+  return call->getNumResults() ? call.getResult() : Value();
+}
+
+void dougong::callHost(OpBuilder &builder, Location loc, Value context, HostFunction function,
+                       ValueRange arguments) {
+  callFunction(builder, loc, context, function, LLVM::LLVMVoidType::get(builder.getContext()),
+               arguments);
+}
+
+Value dougong::callAllocate(OpBuilder &builder, Location loc, Value context, Value bytes) {
+  Value wide = arith::IndexCastOp::create(builder, loc, builder.getI64Type(), bytes);
+  return callFunction(builder, loc, context, hostAllocate, context.getType(), wide);
 }

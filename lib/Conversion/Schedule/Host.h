@@ -24,7 +24,9 @@ enum HostFunction : int64_t {
   hostReduceScatter = 32,
   hostAllToAll = 40,
   hostLibrary = 48,
-  hostFail = 56
+  hostFail = 56,
+  hostAllocate = 64,
+  hostGiveOutput = 72
 };
 
 /// `pointer` + `bytes` (a constant, or an i64 or index value).
@@ -43,6 +45,10 @@ mlir::Value makeMemRef(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value
 /// Calls a function of the host's table; the context is the first argument.
 void callHost(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value context,
               HostFunction function, mlir::ValueRange arguments);
+
+/// A pointer to `bytes` (index) bytes that live until the next step.
+mlir::Value callAllocate(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value context,
+                         mlir::Value bytes);
 
 } // namespace dougong
 

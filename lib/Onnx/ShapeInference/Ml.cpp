@@ -33,8 +33,7 @@ LogicalResult inferClassifier(Operation *op, ShapeScope &scope) {
   int64_t classes = 0;
   for (StringRef name : {"classlabels_ints", "classlabels_int64s", "classlabels_strings"})
     classes = std::max(classes, getCount(op, name));
-  return scope.setResult(
-      op, 1, {*rows, classes ? DimExpr(classes) : scope.freshDim(op, 1, 1)});
+  return scope.setResult(op, 1, {*rows, classes ? DimExpr(classes) : scope.freshDim(op, 1, 1)});
 }
 
 /// [n, targets].
@@ -86,6 +85,22 @@ LogicalResult inferVectorizer(MlFeatureVectorizerOp op, ShapeScope &scope) {
   return scope.setResult(op, 0, {*rows, columns});
 }
 
+/// Optimizers: after rate and count come the tensors, then their gradients; the
+/// results are the new tensors, then the new states.
+LogicalResult inferOptimizer(Operation *op, ShapeScope &scope) {
+  unsigned groups = isa<TrainingAdamOp>(op) ? 4 : 3, results = groups - 1;
+  unsigned count = (op->getNumOperands() - 2) / groups;
+  if (op->getNumOperands() != 2 + groups * count || op->getNumResults() != results * count)
+    return op->emitOpError() << "has " << op->getNumOperands() << " operands and "
+                             << op->getNumResults() << " results, which do not fit";
+  for (unsigned i = 0; i < op->getNumResults(); ++i) {
+    FailureOr<Dims> dims = scope.getOperandDims(op, 2 + i % count);
+    if (failed(dims) || failed(scope.setResult(op, i, *dims)))
+      return failure();
+  }
+  return success();
+}
+
 LogicalResult inferNothing(Operation *, ShapeScope &) { return success(); }
 
 } // namespace
@@ -100,6 +115,7 @@ void dougong::onnx::attachMlShapes(MLIRContext &context) {
   attach<inferOneHotEncoder, MlOneHotEncoderOp>(context);
   attach<inferExtractor, MlArrayFeatureExtractorOp>(context);
   attach<inferVectorizer, MlFeatureVectorizerOp>(context);
+  attach<inferOptimizer, TrainingAdamOp, TrainingMomentumOp, TrainingAdagradOp>(context);
   // The result is a sequence of maps.
   attach<inferNothing, MlZipMapOp>(context);
 }

@@ -274,14 +274,36 @@ DimExpr ShapeScope::freshDim(Operation *op, unsigned result, unsigned dim) {
   return solver.canonical(DimExpr::symbol(name));
 }
 
+/// The rank that the model declares for a value: that of its type or, where no
+/// extent is known, that of the model's output.
+static std::optional<int64_t> getDeclaredRank(Value value) {
+  if (auto type = dyn_cast<RankedTensorType>(value.getType()))
+    return type.getRank();
+  for (OpOperand &use : value.getUses())
+    if (auto exit = dyn_cast<func::ReturnOp>(use.getOwner()))
+      if (auto rank = exit->getParentOfType<func::FuncOp>().getResultAttrOfType<IntegerAttr>(
+              use.getOperandNumber(), "onnx.rank"))
+        return rank.getInt();
+  return std::nullopt;
+}
+
 LogicalResult ShapeScope::useDeclared(Operation *op, StringRef what) {
   for (auto [index, result] : llvm::enumerate(op->getResults())) {
     if (!isa<ShapedType>(result.getType()))
       continue;
-    auto dims = getTypeDims(result.getType());
-    if (!dims)
+    std::optional<int64_t> rank = getDeclaredRank(result);
+    if (!rank)
       return op->emitOpError() << what << " is not known at compile time";
-    setDims(result, *dims);
+    // Extents that are not declared depend on data.
+    Dims dims;
+    auto type = dyn_cast<RankedTensorType>(result.getType());
+    auto named = type ? dyn_cast_if_present<DimsAttr>(type.getEncoding()) : nullptr;
+    for (int64_t dim = 0; dim < *rank; ++dim) {
+      StringAttr name = named ? named.getExprs()[dim] : StringAttr();
+      auto parsed = name ? DimExpr::parse(name.str()) : freshDim(op, index, dim);
+      dims.push_back(parsed ? *parsed : freshDim(op, index, dim));
+    }
+    setDims(result, dims);
   }
   return success();
 }

@@ -203,7 +203,13 @@ LogicalResult inferExpand(ExpandOp op, ShapeScope &scope) {
     if (int64_t(input->size()) >= list->front().constant().value_or(INT64_MAX) &&
         llvm::all_of(*input, [](const DimExpr &dim) { return dim.constant().value_or(1) != 1; }))
       return scope.setResult(op, 0, *input);
-    return setFresh(op, scope, 1);
+    auto count = list->front().constant();
+    if (!count)
+      return scope.useDeclared(op, "the rank of the result");
+    Dims result;
+    for (size_t dim = 0; dim < std::max<size_t>(*count, input->size()); ++dim)
+      result.push_back(scope.freshDim(op, 0, dim));
+    return scope.setResult(op, 0, result);
   }
   // Extents that the target states are extents: it is a shape of something.
   FailureOr<Dims> result = scope.broadcast(op, *input, *target);

@@ -249,3 +249,56 @@ def attention():
         Case("RotaryEmbedding", [reals(2, 5, 24), reals(2, 5, 2), reals(2, 5, 2)],
              {"num_heads": 3, "rotary_embedding_dim": 4}, static=(24, 2)),
     ]
+
+
+def selection():
+    """Extents that depend on data: what is chosen, and shapes read at run time."""
+    boxes = np.array([[[0, 0, 1, 1], [0, .1, 1, 1.1], [0, -.1, 1, .9], [0, 10, 1, 11],
+                       [0, 10.1, 1, 11.1], [0, 100, 1, 101]]], np.float32)
+    scores = np.array([[[.9, .75, .6, .95, .5, .3], [.1, .8, .2, .7, .6, .4]]], np.float32)
+    repeated = integers(0, 4, 4, 3)
+    return [
+        Case("NonZero", [integers(0, 2, 5, 7)]),
+        Case("NonZero", [reals(5) * np.float32([0, 1, 0, 1, 0])]),
+        Case("Compress", [reals(3, 5), random.rand(5) > .5], {"axis": 1}),
+        Case("Compress", [reals(3, 5), random.rand(7) > .5]),
+        Case("Unique", [integers(0, 4, 11)], {"sorted": 1}, (0, 1, 2, 3)),
+        Case("Unique", [integers(0, 4, 11)], {"sorted": 0}, (0, 1, 2, 3)),
+        Case("Unique", [repeated[[0, 1, 0, 2, 1]]], {"axis": 0}, (0, 2)),
+        Case("NonMaxSuppression", [boxes, scores, ints(3), np.float32([.5]), np.float32([.35])],
+             static=(4, 2, 6)),
+        Case("Slice", [reals(9, 11), ints(1, -5), ints(8, -1), ints(0, 1), ints(3, 1)],
+             static=(2,)),
+        Case("Slice", [reals(9, 11), ints(-1), ints(-9), ints(1), ints(-2)]),
+        Case("Reshape", [reals(3, 8), ints(2, -1, 6)], static=(3,)),
+        Case("Expand", [reals(3, 1), ints(2, 1, 5)], static=(3,)),
+        Case("Tile", [reals(3, 5), ints(2, 3)], static=(2,)),
+        Case("Pad", [reals(5, 7), ints(1, 2, 0, 3), np.float32(1.5)], static=(4,)),
+        Case("Range", [np.float32(1), np.float32(9), np.float32(1.5)]),
+        Case("ConstantOfShape", [ints(2, 3, 4)], static=(3,)),
+        Case("TopK", [reals(3, 11), ints(4)], {"axis": 1}, (0, 1)),
+        Case("ReduceSum", [reals(3, 5, 7), ints(2, 0)], {"keepdims": 1}, static=(2,)),
+        Case("ReduceMax", [reals(3, 5, 7), ints(-2)], {"keepdims": 0}),
+        Case("CumSum", [reals(3, 5, 7), np.int64(-2)], {"reverse": 1}),
+    ]
+
+
+def image():
+    """Interpolation."""
+    x = reals(1, 2, 5, 7)
+    scales = np.float32([1, 1, 1.7, .6])
+    cases = [Case("Resize", [x, None, scales],
+                  {"mode": mode, "coordinate_transformation_mode": coordinates}, constants=(2,))
+             for mode, coordinates in (("nearest", "asymmetric"), ("linear", "half_pixel"),
+                                       ("linear", "align_corners"), ("cubic", "half_pixel"),
+                                       ("cubic", "pytorch_half_pixel"))]
+    cases += [Case("Resize", [x, None, None, ints(1, 2, 8, 3)], {"mode": "linear"}, constants=(3,)),
+              Case("Resize", [x, None, None, ints(1, 2, 3, 3)],
+                   {"mode": "cubic", "antialias": 1, "exclude_outside": 0}, constants=(3,),
+                   dynamic=False)]
+    grid = reals(1, 4, 3, 2, low=-1.4, high=1.4)
+    cases += [Case("GridSample", [x, grid],
+                   {"mode": mode, "padding_mode": padding, "align_corners": corners}, static=(2,))
+              for mode, padding, corners in (("linear", "zeros", 0), ("linear", "border", 1),
+                                             ("nearest", "reflection", 0), ("cubic", "zeros", 1))]
+    return cases

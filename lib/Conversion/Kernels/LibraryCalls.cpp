@@ -1,0 +1,354 @@
+//===- LibraryCalls.cpp - operators that are library functions ------------===//
+#include "LibraryCalls.h"
+
+#include "Grouping.h"
+
+#include "Onnx/IR/Onnx.h"
+#include "dougong/Support/DimExpr.h"
+
+#include "llvm/ADT/StringSet.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace dougong;
+
+namespace {
+
+/// Writes attributes as dougong::AttributeReader reads them.
+class AttributeWriter {
+public:
+  AttributeWriter &integer(int64_t value) {
+    values.push_back(value);
+    return *this;
+  }
+  AttributeWriter &real(double value) { return integer(llvm::bit_cast<int64_t>(value)); }
+  AttributeWriter &text(StringRef value) {
+    integer(value.size());
+    for (char c : value)
+      integer(static_cast<unsigned char>(c));
+    return *this;
+  }
+  AttributeWriter &integers(ArrayRef<int64_t> list) {
+    integer(list.size());
+    values.append(list.begin(), list.end());
+    return *this;
+  }
+  AttributeWriter &reals(ArrayRef<float> list) {
+    integer(list.size());
+    for (float value : list)
+      real(value);
+    return *this;
+  }
+  AttributeWriter &texts(std::optional<ArrayAttr> list) {
+    integer(list ? list->size() : 0);
+    if (list)
+      for (StringRef value : list->getAsValueRange<StringAttr>())
+        text(value);
+    return *this;
+  }
+  AttributeWriter &axis(std::optional<uint64_t> value) {
+    return integer(value.has_value()).integer(static_cast<int64_t>(value.value_or(0)));
+  }
+
+  SmallVector<int64_t> values;
+};
+
+/// A function of the library and its attributes.
+struct LibraryFunction {
+  StringRef name; ///< empty: the operator is none
+  AttributeWriter attributes;
+};
+
+bool isText(Value value) { return isa<onnx::StringType>(getElementTypeOrSelf(value.getType())); }
+
+/// The conversion from or to texts, if it is one.
+LibraryFunction convertText(Operation *op) {
+  bool from = isText(op->getOperand(0)), to = isText(op->getResult(0));
+  return {to ? "CastToString" : from ? "CastFromString" : "", {}};
+}
+
+/// Keys or values of a LabelEncoder, which has them in one of four attributes: 1
+/// and texts, or 0 and numbers.
+void writeLabels(AttributeWriter &attributes, std::optional<ElementsAttr> tensor,
+                 std::optional<ArrayAttr> texts, std::optional<ArrayRef<int64_t>> integers,
+                 std::optional<ArrayRef<float>> reals) {
+  auto dense = tensor ? dyn_cast<DenseElementsAttr>(*tensor) : DenseElementsAttr();
+  if (auto strings = dyn_cast_if_present<DenseStringElementsAttr>(dense)) {
+    attributes.integer(1).integer(strings.getNumElements());
+    for (StringRef text : strings.getValues<StringRef>())
+      attributes.text(text);
+  } else if (dense) {
+    attributes.integer(0).integer(dense.getNumElements());
+    if (isa<FloatType>(dense.getElementType()))
+      for (APFloat value : dense.getValues<APFloat>()) {
+        bool lossy;
+        value.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &lossy);
+        attributes.real(value.convertToDouble());
+      }
+    else
+      for (APInt value : dense.getValues<APInt>())
+        attributes.real(static_cast<double>(value.getSExtValue()));
+  } else if (texts) {
+    attributes.integer(1).texts(texts);
+  } else if (integers) {
+    attributes.integer(0).integer(integers->size());
+    for (int64_t value : *integers)
+      attributes.real(static_cast<double>(value));
+  } else {
+    attributes.integer(0).reals(reals.value_or(ArrayRef<float>()));
+  }
+}
+
+LibraryFunction getLibraryFunction(Operation *operation) {
+  return TypeSwitch<Operation *, LibraryFunction>(operation)
+      .Case([](onnx::NonZeroOp) { return LibraryFunction{"NonZero", {}}; })
+      .Case([](onnx::CompressOp op) {
+        return LibraryFunction{"Compress", AttributeWriter().axis(op.getAxis())};
+      })
+      .Case([](onnx::UniqueOp op) {
+        return LibraryFunction{"Unique",
+                               AttributeWriter().axis(op.getAxis()).integer(op.getSorted())};
+      })
+      .Case([](onnx::NonMaxSuppressionOp op) {
+        return LibraryFunction{"NonMaxSuppression",
+                               AttributeWriter().integer(op.getCenterPointBox())};
+      })
+      .Case([](onnx::StringConcatOp) { return LibraryFunction{"StringConcat", {}}; })
+      .Case([](onnx::StringSplitOp op) {
+        int64_t most = op.getMaxsplit() ? static_cast<int64_t>(*op.getMaxsplit()) : -1;
+        return LibraryFunction{
+            "StringSplit", AttributeWriter().text(op.getDelimiter().value_or("")).integer(most)};
+      })
+      .Case([](onnx::StringNormalizerOp op) {
+        return LibraryFunction{"StringNormalizer", AttributeWriter()
+                                                       .text(op.getCaseChangeAction())
+                                                       .integer(op.getIsCaseSensitive())
+                                                       .texts(op.getStopwords())};
+      })
+      .Case([](onnx::RegexFullMatchOp op) {
+        return LibraryFunction{"RegexFullMatch",
+                               AttributeWriter().text(op.getPattern().value_or(""))};
+      })
+      .Case([](onnx::EqualOp op) {
+        return LibraryFunction{isText(op.getA()) ? "EqualString" : "", {}};
+      })
+      .Case<onnx::CastOp, onnx::CastLikeOp>([](Operation *op) { return convertText(op); })
+      .Case([](onnx::DetOp) { return LibraryFunction{"Det", {}}; })
+      .Case([](onnx::TfIdfVectorizerOp op) {
+        AttributeWriter attributes;
+        attributes.integer(op.getMinGramLength()).integer(op.getMaxGramLength());
+        attributes.integer(op.getMaxSkipCount()).text(op.getMode());
+        attributes.integers(op.getNgramCounts()).integers(op.getNgramIndexes());
+        attributes.integers(op.getPoolInt64s().value_or(ArrayRef<int64_t>()));
+        attributes.texts(op.getPoolStrings());
+        attributes.reals(op.getWeights().value_or(ArrayRef<float>()));
+        return LibraryFunction{"TfIdfVectorizer", attributes};
+      })
+      .Case([](onnx::MlLabelEncoderOp op) {
+        AttributeWriter attributes;
+        writeLabels(attributes, op.getKeysTensor(), op.getKeysStrings(), op.getKeysInt64s(),
+                    op.getKeysFloats());
+        writeLabels(attributes, op.getValuesTensor(), op.getValuesStrings(), op.getValuesInt64s(),
+                    op.getValuesFloats());
+        int64_t whole = op.getDefaultInt64();
+        float real[] = {op.getDefaultFloat().convertToFloat()};
+        ArrayAttr text = Builder(op.getContext()).getStrArrayAttr({op.getDefaultString()});
+        auto given = op.getDefaultTensor();
+        bool isText = isa<onnx::StringType>(getElementTypeOrSelf(op->getResult(0).getType()));
+        bool isReal = isa<FloatType>(getElementTypeOrSelf(op->getResult(0).getType()));
+        writeLabels(attributes, given, isText ? std::optional(text) : std::nullopt,
+                    isReal ? std::nullopt : std::optional<ArrayRef<int64_t>>(whole),
+                    std::optional<ArrayRef<float>>(real));
+        return LibraryFunction{"LabelEncoder", attributes};
+      })
+      .Case([](onnx::MlArrayFeatureExtractorOp) {
+        return LibraryFunction{"ArrayFeatureExtractor", {}};
+      })
+      .Case([](onnx::MlBinarizerOp op) {
+        return LibraryFunction{"Binarizer",
+                               AttributeWriter().real(op.getThreshold().convertToDouble())};
+      })
+      .Case([](onnx::ConstantOp op) -> LibraryFunction {
+        // Texts have no place among the constants of a kernel.
+        AttributeWriter attributes;
+        if (auto dense = dyn_cast_if_present<DenseStringElementsAttr>(op.getValueAttr())) {
+          attributes.integer(dense.getNumElements());
+          for (StringRef value : dense.getValues<StringRef>())
+            attributes.text(value);
+        } else if (auto text = op.getValueString()) {
+          attributes.integer(1).text(*text);
+        } else if (auto texts = op.getValueStrings()) {
+          attributes.texts(*texts);
+        } else {
+          return {};
+        }
+        return {"ConstantString", attributes};
+      })
+      .Default(LibraryFunction());
+}
+
+/// The function that computes all extents of result 0 from the operands.
+LibraryFunction getExtentsFunction(Operation *operation) {
+  auto slots = [](int64_t axis, Value result) {
+    return axis < 0 ? axis + cast<RankedTensorType>(result.getType()).getRank() : axis;
+  };
+  return TypeSwitch<Operation *, LibraryFunction>(operation)
+      .Case([](onnx::ReshapeOp op) {
+        return LibraryFunction{"ExtentsOfReshape", AttributeWriter().integer(op.getAllowzero())};
+      })
+      .Case([](onnx::ExpandOp) { return LibraryFunction{"ExtentsOfExpand", {}}; })
+      .Case([](onnx::TileOp) { return LibraryFunction{"ExtentsOfTile", {}}; })
+      .Case([](onnx::RangeOp) { return LibraryFunction{"ExtentsOfRange", {}}; })
+      .Case([](onnx::ConstantOfShapeOp) { return LibraryFunction{"ExtentsOfConstantOfShape", {}}; })
+      .Case([](onnx::SliceOp) { return LibraryFunction{"ExtentsOfSlice", {}}; })
+      .Case([](onnx::PadOp) { return LibraryFunction{"ExtentsOfPad", {}}; })
+      .Case([&](onnx::TopKOp op) {
+        return LibraryFunction{"ExtentsOfTopK",
+                               AttributeWriter().integer(slots(op.getAxis(), op->getResult(0)))};
+      })
+      .Case([&](onnx::OneHotOp op) {
+        return LibraryFunction{"ExtentsOfOneHot",
+                               AttributeWriter().integer(slots(op.getAxis(), op->getResult(0)))};
+      })
+      .Case([](onnx::ResizeOp op) {
+        AttributeWriter attributes;
+        attributes.integers(op.getAxes().value_or(ArrayRef<int64_t>()));
+        attributes.text(op.getKeepAspectRatioPolicy());
+        return LibraryFunction{"ExtentsOfResize", attributes};
+      })
+      .Case([](onnx::UnsqueezeOp) { return LibraryFunction{"ExtentsOfUnsqueeze", {}}; })
+      .Case([](onnx::SqueezeOp) { return LibraryFunction{"ExtentsOfSqueeze", {}}; })
+      .Case([](onnx::DFTOp op) {
+        return LibraryFunction{
+            "ExtentsOfDFT", AttributeWriter().integer(op.getInverse()).integer(op.getOnesided())};
+      })
+      .Case([](onnx::Col2ImOp) { return LibraryFunction{"ExtentsOfCol2Im", {}}; })
+      .Case<onnx::ReduceSumOp, onnx::ReduceMeanOp, onnx::ReduceMaxOp, onnx::ReduceMinOp,
+            onnx::ReduceProdOp, onnx::ReduceL1Op, onnx::ReduceL2Op, onnx::ReduceLogSumOp,
+            onnx::ReduceLogSumExpOp, onnx::ReduceSumSquareOp>([](auto op) {
+        return LibraryFunction{
+            "ExtentsOfReduce",
+            AttributeWriter().integer(op.getKeepdims()).integer(op.getNoopWithEmptyAxes())};
+      })
+      .Default(LibraryFunction());
+}
+
+/// Makes launches of one function body.
+class LibraryCalls {
+public:
+  explicit LibraryCalls(func::FuncOp main) : main(main) {
+    for (Type type : main.getArgumentTypes())
+      addSymbols(type);
+  }
+
+  LogicalResult run() {
+    for (Operation &op : llvm::make_early_inc_range(main.getBody().front())) {
+      LibraryFunction function = getLibraryFunction(&op);
+      bool isCall = !function.name.empty();
+      if (!isCall && failed(addExtents(&op)))
+        return failure();
+      for (Value result : op.getResults())
+        addSymbols(result.getType());
+      if (isCall && failed(replace(&op, function)))
+        return failure();
+    }
+    return success();
+  }
+
+private:
+  /// Remembers the symbols of a type as known from here on.
+  void addSymbols(Type type) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    auto dims = tensor ? dyn_cast_if_present<onnx::DimsAttr>(tensor.getEncoding()) : nullptr;
+    if (!dims)
+      return;
+    for (StringAttr expr : dims.getExprs())
+      if (expr)
+        if (Result<DimExpr> parsed = DimExpr::parse(expr.getValue()))
+          for (const std::string &symbol : parsed->symbols())
+            known.insert(symbol);
+  }
+
+  /// The symbols that extents of `type` are and that no value before has.
+  SmallVector<Attribute> getNewSymbols(RankedTensorType type, bool &any) {
+    Builder builder(main.getContext());
+    SmallVector<Attribute> symbols(type.getRank(), builder.getStringAttr(""));
+    auto dims = dyn_cast_if_present<onnx::DimsAttr>(type.getEncoding());
+    for (int64_t dim = 0; dims && dim < type.getRank(); ++dim) {
+      StringAttr expr = dims.getExprs()[dim];
+      Result<DimExpr> parsed = expr ? DimExpr::parse(expr.getValue()) : DimExpr(0);
+      if (!expr || !parsed || parsed->kind() != DimExpr::Kind::Symbol ||
+          known.contains(parsed->name()))
+        continue;
+      symbols[dim] = expr;
+      any = true;
+    }
+    return symbols;
+  }
+
+  LogicalResult addExtents(Operation *op) {
+    if (op->getNumResults() == 0 || op->getDialect()->getNamespace() != "onnx")
+      return success();
+    auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
+    bool any = false;
+    SmallVector<Attribute> symbols = type ? getNewSymbols(type, any) : SmallVector<Attribute>();
+    LibraryFunction function = any ? getExtentsFunction(op) : LibraryFunction();
+    if (function.name.empty()) // the schedule names what is missing
+      return success();
+    OpBuilder builder(op);
+    auto result = RankedTensorType::get({type.getRank()}, builder.getI64Type());
+    onnx::LaunchOp launch = makeLaunch(builder, op, function, {result}, {0});
+    launch->setAttr(libraryExtentsAttrName, builder.getArrayAttr(symbols));
+    return success();
+  }
+
+  LogicalResult replace(Operation *op, const LibraryFunction &function) {
+    OpBuilder builder(op);
+    SmallVector<Type> types;
+    SmallVector<int64_t> tensors;
+    SmallVector<Value> results;
+    for (Value result : op->getResults()) {
+      if (isa<NoneType>(result.getType())) {
+        tensors.push_back(-1);
+        continue;
+      }
+      tensors.push_back(types.size());
+      types.push_back(result.getType());
+      results.push_back(result);
+    }
+    onnx::LaunchOp launch = makeLaunch(builder, op, function, types, tensors);
+    for (auto [result, output] : llvm::zip_equal(results, launch.getOutputs()))
+      result.replaceAllUsesWith(output);
+    for (Value result : op->getResults())
+      if (!result.use_empty()) {
+        OpBuilder none(op);
+        result.replaceAllUsesWith(onnx::NoneOp::create(none, op->getLoc(), none.getNoneType()));
+      }
+    op->erase();
+    return success();
+  }
+
+  onnx::LaunchOp makeLaunch(OpBuilder &builder, Operation *op, const LibraryFunction &function,
+                            ArrayRef<Type> types, SmallVector<int64_t> tensors) {
+    SmallVector<Value> inputs;
+    for (Value operand : op->getOperands()) {
+      bool isAbsent = isa<NoneType>(operand.getType());
+      tensors.push_back(isAbsent ? -1 : static_cast<int64_t>(types.size() + inputs.size()));
+      if (!isAbsent)
+        inputs.push_back(operand);
+    }
+    auto launch = onnx::LaunchOp::create(builder, op->getLoc(), types, function.name, inputs);
+    launch->setAttr(libraryAttrName, builder.getStringAttr(function.name));
+    launch->setAttr(libraryAttributesAttrName,
+                    builder.getDenseI64ArrayAttr(function.attributes.values));
+    launch->setAttr(libraryTensorsAttrName, builder.getDenseI64ArrayAttr(tensors));
+    return launch;
+  }
+
+  func::FuncOp main;
+  llvm::StringSet<> known;
+};
+
+} // namespace
+
+LogicalResult dougong::formLibraryCalls(func::FuncOp main) { return LibraryCalls(main).run(); }

@@ -1,0 +1,115 @@
+//===- Expand.cpp - operators by the function bodies of ONNX --------------===//
+#include "Prepare.h"
+#include "Upgrade.h"
+
+#include <onnx/defs/function.h>
+#include <onnx/defs/schema.h>
+
+#include "llvm/ADT/StringSet.h"
+
+#include <map>
+
+using namespace dougong::importer;
+
+namespace {
+
+/// The domain of the functions that stand for expanded operators.
+constexpr const char *expandedDomain = "dougong.expanded";
+
+/// Operators that have no lowering of their own: their bodies consist of ops
+/// that have one.
+bool isExpanded(const pb::NodeProto &node) {
+  static const llvm::StringSet<> names = {"AffineGrid",
+                                          "Bernoulli",
+                                          "BlackmanWindow",
+                                          "CenterCropPad",
+                                          "FlexAttention",
+                                          "HammingWindow",
+                                          "HannWindow",
+                                          "SequenceMap",
+                                          "NegativeLogLikelihoodLoss",
+                                          "SoftmaxCrossEntropyLoss"};
+  bool isStandard = node.domain().empty() || node.domain() == "ai.onnx.preview";
+  return isStandard && names.contains(node.op_type());
+}
+
+bool hasExpanded(pb::ModelProto &model) {
+  bool found = false;
+  forEachGraph(*model.mutable_graph(),
+               [&](pb::GraphProto &graph) { found |= llvm::any_of(graph.node(), isExpanded); });
+  return found;
+}
+
+/// The types of a graph's values, those of graphs around it included.
+using Types = std::map<std::string, pb::TypeProto>;
+
+void addTypes(const pb::GraphProto &graph, Types &types) {
+  for (const auto *values : {&graph.value_info(), &graph.input(), &graph.output()})
+    for (const pb::ValueInfoProto &info : *values)
+      types[info.name()] = info.type();
+  for (const pb::TensorProto &tensor : graph.initializer()) {
+    pb::TypeProto::Tensor *type = types[tensor.name()].mutable_tensor_type();
+    type->set_elem_type(tensor.data_type());
+    type->mutable_shape()->clear_dim();
+    for (int64_t dim : tensor.dims())
+      type->mutable_shape()->add_dim()->set_dim_value(dim);
+  }
+}
+
+/// The body of the operator at the model's opset for these operand types.
+bool buildBody(const pb::NodeProto &node, int64_t opset, const Types &types,
+               pb::FunctionProto &body) {
+  const pb::OpSchema *schema =
+      pb::OpSchemaRegistry::Instance()->GetSchema(node.op_type(), opset, node.domain());
+  if (!schema)
+    return false;
+  if (schema->HasFunction())
+    if (const pb::FunctionProto *function = schema->GetFunction(opset)) {
+      body = *function;
+      return true;
+    }
+  if (!schema->HasContextDependentFunction())
+    return false;
+  std::vector<pb::TypeProto> inputs;
+  for (const std::string &input : node.input()) {
+    auto found = types.find(input);
+    inputs.push_back(found == types.end() ? pb::TypeProto() : found->second);
+  }
+  pb::FunctionBodyBuildContextImpl context(node, inputs);
+  return schema->BuildContextDependentFunction(context, body, opset);
+}
+
+} // namespace
+
+void dougong::importer::expandOperators(pb::ModelProto &model, mlir::MLIRContext *context) {
+  // A body may hold operators that are expanded too.
+  while (hasExpanded(model)) {
+    inferTypes(model, context);
+    bool changed = false;
+    Types types;
+    forEachGraph(*model.mutable_graph(), [&](pb::GraphProto &graph) {
+      addTypes(graph, types);
+      for (pb::NodeProto &node : *graph.mutable_node()) {
+        pb::FunctionProto body;
+        if (!isExpanded(node) ||
+            !buildBody(node, getOpsetVersion(model, node.domain()), types, body))
+          continue;
+        // The call of a function of the model: inlining knows how to go on.
+        body.set_domain(expandedDomain);
+        body.set_name(node.op_type() + "_" + std::to_string(model.functions_size()));
+        node.set_domain(body.domain());
+        node.set_op_type(body.name());
+        *model.add_functions() = std::move(body);
+        changed = true;
+      }
+    });
+    if (!changed)
+      return;
+    if (getOpsetVersion(model, expandedDomain) == 0) {
+      pb::OperatorSetIdProto *opset = model.add_opset_import();
+      opset->set_domain(expandedDomain);
+      opset->set_version(1);
+    }
+    inlineFunctions(model, context);
+  }
+}
