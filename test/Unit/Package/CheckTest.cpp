@@ -154,8 +154,8 @@ TEST_F(Check, WeightsOutsideTheirFile) {
 }
 
 TEST_F(Check, AbiVersion) {
-  plan.mutable_programs(1)->set_abi(2);
-  EXPECT_EQ(find(), (Lines{"error abi-version program 'p-down': expected program ABI 1, got 2"}));
+  plan.mutable_programs(1)->set_abi(1);
+  EXPECT_EQ(find(), (Lines{"error abi-version program 'p-down': expected program ABI 2, got 1"}));
 }
 
 //===----------------------------------------------------------------------===//

@@ -2,6 +2,7 @@
 #ifndef DOUGONG_TEST_UNIT_PACKAGE_SAMPLEPLAN_H
 #define DOUGONG_TEST_UNIT_PACKAGE_SAMPLEPLAN_H
 
+#include "dougong-c/program.h"
 #include "dougong/Package/Plan.h"
 
 #include <filesystem>
@@ -93,7 +94,7 @@ inline plan::v1::Plan samplePlan() {
     program->set_id(i == 0 ? "p-up" : "p-down");
     program->set_kind("cpu-so");
     program->set_path("programs/" + program->id() + ".so");
-    program->set_abi(1);
+    program->set_abi(DOUGONG_PROGRAM_ABI);
     program->set_target("x86_64-linux-gnu");
     program->add_groups()->add_axes("tp");
     auto *call = program->add_calls();
