@@ -44,13 +44,18 @@ std::uint64_t weightBytes(const Program &program) {
 
 } // namespace package
 
+/// Bounds beyond it are none: models cut with "the greatest number" where they
+/// mean "to the end", and no dim of a step has so many elements.
+static constexpr std::int64_t greatestExtent = 1 << 24;
+
 ModelRanges ModelRanges::of(const plan::v1::Model &model) {
   ModelRanges result;
   for (const auto &symbol : model.symbols()) {
     std::int64_t min = std::max<std::int64_t>(symbol.min(), 0);
-    std::int64_t max = symbol.has_max() ? symbol.max() : std::max<std::int64_t>(min, 1);
+    bool isBounded = symbol.has_max() && symbol.max() <= greatestExtent;
+    std::int64_t max = isBounded ? symbol.max() : std::max<std::int64_t>(min, 1);
     result.ranges[symbol.name()] = {std::min(min, max), max};
-    if (!symbol.has_max())
+    if (!isBounded)
       result.assumed.insert(symbol.name());
   }
   return result;

@@ -164,7 +164,7 @@ ExitCode Compilation::readIR(size_t &next) {
   if (!module)
     return exitInputRefused;
   auto name = (*module)->getAttrOfType<StringAttr>(phaseAttrName);
-  ArrayRef<StringRef> phases = getPhaseNames();
+  ArrayRef<StringRef> phases = getPhaseNames().drop_back();
   const StringRef *phase = name ? llvm::find(phases, name.getValue()) : phases.end();
   if (phase == phases.end())
     return refuse("'" + options.model +

@@ -22,8 +22,52 @@
 
 using namespace mlir;
 using namespace dougong;
+namespace fs = std::filesystem;
 
 namespace {
+
+/// What a path names from the root on, without "..", links or a last slash.
+fs::path normalise(StringRef folder) {
+  std::error_code ignored;
+  fs::path path = (fs::current_path(ignored) / folder.str()).lexically_normal();
+  return path.has_filename() ? path : path.parent_path();
+}
+
+/// Fails unless `path` is new, an empty folder, or a package with nothing else
+/// in it: these may be replaced. `shown` is its name in messages.
+llvm::Error checkReplaceable(const fs::path &path, StringRef shown) {
+  std::error_code code;
+  auto refuse = [&](const std::string &why) {
+    return llvm::createStringError("output folder '" + shown.str() + "' " + why +
+                                   ": give another one");
+  };
+  if (!fs::exists(path, code))
+    return llvm::Error::success();
+  if (!fs::is_directory(path, code))
+    return refuse("is a file");
+  fs::path current = fs::current_path(code);
+  for (fs::path outer = current; !code; outer = outer.parent_path()) {
+    if (fs::equivalent(outer, path, code))
+      return refuse(outer == current ? "is the current folder" : "holds the current folder");
+    if (!outer.has_relative_path())
+      break;
+  }
+  std::set<std::string> entries;
+  for (fs::directory_iterator entry(path, code), end; !code && entry != end; entry.increment(code))
+    entries.insert(entry->path().filename().string());
+  if (code)
+    return refuse("cannot be read (" + code.message() + ")");
+  if (entries.empty())
+    return llvm::Error::success();
+  if (!entries.count(std::string(planFileName)) || !readPlan(path))
+    return refuse("exists and is no package");
+  for (const std::string &entry : entries)
+    if (!llvm::is_contained(
+            {planFileName, programsFolderName, weightsFolderName, {reportFileName}, {"onnx"}},
+            std::string_view(entry)))
+      return refuse("holds '" + entry + "', which is no part of a package");
+  return llvm::Error::success();
+}
 
 /// A folder that takes the place of another when it is complete, and vanishes
 /// if it never is.
@@ -31,11 +75,10 @@ class PendingFolder {
 public:
   static llvm::Expected<PendingFolder> create(StringRef target) {
     std::error_code code;
-    std::filesystem::path path(target.rtrim('/').str());
     PendingFolder result;
-    result.target = path;
-    result.folder = path.string() + ".tmp-" + std::to_string(llvm::sys::Process::getProcessId());
-    std::filesystem::remove_all(result.folder, code);
+    result.target = normalise(target);
+    result.folder = result.beside("tmp");
+    fs::remove_all(result.folder, code);
     if (Result<void> made = createPackage(result.folder); !made)
       return llvm::createStringError(made.message());
     return result;
@@ -47,24 +90,20 @@ public:
   ~PendingFolder() {
     std::error_code ignored;
     if (!folder.empty())
-      std::filesystem::remove_all(folder, ignored);
+      fs::remove_all(folder, ignored);
   }
 
-  const std::filesystem::path &getPath() const { return folder; }
+  const fs::path &getPath() const { return folder; }
 
-  llvm::Error commit() {
-    std::error_code code;
-    std::filesystem::remove_all(target, code);
-    std::filesystem::rename(folder, target, code);
-    if (code)
-      return llvm::createStringError("cannot write '" + target.string() + "': " + code.message());
-    folder.clear();
-    return llvm::Error::success();
-  }
+  /// What was there goes only when the new folder is in its place.
+  llvm::Error commit();
 
 private:
   PendingFolder() = default;
-  std::filesystem::path target, folder;
+  fs::path beside(const char *kind) const {
+    return target.string() + "." + kind + "-" + std::to_string(llvm::sys::Process::getProcessId());
+  }
+  fs::path target, folder;
 };
 
 /// Fills in a program of the plan: its artefact and its weights.
@@ -92,13 +131,44 @@ private:
 
 } // namespace
 
+llvm::Error PendingFolder::commit() {
+  // It may have changed while the model was compiled.
+  if (llvm::Error error = checkReplaceable(target, target.string()))
+    return error;
+  std::error_code code;
+  fs::path old = beside("old");
+  bool replaces = fs::exists(fs::symlink_status(target, code));
+  if (replaces) {
+    fs::rename(target, old, code);
+    if (code)
+      return llvm::createStringError("cannot move '" + target.string() + "' to '" + old.string() +
+                                     "': " + code.message());
+  }
+  fs::rename(folder, target, code);
+  if (code) {
+    std::string message = "cannot write '" + target.string() + "': " + code.message();
+    if (replaces)
+      fs::rename(old, target, code);
+    if (replaces && code)
+      message += "; what was there is now '" + old.string() + "': " + code.message();
+    return llvm::createStringError(message);
+  }
+  folder.clear();
+  if (replaces)
+    fs::remove_all(old, code);
+  if (code)
+    return llvm::createStringError("'" + target.string() + "' is written, but '" + old.string() +
+                                   "', which it replaces, cannot be removed: " + code.message());
+  return llvm::Error::success();
+}
+
 llvm::Error ProgramWriter::writeCode(ModuleOp code, plan::v1::Program &program) {
   auto [entry, isNew] = written.try_emplace(code);
   plan::v1::Program &artefact = entry->second;
   if (isNew) {
-    std::filesystem::path programs = folder.getPath() / std::string(programsFolderName);
+    fs::path programs = folder.getPath() / std::string(programsFolderName);
     std::string extension = "." + target.getArtifactExtension().str();
-    std::filesystem::path pending = programs / ("pending" + extension);
+    fs::path pending = programs / ("pending" + extension);
     progress.begin("emit");
     if (llvm::Error error = target.emit(code, pending.string()))
       return error;
@@ -108,13 +178,13 @@ llvm::Error ProgramWriter::writeCode(ModuleOp code, plan::v1::Program &program) 
     // Equal code is one file, whatever weights and values it is used with.
     std::string name = digest->substr(0, 16) + extension;
     std::error_code error;
-    std::filesystem::rename(pending, programs / name, error);
+    fs::rename(pending, programs / name, error);
     if (error)
       return llvm::createStringError("cannot write program " + name + ": " + error.message());
     artefact.set_kind(target.getArtifactKind().str());
     artefact.set_path(std::string(programsFolderName) + "/" + name);
     artefact.set_sha256(*digest);
-    artefact.set_size_bytes(std::filesystem::file_size(programs / name, error));
+    artefact.set_size_bytes(fs::file_size(programs / name, error));
     artefact.set_abi(DOUGONG_PROGRAM_ABI);
     artefact.set_target(target.getName().str());
   }
@@ -163,22 +233,14 @@ static void nameByContent(plan::v1::Plan &plan) {
 }
 
 llvm::Error dougong::checkPackageFolder(StringRef folder) {
-  namespace fs = std::filesystem;
   std::error_code code;
-  fs::path path(folder.str());
   auto refuse = [&](const std::string &why) {
     return llvm::createStringError("output folder '" + folder.str() + "' " + why);
   };
-  if (fs::exists(path, code)) {
-    if (!fs::is_directory(path, code))
-      return refuse("is a file: give another one");
-    if (!fs::is_empty(path, code) && !fs::exists(path / std::string(planFileName), code))
-      return refuse("exists and is no package: give another one");
-  }
+  fs::path parent = normalise(folder);
+  if (llvm::Error error = checkReplaceable(parent, folder))
+    return error;
   // The package is made beside its place, under the nearest folder that exists.
-  fs::path parent = fs::absolute(path, code).lexically_normal();
-  if (!parent.has_filename())
-    parent = parent.parent_path();
   do
     parent = parent.parent_path();
   while (!fs::exists(parent, code) && parent.has_relative_path());
@@ -235,6 +297,10 @@ llvm::Error dougong::writePackage(ModuleOp lowered, const fleet::Fleet &fleet, c
     return llvm::createStringError(written.message());
   ReportOptions report;
   report.findings = checkPlan(plan, pending->getPath());
+  for (const Finding &finding : report.findings)
+    if (finding.severity == Severity::Error)
+      return llvm::createStringError("the package would be refused: " + finding.subject + ": " +
+                                     finding.message + " [" + finding.id + "]");
   if (Result<void> written = writeReport(plan, pending->getPath(), report); !written)
     return llvm::createStringError(written.message());
   return pending->commit();

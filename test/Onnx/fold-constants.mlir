@@ -34,6 +34,23 @@ func.func @rearranges() -> (tensor<3x2xi64>, tensor<3xi64>, tensor<2x3xi64>) {
 
 // Casts: towards zero, to bool; -1 wraps in 8 unsigned bits.
 
+// Axes count from the end, too.
+// CHECK-LABEL: func.func @negative_axes
+// CHECK:         dense<{{\[\[}}1, 2, 3, 1, 2, 3], [4, 5, 6, 4, 5, 6]]> : tensor<2x6xi64>
+// CHECK:         dense<{{\[\[}}3, 1], [6, 4]]> : tensor<2x2xi64>
+// CHECK:         dense<{{\[\[}}4, 5, 6], [1, 2, 3]]> : tensor<2x3xi64>
+func.func @negative_axes() -> (tensor<2x6xi64>, tensor<2x2xi64>, tensor<2x3xi64>) {
+  %m = onnx.Constant() {value = dense<[[1, 2, 3], [4, 5, 6]]> : tensor<2x3xi64>} : () -> tensor<2x3xi64>
+  %columns = onnx.Constant() {value = dense<[2, 0]> : tensor<2xi64>} : () -> tensor<2xi64>
+  %rows = onnx.Constant() {value = dense<[1, 0]> : tensor<2xi64>} : () -> tensor<2xi64>
+  %0 = onnx.Concat(%m, %m) {axis = -1 : i64} : (tensor<2x3xi64>, tensor<2x3xi64>) -> tensor<2x6xi64>
+  %1 = onnx.Gather(%m, %columns) {axis = -1 : i64} : (tensor<2x3xi64>, tensor<2xi64>) -> tensor<2x2xi64>
+  %2 = onnx.Gather(%m, %rows) {axis = -2 : i64} : (tensor<2x3xi64>, tensor<2xi64>) -> tensor<2x3xi64>
+  return %0, %1, %2 : tensor<2x6xi64>, tensor<2x2xi64>, tensor<2x3xi64>
+}
+
+// -----
+
 // CHECK-LABEL: func.func @casts
 // CHECK:         dense<[-1, 2]> : tensor<2xi32>
 // CHECK:         dense<[true, false]> : tensor<2xi1>

@@ -1,6 +1,8 @@
 //===- ConcatenatedWeights.cpp - products by weights put together ---------===//
 #include "ConcatenatedWeights.h"
 
+#include "Utils.h"
+
 #include "mlir/IR/Builders.h"
 
 using namespace mlir;
@@ -23,10 +25,11 @@ void dougong::onnx::splitProduct(MatMulOp op) {
       result.isDynamicDim(result.getRank() - 1))
     return;
   if (transpose)
-    if (auto perm = transpose.getPerm(); perm && ArrayRef<int64_t>(*perm) != ArrayRef<int64_t>{1, 0})
+    if (auto perm = transpose.getPerm();
+        perm && ArrayRef<int64_t>(*perm) != ArrayRef<int64_t>{1, 0})
       return;
   // Only along the product's columns.
-  int64_t axis = concat.getAxis() < 0 ? concat.getAxis() + 2 : concat.getAxis();
+  int64_t axis = normalizeAxis(concat.getAxis(), 2);
   if (axis != (transpose ? 0 : 1))
     return;
   for (Value part : concat->getOperands()) {
@@ -47,8 +50,7 @@ void dougong::onnx::splitProduct(MatMulOp op) {
       moved->setLoc(loc);
       moved->setOperand(0, part);
       moved->getResult(0).setType(RankedTensorType::get({type.getDimSize(1), columns},
-                                                        type.getElementType(),
-                                                        type.getEncoding()));
+                                                        type.getElementType(), type.getEncoding()));
       part = moved->getResult(0);
     }
     Operation *product = builder.clone(*op);
@@ -60,8 +62,8 @@ void dougong::onnx::splitProduct(MatMulOp op) {
   OperationState state(op.getLoc(), ConcatOp::getOperationName());
   state.addOperands(products);
   state.addTypes(result);
-  state.addAttribute("axis", builder.getIntegerAttr(builder.getIntegerType(64),
-                                                    result.getRank() - 1));
+  state.addAttribute("axis",
+                     builder.getIntegerAttr(builder.getIntegerType(64), result.getRank() - 1));
   op->replaceAllUsesWith(builder.create(state));
   op->erase();
 }

@@ -2,6 +2,7 @@
 #include "ConstantEvaluator.h"
 
 #include "HostTensor.h"
+#include "Utils.h"
 
 #include <cmath>
 
@@ -210,8 +211,8 @@ bool Evaluator::convert() {
 
 bool Evaluator::gather() {
   auto gather = cast<GatherOp>(op);
-  int64_t axis = gather.getAxis() < 0 ? gather.getAxis() + getRank() : gather.getAxis();
   const HostTensor &data = get(0), &indices = get(1);
+  int64_t axis = normalizeAxis(gather.getAxis(), data.shape.size());
   SmallVector<int64_t> strides = getRowMajorStrides(data.shape);
   size_t indexRank = indices.shape.size();
   return pick([&](ArrayRef<int64_t> coordinate) -> int64_t {
@@ -257,7 +258,7 @@ bool Evaluator::slice() {
 
 bool Evaluator::concat() {
   auto concat = cast<ConcatOp>(op);
-  int64_t axis = concat.getAxis() < 0 ? concat.getAxis() + getRank() : concat.getAxis();
+  int64_t axis = normalizeAxis(concat.getAxis(), result.shape.size());
   int64_t outer = 1;
   for (int64_t d = 0; d < axis; ++d)
     outer *= result.shape[d];
@@ -265,8 +266,7 @@ bool Evaluator::concat() {
   for (int64_t row = 0; row < outer; ++row)
     for (const auto &operand : operands) {
       int64_t length = operand->getNumElements() / outer;
-      std::copy_n(operand->elements.begin() + row * length, length,
-                  result.elements.begin() + next);
+      std::copy_n(operand->elements.begin() + row * length, length, result.elements.begin() + next);
       next += length;
     }
   return next == result.elements.size();

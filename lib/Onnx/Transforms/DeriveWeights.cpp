@@ -32,8 +32,8 @@ struct DeriveWeights : dougong::onnx::impl::DeriveWeightsPassBase<DeriveWeights>
         if (llvm::none_of(value.getUses(), isOutside))
           continue;
         OpBuilder builder(op);
-        Value use = UseOp::create(builder, op->getLoc(), value.getType(),
-                                  recipes.materialize(value));
+        Value use =
+            UseOp::create(builder, op->getLoc(), value.getType(), recipes.materialize(value));
         value.replaceUsesWithIf(use, isOutside);
       }
       eraseDeadOps(function);

@@ -4,7 +4,6 @@
 
 #include "dougong/Onnx/Passes.h"
 
-
 using namespace mlir;
 using namespace dougong::onnx;
 

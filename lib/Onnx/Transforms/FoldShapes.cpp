@@ -45,8 +45,7 @@ void foldValue(ShapeScope &scope, OpResult result) {
     if (scope.isDataDependent(content))
       return;
   OpBuilder builder(result.getOwner());
-  result.replaceAllUsesWith(
-      createContents(builder, result.getOwner()->getLoc(), type, *contents));
+  result.replaceAllUsesWith(createContents(builder, result.getOwner()->getLoc(), type, *contents));
 }
 
 struct FoldShapes : dougong::onnx::impl::FoldShapesPassBase<FoldShapes> {

@@ -61,7 +61,8 @@ LogicalResult FunctionShapes::readAttributes() {
     };
     auto lhs = DimExpr::parse(text("lhs")), rhs = DimExpr::parse(text("rhs"));
     if (!lhs || !rhs)
-      return function.emitError() << "onnx.checks entry " << attribute << " has no valid lhs and rhs";
+      return function.emitError() << "onnx.checks entry " << attribute
+                                  << " has no valid lhs and rhs";
     if (text("op") == "<=") {
       solver.assumeLessOrEqual(*lhs, *rhs, text("node"));
     } else if (solver.equate(*lhs, *rhs, text("node")) == Equality::Undecided) {
@@ -100,8 +101,8 @@ LogicalResult FunctionShapes::readOption(StringRef option) {
         symbols.insert(symbol);
     if (isAxis && getArgumentName(function, index) == input) {
       if (axis < 0 || axis >= int64_t(dims.size()))
-        return function.emitError() << "dim '" << option << "': input '" << input << "' has rank "
-                                    << dims.size();
+        return function.emitError()
+               << "dim '" << option << "': input '" << input << "' has rank " << dims.size();
       dim = dims[axis];
     }
   }

@@ -57,8 +57,8 @@ SmallVector<int64_t> dougong::onnx::getRowMajorStrides(ArrayRef<int64_t> shape) 
   return strides;
 }
 
-void dougong::onnx::forEachCoordinate(
-    ArrayRef<int64_t> shape, llvm::function_ref<void(int64_t, ArrayRef<int64_t>)> visit) {
+void dougong::onnx::forEachCoordinate(ArrayRef<int64_t> shape,
+                                      llvm::function_ref<void(int64_t, ArrayRef<int64_t>)> visit) {
   int64_t count = 1;
   for (int64_t extent : shape)
     count *= extent;
@@ -73,8 +73,7 @@ void dougong::onnx::forEachCoordinate(
   }
 }
 
-int64_t dougong::onnx::getBroadcastPosition(ArrayRef<int64_t> shape,
-                                            ArrayRef<int64_t> coordinate) {
+int64_t dougong::onnx::getBroadcastPosition(ArrayRef<int64_t> shape, ArrayRef<int64_t> coordinate) {
   int64_t position = 0;
   size_t lead = coordinate.size() - shape.size();
   for (size_t d = 0; d < shape.size(); ++d)

@@ -33,8 +33,8 @@ struct OutlineBlocks : dougong::onnx::impl::OutlineBlocksPassBase<OutlineBlocks>
     llvm::outs() << outliner.getBlocks().size() << " distinct repeated blocks\n";
     for (OutlinedBlock block : outliner.getBlocks())
       llvm::outs() << "  @" << block.function.getSymName() << ": " << block.operators
-                   << " operators x " << block.repeats << ", " << block.arguments
-                   << " arguments, " << block.results << " results, from node "
+                   << " operators x " << block.repeats << ", " << block.arguments << " arguments, "
+                   << block.results << " results, from node "
                    << getNodeName(block.function.getLoc()) << "\n";
   }
 };

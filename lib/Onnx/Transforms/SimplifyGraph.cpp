@@ -42,7 +42,7 @@ Value getEqualOperand(Operation *op) {
         auto perm = transpose.getPerm();
         if (!perm) // reverses the dims
           return sameType && cast<RankedTensorType>(input.getType()).getRank() < 2 ? input
-                                                                                     : Value();
+                                                                                   : Value();
         for (auto [index, source] : llvm::enumerate(*perm))
           if (int64_t(index) != source)
             return Value();
@@ -59,9 +59,8 @@ Value getEqualOperand(Operation *op) {
                    ? input
                    : Value();
       })
-      .Case<ConcatOp, SumOp, MaxOp, MinOp, MeanOp>([&](auto) {
-        return op->getNumOperands() == 1 && sameType ? input : Value();
-      })
+      .Case<ConcatOp, SumOp, MaxOp, MinOp, MeanOp>(
+          [&](auto) { return op->getNumOperands() == 1 && sameType ? input : Value(); })
       .Default([](Operation *) { return Value(); });
 }
 
@@ -95,8 +94,8 @@ void setDenseValue(ConstantOp op) {
   ElementsAttr value = getDenseValue(op);
   if (!value)
     return;
-  for (StringRef name : {"value_int", "value_ints", "value_float", "value_floats", "value_string",
-                         "value_strings"})
+  for (StringRef name :
+       {"value_int", "value_ints", "value_float", "value_floats", "value_string", "value_strings"})
     op->removeAttr(name);
   op->setAttr("value", value);
 }
@@ -156,9 +155,9 @@ struct SimplifyGraph : dougong::onnx::impl::SimplifyGraphPassBase<SimplifyGraph>
       }
       eraseDeadOps(function);
       if (!function.isExternal())
-        function.setType(FunctionType::get(
-            function.getContext(), function.getArgumentTypes(),
-            function.getBody().front().getTerminator()->getOperandTypes()));
+        function.setType(
+            FunctionType::get(function.getContext(), function.getArgumentTypes(),
+                              function.getBody().front().getTerminator()->getOperandTypes()));
     }
   }
 };

@@ -22,6 +22,9 @@ std::optional<int64_t> getOnnxElementType(mlir::Type type);
 /// ops.
 void eraseDeadOps(mlir::Operation *root);
 
+/// The axis counted from the front. Attributes are read as unsigned, so that
+/// comparing the attribute itself with 0 would be wrong.
+inline int64_t normalizeAxis(int64_t axis, int64_t rank) { return axis < 0 ? axis + rank : axis; }
 
 } // namespace dougong::onnx
 

@@ -38,8 +38,8 @@ struct VerifyNormalized : dougong::onnx::impl::VerifyNormalizedPassBase<VerifyNo
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       for (auto [index, type] : llvm::enumerate(function.getArgumentTypes()))
         if (!hasKnownShape(type)) {
-          function.emitError() << "argument " << index << " has no known shape after normalize: "
-                               << type;
+          function.emitError() << "argument " << index
+                               << " has no known shape after normalize: " << type;
           return signalPassFailure();
         }
       WalkResult result = function.walk([](Operation *op) {

@@ -139,7 +139,7 @@ bool WeightRecipes::recordDequantize(DequantizeLinearOp op) {
       !scaleType.getElementType().isF32())
     return false;
   int64_t rank = type.getRank();
-  int64_t axis = op.getAxis() < 0 ? op.getAxis() + rank : op.getAxis();
+  int64_t axis = normalizeAxis(op.getAxis(), rank);
   SmallVector<int64_t> shape(type.getShape()), parameter;
   if (scaleType.getRank() == 0 || scaleType.getNumElements() == 1) {
     // one scale for all: shape []
@@ -177,7 +177,7 @@ bool WeightRecipes::recordDequantize(DequantizeLinearOp op) {
 /// Joined along dim 0: around it the axis is moved there and back.
 bool WeightRecipes::recordConcat(ConcatOp op) {
   auto type = cast<RankedTensorType>(op->getResult(0).getType());
-  int64_t rank = type.getRank(), axis = op.getAxis() < 0 ? op.getAxis() + rank : op.getAxis();
+  int64_t rank = type.getRank(), axis = normalizeAxis(op.getAxis(), rank);
   if (axis < 0 || axis >= rank ||
       llvm::any_of(op->getOperands(), [&](Value value) { return !find(value); }))
     return false;
