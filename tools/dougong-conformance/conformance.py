@@ -155,7 +155,10 @@ def report(jobs, options, results):
         listed = expected[form].get(case.name)
         if reason:
             groups[form, expectations.generalize(reason)] += 1
-        if listed and reason:
+        if listed and reason and expectations.generalize(reason) != expectations.generalize(listed):
+            failed += 1
+            print(f"FAIL {form} {case.name}: {reason}, but is listed as: {listed}")
+        elif listed and reason:
             skipped += 1
             if options.verbose:
                 print(f"XFAIL {form} {case.name}: {reason}")

@@ -48,19 +48,26 @@ def write_list(form, failures):
     (LISTS / f"{form}.txt").write_text("\n".join(lines) + "\n")
 
 
+def measured_forms():
+    """The forms that the whole suite was run in: those with a list."""
+    return [form for form in FORMS if (LISTS / f"{form}.txt").exists()]
+
+
 def make_tables(cases):
-    """The page of passed and total cases for each operator and form."""
-    expected = {form: read_list(form) for form in FORMS}
-    operators, rows, sums = {}, {}, {form: 0 for form in FORMS}
+    """The page of passed and total cases for each operator and measured form."""
+    forms = measured_forms()
+    expected = {form: read_list(form) for form in forms}
+    operators, rows, sums = {}, {}, {form: 0 for form in forms}
     for case in cases:
         row = rows.setdefault((case.kind != "node", operator_of(case, operators)),
-                              {"total": 0, **{form: 0 for form in FORMS}})
+                              {"total": 0, **{form: 0 for form in forms}})
         row["total"] += 1
-        for form in FORMS:
+        for form in forms:
             passes = case.name not in expected[form]
             row[form] += passes
             sums[form] += passes
     total = len(cases)
+    heading = [f"| {{}} | total | {' | '.join(forms)} |", "|---|---:" + "|---:" * len(forms) + "|"]
     lines = [
         "# The ONNX backend suite",
         "",
@@ -70,21 +77,22 @@ def make_tables(cases):
         "compared with the stored",
         "outputs within the suite's own tolerances (integers, strings and bools exactly). Three forms:",
         "*given* is the model as it is; in *dynamic* every extent of every input is a symbol and no",
-        "shape behind the inputs is known; in *constant* the inputs are initializers.",
+        "shape behind the inputs is known; in *constant* the inputs are initializers. Measured so far:",
+        f"{', '.join(forms) or 'none'}.",
         "What does not pass is listed, with its reason, in `test/Conformance/`.",
         "",
-        "| | total | given | dynamic | constant |",
-        "|---|---:|---:|---:|---:|",
-        f"| **passed** | {total} | " + " | ".join(str(sums[form]) for form in FORMS) + " |",
-        "| **share** | | " + " | ".join(f"{100 * sums[form] / total:.1f} %" for form in FORMS) + " |",
+        heading[0].format(""),
+        heading[1],
+        f"| **passed** | {total} | " + " | ".join(str(sums[form]) for form in forms) + " |",
+        "| **share** | | " + " | ".join(f"{100 * sums[form] / total:.1f} %" for form in forms) + " |",
         "",
         "Cases of an operator count its `_expanded` ones too: the operator written out as its "
         "function body.",
         "",
-        "| operator | total | given | dynamic | constant |",
-        "|---|---:|---:|---:|---:|",
+        heading[0].format("operator"),
+        heading[1],
     ]
     for (_, name), row in sorted(rows.items(), key=lambda item: (item[0][0], item[0][1].lower())):
         lines.append(f"| {name} | {row['total']} | " +
-                     " | ".join(str(row[form]) for form in FORMS) + " |")
+                     " | ".join(str(row[form]) for form in forms) + " |")
     return "\n".join(lines) + "\n"
