@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// What a path names from the root on, without "..", links or a last slash.
+/// The path from the root on, without "." and ".." and a last slash.
 fs::path normalise(StringRef folder) {
   std::error_code ignored;
   fs::path path = (fs::current_path(ignored) / folder.str()).lexically_normal();

@@ -56,9 +56,10 @@ private:
 };
 
 /// Compiles `options.model` into `folder` unless it is a package already, and
-/// gives the package's path.
+/// gives the package's path. A package refuses the options of compilation, but
+/// for --dim where `dimsApply`: to a reference that is compiled beside it.
 ExitCode preparePackage(CompileOptions options, const TemporaryFolder &folder,
-                        std::filesystem::path &package);
+                        std::filesystem::path &package, bool dimsApply = true);
 
 /// Starts the runner on a package with the given arguments, under mpirun where
 /// `mpiRanks` is not 0, and waits. Gives its exit code.

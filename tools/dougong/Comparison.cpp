@@ -6,108 +6,166 @@
 #include "llvm/Support/FormatVariadic.h"
 
 #include <cmath>
-#include <optional>
+#include <concepts>
+#include <cstring>
+#include <limits>
 
 using namespace dougong;
 
 namespace {
-
-template <typename T> double loadAs(const Tensor &tensor, int64_t index) {
-  return static_cast<double>(reinterpret_cast<const T *>(tensor.data.data())[index]);
-}
-
-bool isNumeric(int32_t dtype) {
-  switch (dtype) {
-  case DOUGONG_F32:
-  case DOUGONG_F64:
-  case DOUGONG_F16:
-  case DOUGONG_BF16:
-  case DOUGONG_I8:
-  case DOUGONG_U8:
-  case DOUGONG_BOOL:
-  case DOUGONG_I16:
-  case DOUGONG_U16:
-  case DOUGONG_I32:
-  case DOUGONG_U32:
-  case DOUGONG_I64:
-  case DOUGONG_U64:
-    return true;
-  default:
-    return false;
-  }
-}
-
-double load(const Tensor &tensor, int64_t index) {
-  switch (tensor.dtype) {
-  case DOUGONG_F32:
-    return loadAs<float>(tensor, index);
-  case DOUGONG_F64:
-    return loadAs<double>(tensor, index);
-  case DOUGONG_F16:
-    return f16ToFloat(reinterpret_cast<const uint16_t *>(tensor.data.data())[index]);
-  case DOUGONG_BF16:
-    return bf16ToFloat(reinterpret_cast<const uint16_t *>(tensor.data.data())[index]);
-  case DOUGONG_I8:
-    return loadAs<int8_t>(tensor, index);
-  case DOUGONG_U8:
-  case DOUGONG_BOOL:
-    return loadAs<uint8_t>(tensor, index);
-  case DOUGONG_I16:
-    return loadAs<int16_t>(tensor, index);
-  case DOUGONG_U16:
-    return loadAs<uint16_t>(tensor, index);
-  case DOUGONG_I32:
-    return loadAs<int32_t>(tensor, index);
-  case DOUGONG_U32:
-    return loadAs<uint32_t>(tensor, index);
-  case DOUGONG_I64:
-    return loadAs<int64_t>(tensor, index);
-  default:
-    return loadAs<uint64_t>(tensor, index);
-  }
-}
-
-void compareNumbers(const Tensor &got, const Tensor &expected, const Tolerance &tolerance,
-                    Difference &difference) {
-  for (int64_t i = 0; i < difference.elements; ++i) {
-    double a = load(got, i), b = load(expected, i);
-    bool same = a == b || (std::isnan(a) && std::isnan(b));
-    double distance = same ? 0 : std::abs(a - b);
-    // Not "distance > ...": a NaN on one side is beyond any tolerance.
-    if (!same && !(distance <= tolerance.absolute + tolerance.relative * std::abs(b)))
-      ++difference.beyond;
-    if (b != 0 && distance / std::abs(b) > difference.relative)
-      difference.relative = distance / std::abs(b);
-    if (difference.index < 0 || distance > difference.absolute || std::isnan(distance)) {
-      // The first NaN stays: nothing is farther away.
-      if (std::isnan(difference.absolute))
-        continue;
-      difference.absolute = distance;
-      difference.index = i;
-      difference.got = a;
-      difference.expected = b;
-    }
-  }
-}
-
-/// Counts what is not equal; there is no distance.
-void compareExactly(const Tensor &got, const Tensor &expected, Difference &difference) {
-  int64_t compared =
-      static_cast<int64_t>(got.dtype == DOUGONG_STRING ? got.strings.size() : got.bytes());
-  for (int64_t i = 0; i < compared; ++i) {
-    bool same = got.dtype == DOUGONG_STRING ? got.strings[i] == expected.strings[i]
-                                            : got.data.data()[i] == expected.data.data()[i];
-    difference.beyond += !same;
-  }
-  // Bytes, not elements: at most every element differs.
-  difference.beyond = std::min(difference.beyond, difference.elements);
-}
 
 /// A number as JSON has it: infinities and NaN, which JSON lacks, as text.
 Json number(double value) {
   if (std::isfinite(value))
     return value;
   return std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
+}
+template <std::integral T> Json number(T value) { return value; }
+
+std::string print(const Json &number) {
+  const std::string *text = number.asString();
+  return text ? *text : number.print();
+}
+
+template <typename T> const T *elementsOf(const Tensor &tensor) {
+  return reinterpret_cast<const T *>(tensor.data.data());
+}
+
+/// Keeps the pair if it is the farthest apart so far.
+template <typename T>
+void keepFarthest(Difference &difference, int64_t index, double distance, T got, T expected) {
+  if (double size = std::abs(static_cast<double>(expected));
+      size != 0 && distance / size > difference.relative)
+    difference.relative = distance / size;
+  // The first NaN stays: nothing is farther away.
+  if (std::isnan(difference.absolute) || (difference.index >= 0 && distance <= difference.absolute))
+    return;
+  difference.absolute = distance;
+  difference.index = index;
+  difference.got = number(got);
+  difference.expected = number(expected);
+}
+
+/// `load(tensor, i)` is the i-th part; a complex element has two.
+template <typename Load>
+void compareLoaded(const Tensor &got, const Tensor &expected, const Tolerance &tolerance,
+                   Difference &difference, Load load, int parts = 1) {
+  for (int64_t i = 0; i < difference.elements; ++i) {
+    bool agrees = true;
+    for (int part = 0; part < parts; ++part) {
+      double a = load(got, i * parts + part), b = load(expected, i * parts + part);
+      bool same = a == b || (std::isnan(a) && std::isnan(b));
+      double distance = same ? 0 : std::abs(a - b);
+      // An infinite reference would make the tolerance infinite.
+      agrees &= same || (std::isfinite(a) && std::isfinite(b) &&
+                         distance <= tolerance.absolute + tolerance.relative * std::abs(b));
+      keepFarthest(difference, i, distance, a, b);
+    }
+    difference.beyond += !agrees;
+  }
+}
+
+template <typename T>
+void compareFloats(const Tensor &got, const Tensor &expected, const Tolerance &tolerance,
+                   Difference &difference, int parts = 1) {
+  auto load = [](const Tensor &tensor, int64_t index) -> double {
+    return elementsOf<T>(tensor)[index];
+  };
+  compareLoaded(got, expected, tolerance, difference, load, parts);
+}
+
+/// Never by way of double, which does not hold every 64-bit integer.
+template <typename T>
+void compareIntegers(const T *got, const T *expected, uint64_t allowed, Difference &difference) {
+  for (int64_t i = 0; i < difference.elements; ++i) {
+    uint64_t a = static_cast<uint64_t>(got[i]), b = static_cast<uint64_t>(expected[i]);
+    uint64_t distance = got[i] > expected[i] ? a - b : b - a;
+    difference.beyond += distance > allowed;
+    keepFarthest(difference, i, static_cast<double>(distance), got[i], expected[i]);
+  }
+}
+
+template <typename T>
+void compareIntegers(const Tensor &got, const Tensor &expected, uint64_t allowed,
+                     Difference &difference) {
+  compareIntegers(elementsOf<T>(got), elementsOf<T>(expected), allowed, difference);
+}
+
+/// The integers that an absolute tolerance lets pass: none below 1.
+uint64_t integerTolerance(double absolute) {
+  if (!(absolute >= 1))
+    return 0;
+  return absolute < 0x1p64 ? static_cast<uint64_t>(absolute) : std::numeric_limits<uint64_t>::max();
+}
+
+/// Elements of less than a byte, one to a byte.
+std::vector<std::byte> unpack(const Tensor &tensor, int64_t elements) {
+  std::vector<std::byte> unpacked(elements);
+  unpackElements(tensor.dtype, tensor.data.data(), unpacked);
+  return unpacked;
+}
+
+/// Counts what is not equal; there is no distance.
+void compareExactly(const std::byte *got, const std::byte *expected, size_t width,
+                    Difference &difference) {
+  for (int64_t i = 0; i < difference.elements; ++i)
+    difference.beyond += std::memcmp(got + i * width, expected + i * width, width) != 0;
+}
+
+void compareElements(const Tensor &got, const Tensor &expected, const Tolerance &tolerance,
+                     Difference &difference) {
+  uint64_t allowed = integerTolerance(tolerance.absolute);
+  switch (got.dtype) {
+  case DOUGONG_F32:
+    return compareFloats<float>(got, expected, tolerance, difference);
+  case DOUGONG_F64:
+    return compareFloats<double>(got, expected, tolerance, difference);
+  case typeComplex64:
+    return compareFloats<float>(got, expected, tolerance, difference, 2);
+  case typeComplex128:
+    return compareFloats<double>(got, expected, tolerance, difference, 2);
+  case DOUGONG_F16:
+    return compareLoaded(got, expected, tolerance, difference, [](const Tensor &tensor, int64_t i) {
+      return f16ToFloat(elementsOf<uint16_t>(tensor)[i]);
+    });
+  case DOUGONG_BF16:
+    return compareLoaded(got, expected, tolerance, difference, [](const Tensor &tensor, int64_t i) {
+      return bf16ToFloat(elementsOf<uint16_t>(tensor)[i]);
+    });
+  case DOUGONG_BOOL:
+    return compareIntegers<uint8_t>(got, expected, 0, difference);
+  case DOUGONG_I8:
+    return compareIntegers<int8_t>(got, expected, allowed, difference);
+  case DOUGONG_U8:
+    return compareIntegers<uint8_t>(got, expected, allowed, difference);
+  case DOUGONG_I16:
+    return compareIntegers<int16_t>(got, expected, allowed, difference);
+  case DOUGONG_U16:
+    return compareIntegers<uint16_t>(got, expected, allowed, difference);
+  case DOUGONG_I32:
+    return compareIntegers<int32_t>(got, expected, allowed, difference);
+  case DOUGONG_U32:
+    return compareIntegers<uint32_t>(got, expected, allowed, difference);
+  case DOUGONG_I64:
+    return compareIntegers<int64_t>(got, expected, allowed, difference);
+  case DOUGONG_U64:
+    return compareIntegers<uint64_t>(got, expected, allowed, difference);
+  case DOUGONG_STRING:
+    for (int64_t i = 0; i < difference.elements; ++i)
+      difference.beyond += got.strings[i] != expected.strings[i];
+    return;
+  default:
+    break;
+  }
+  if (size_t width = elementBytes(got.dtype))
+    return compareExactly(got.data.data(), expected.data.data(), width, difference);
+  std::vector<std::byte> a = unpack(got, difference.elements);
+  std::vector<std::byte> b = unpack(expected, difference.elements);
+  if (got.dtype == typeF4E2M1)
+    return compareExactly(a.data(), b.data(), 1, difference);
+  // Extended by their sign: as bytes with a sign both kinds are right.
+  compareIntegers(reinterpret_cast<const int8_t *>(a.data()),
+                  reinterpret_cast<const int8_t *>(b.data()), allowed, difference);
 }
 
 } // namespace
@@ -118,7 +176,8 @@ std::string Difference::describe() const {
   std::string text = llvm::formatv("{0} of {1} elements differ; largest difference {2:e2}", beyond,
                                    elements, absolute);
   if (beyond && index >= 0)
-    text += llvm::formatv(" at element {0} (got {1}, expected {2})", index, got, expected);
+    text += llvm::formatv(" at element {0} (got {1}, expected {2})", index, print(got),
+                          print(expected));
   return text;
 }
 
@@ -133,8 +192,7 @@ Json Difference::toJson() const {
   object["largest_absolute"] = number(absolute);
   object["largest_relative"] = number(relative);
   if (index >= 0)
-    object["largest_at"] =
-        Json::Object{{"element", index}, {"got", number(got)}, {"expected", number(expected)}};
+    object["largest_at"] = Json::Object{{"element", index}, {"got", got}, {"expected", expected}};
   return object;
 }
 
@@ -149,9 +207,6 @@ Difference dougong::compareTensors(const std::string &value, const Tensor &got,
   difference.elements = 1;
   for (int64_t dim : expected.dims)
     difference.elements *= dim;
-  if (isNumeric(got.dtype))
-    compareNumbers(got, expected, tolerance, difference);
-  else
-    compareExactly(got, expected, difference);
+  compareElements(got, expected, tolerance, difference);
   return difference;
 }

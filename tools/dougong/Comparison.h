@@ -7,7 +7,8 @@
 
 namespace dougong {
 
-/// |got - expected| <= absolute + relative * |expected|, element by element.
+/// Floats: |got - expected| <= absolute + relative * |expected|, element by
+/// element. Integers: |got - expected| <= absolute, so below 1 they must be equal.
 struct Tolerance {
   double relative = 1e-3, absolute = 1e-5;
 };
@@ -17,11 +18,11 @@ struct Difference {
   std::string value;   ///< name of the value
   std::string problem; ///< why elements cannot be compared; the rest is then empty
   int64_t elements = 0;
-  int64_t beyond = 0;           ///< elements outside the tolerance
-  double absolute = 0;          ///< largest |got - expected|
-  double relative = 0;          ///< largest |got - expected| / |expected|, over expected != 0
-  int64_t index = -1;           ///< where the largest absolute difference is
-  double got = 0, expected = 0; ///< the elements there
+  int64_t beyond = 0;  ///< elements outside the tolerance
+  double absolute = 0; ///< largest |got - expected|
+  double relative = 0; ///< largest |got - expected| / |expected|, over expected != 0
+  int64_t index = -1;  ///< where the largest absolute difference is
+  Json got, expected;  ///< the numbers there; infinities and NaN as text
 
   bool agrees() const { return problem.empty() && beyond == 0; }
   /// "0 of 24 elements differ; largest difference 1.2e-06".
@@ -29,9 +30,10 @@ struct Difference {
   Json toJson() const;
 };
 
-/// Compares numbers within the tolerance; equal infinities and two NaNs are
-/// equal. Strings and types without arithmetic here (complex, 8-bit and
-/// smaller floats, sub-byte integers) must be equal bit by bit.
+/// Compares floats, and the parts of complex numbers, within the tolerance: equal
+/// infinities and two NaNs agree, else both must be finite. Integers, those of less
+/// than a byte too, are compared as integers. Bools, strings, and floats of a byte
+/// or less must be equal bit by bit.
 Difference compareTensors(const std::string &value, const Tensor &got, const Tensor &expected,
                           const Tolerance &tolerance);
 

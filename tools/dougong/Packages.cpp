@@ -34,11 +34,33 @@ TemporaryFolder::~TemporaryFolder() {
     fs::remove_all(path, ignored);
 }
 
+/// The first option given that only a compilation heeds; null if there is none.
+static const char *findCompileOption(const CompileOptions &options, bool dimsApply) {
+  const CompileOptions defaults;
+  const std::pair<const char *, bool> given[] = {
+      {"--fleet", options.fleet != defaults.fleet},
+      {"--strategy", options.strategy != defaults.strategy},
+      {"--parallel", options.parallel != defaults.parallel},
+      {"--dim", !dimsApply && options.dims != defaults.dims},
+      {"--target", options.target != defaults.target},
+      {"--dump-phases", options.dumpPhases != defaults.dumpPhases},
+      {"--reproducer", options.reproducer != defaults.reproducer}};
+  for (auto [name, isGiven] : given)
+    if (isGiven)
+      return name;
+  return nullptr;
+}
+
 ExitCode dougong::preparePackage(CompileOptions options, const TemporaryFolder &folder,
-                                 fs::path &package) {
+                                 fs::path &package, bool dimsApply) {
   package = options.model;
-  if (isPackage(package))
+  if (isPackage(package)) {
+    if (const char *name = findCompileOption(options, dimsApply))
+      return refuse("'" + options.model + "' is a package: " + name +
+                        " was settled when it was compiled",
+                    exitUsage);
     return exitOk;
+  }
   if (folder.getPath().empty()) {
     return refuse("cannot make a temporary folder", exitInternal);
   }

@@ -35,7 +35,8 @@ Command dougong::addRunCommand(CLI::App &app) {
   return [options] {
     TemporaryFolder folder;
     fs::path package;
-    if (ExitCode code = preparePackage(options->compile, folder, package); code != exitOk)
+    if (ExitCode code = preparePackage(options->compile, folder, package, /*dimsApply=*/false);
+        code != exitOk)
       return code;
     unsigned mpiRanks = 0;
     if (options->ranks == "mpi" && !(mpiRanks = countRanks(package)))

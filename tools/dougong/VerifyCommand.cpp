@@ -51,6 +51,10 @@ private:
   }
   /// Compares what a step made and reports it. Fails where a file cannot be read.
   Result<void> compareStep(size_t step);
+  /// Where --against data looks for an output.
+  fs::path recordedFile(size_t step, int index) const {
+    return fs::path(options.folders[step]) / ("output_" + std::to_string(index) + ".pb");
+  }
   void report(size_t step, const std::map<std::string, Difference> &differences);
   const auto &outputs() const { return plan.model().outputs(); }
   const plan::v1::Value &outputs(int index) const { return plan.model().outputs(index); }
@@ -169,7 +173,7 @@ Result<std::optional<Tensor>> Verification::getReference(size_t step, int index)
   fs::path file;
   if (options.against == "data") {
     // Recorded files may hold fewer outputs than the model has.
-    file = fs::path(options.folders[step]) / ("output_" + std::to_string(index) + ".pb");
+    file = recordedFile(step, index);
     if (!fs::exists(file))
       return std::optional<Tensor>();
   } else if (options.against == "onnxruntime") {
@@ -210,19 +214,26 @@ Result<void> Verification::compareStep(size_t step) {
     differences.emplace(name, compareTensors(name, *tensor, **expected, options.tolerance));
   }
   if (differences.empty())
-    return Error{"'" + options.folders[step] + "' has no output_0.pb to compare with"};
+    return Error{"'" + options.folders[step] + "' has no output_*.pb to compare with"};
   report(step, differences);
   return {};
 }
 
 void Verification::report(size_t step, const std::map<std::string, Difference> &differences) {
   std::string text;
-  Json::Array compared, inner;
+  Json::Array compared, missing, inner;
   size_t innerDiffering = 0;
-  for (const plan::v1::Value &output : outputs()) {
+  for (int index = 0; index < outputs().size(); ++index) {
+    const plan::v1::Value &output = outputs(index);
     auto found = differences.find(output.name());
-    if (found == differences.end())
+    if (found == differences.end()) {
+      if (options.against != "data")
+        continue;
+      std::string file = recordedFile(step, index).string();
+      missing.push_back(Json::Object{{"value", output.name()}, {"missing", file}});
+      text += output.name() + ": not compared: " + file + " is missing\n";
       continue;
+    }
     const Difference &difference = found->second;
     if (!isOutput(output.name())) {
       inner.push_back(difference.toJson());
@@ -233,7 +244,8 @@ void Verification::report(size_t step, const std::map<std::string, Difference> &
     compared.push_back(difference.toJson());
     text += output.name() + ": " + difference.describe() + "\n";
   }
-  Json::Object object{{"step", step}, {"outputs", std::move(compared)}};
+  Json::Object object{
+      {"step", step}, {"outputs", std::move(compared)}, {"not_compared", std::move(missing)}};
   if (options.values) {
     std::optional<Divergence> first = findFirstDivergence(graph, differences);
     text += llvm::formatv("inner values: {0} of {1} differ\n", innerDiffering, inner.size());
@@ -294,10 +306,11 @@ Command dougong::addVerifyCommand(CLI::App &app) {
                "compare inner values too, and name the first node that diverges");
   app.add_option("--python", options->python,
                  "Python that has onnxruntime (default: python3 on the PATH)");
-  app.add_option("--rtol", options->tolerance.relative, "relative tolerance")
+  app.add_option("--rtol", options->tolerance.relative, "relative tolerance of floats")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  app.add_option("--atol", options->tolerance.absolute, "absolute tolerance")
+  app.add_option("--atol", options->tolerance.absolute,
+                 "absolute tolerance; below 1, integers must be equal")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   addRanksOption(app, options->ranks);
