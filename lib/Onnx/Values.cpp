@@ -33,3 +33,9 @@ StringRef onnx::getOutputName(Location loc, unsigned index) {
 bool onnx::isConstantSource(Operation *op) {
   return isa<UseOp, ConstantOp, NoneOp, DimOp, DimsTensorOp>(op);
 }
+
+int64_t onnx::normalizeAxis(int64_t axis, int64_t rank) {
+  if (axis < 0)
+    axis += rank;
+  return axis < 0 || axis >= rank ? -1 : axis;
+}

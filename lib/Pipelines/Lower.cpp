@@ -63,7 +63,7 @@ public:
   LogicalResult run(const dist::PartitionResult &partition);
 
 private:
-  FailureOr<Code> lower(const dist::ProgramInfo &info, unsigned number);
+  LogicalResult lower(ModuleOp module, unsigned number);
   LogicalResult addRecipes(const dist::ProgramInfo &info, const Code &code,
                            ArrayRef<Attribute> weights, SmallVector<Operation *> recipes,
                            plan::v1::Program &entry);
@@ -77,16 +77,15 @@ private:
 
 } // namespace
 
-FailureOr<Code> Lowering::lower(const dist::ProgramInfo &info, unsigned number) {
-  Code code{info.module, getWeightsInOrder(info.module)};
+LogicalResult Lowering::lower(ModuleOp module, unsigned number) {
   PassManager manager(staged.getContext());
   if (llvm::Error error = buildLowerPipeline(manager, target))
     return staged.emitError(llvm::toString(std::move(error)));
   progress.watch(manager);
-  if (failed(manager.run(code.module)))
+  if (failed(manager.run(module)))
     return failure();
-  code.module.setSymName("code" + std::to_string(number));
-  return code;
+  module.setSymName("code" + std::to_string(number));
+  return success();
 }
 
 /// Writes the module that says which code a program runs, and how its weights
@@ -201,10 +200,9 @@ LogicalResult Lowering::run(const dist::PartitionResult &partition) {
     auto known = codes.find(info.codeClass);
     if (known == codes.end()) {
       progress.setDetail(llvm::formatv("program {0} of {1}", codes.size() + 1, classes.size()));
-      FailureOr<Code> code = lower(info, codes.size());
-      if (failed(code))
+      if (failed(lower(programModule, codes.size())))
         return failure();
-      known = codes.try_emplace(info.codeClass, std::move(*code)).first;
+      known = codes.try_emplace(info.codeClass, Code{programModule, weights}).first;
     } else {
       programModule.erase();
     }

@@ -24,6 +24,10 @@ inline llvm::StringRef getValueName(mlir::OpResult result) {
 /// that is computed from the model's inputs.
 bool isConstantSource(mlir::Operation *op);
 
+/// `axis` counted from the front; -1 if it is out of range. Attributes are read as
+/// unsigned: comparing one with 0 itself would be wrong.
+int64_t normalizeAxis(int64_t axis, int64_t rank);
+
 } // namespace dougong::onnx
 
 #endif // DOUGONG_ONNX_VALUES_H

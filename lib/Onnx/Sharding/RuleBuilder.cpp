@@ -47,12 +47,6 @@ int64_t onnx::getInt(Operation *op, StringRef name, int64_t defaultValue) {
   return attribute ? attribute.getValue().getSExtValue() : defaultValue;
 }
 
-int64_t onnx::normalizeAxis(int64_t axis, int64_t rank) {
-  if (axis < 0)
-    axis += rank;
-  return axis < 0 || axis >= rank ? -1 : axis;
-}
-
 std::optional<SmallVector<int64_t>> onnx::getConstantIntegers(Value value) {
   Operation *producer = value.getDefiningOp();
   if (!producer)

@@ -3,6 +3,7 @@
 #define DOUGONG_LIB_ONNX_SHARDING_RULEBUILDER_H
 
 #include "Onnx/IR/Onnx.h"
+#include "dougong/Onnx/Values.h"
 
 #include "mlir/IR/DialectRegistry.h"
 
@@ -53,8 +54,6 @@ int64_t getStaticExtent(mlir::Value value, int64_t dim);
 bool hasOperand(mlir::Operation *op, unsigned index);
 /// An integer attribute, or its default.
 int64_t getInt(mlir::Operation *op, llvm::StringRef name, int64_t defaultValue);
-/// `axis` counted from the front; -1 if it is out of range.
-int64_t normalizeAxis(int64_t axis, int64_t rank);
 /// The integers of a constant operand (Constant, or dims_tensor of numbers).
 std::optional<llvm::SmallVector<int64_t>> getConstantIntegers(mlir::Value value);
 
@@ -65,8 +64,7 @@ using RuleFunction = ShardingRule (*)(mlir::Operation *);
 
 /// The interface by one function, for many operators.
 template <typename OpTy, RuleFunction function>
-struct RuleModel
-    : ShardingRuleOpInterface::ExternalModel<RuleModel<OpTy, function>, OpTy> {
+struct RuleModel : ShardingRuleOpInterface::ExternalModel<RuleModel<OpTy, function>, OpTy> {
   ShardingRule getShardingRule(mlir::Operation *op) const { return function(op); }
 };
 

@@ -213,6 +213,8 @@ bool Evaluator::gather() {
   auto gather = cast<GatherOp>(op);
   const HostTensor &data = get(0), &indices = get(1);
   int64_t axis = normalizeAxis(gather.getAxis(), data.shape.size());
+  if (axis < 0)
+    return false;
   SmallVector<int64_t> strides = getRowMajorStrides(data.shape);
   size_t indexRank = indices.shape.size();
   return pick([&](ArrayRef<int64_t> coordinate) -> int64_t {
@@ -259,6 +261,8 @@ bool Evaluator::slice() {
 bool Evaluator::concat() {
   auto concat = cast<ConcatOp>(op);
   int64_t axis = normalizeAxis(concat.getAxis(), result.shape.size());
+  if (axis < 0)
+    return false;
   int64_t outer = 1;
   for (int64_t d = 0; d < axis; ++d)
     outer *= result.shape[d];

@@ -3,6 +3,7 @@
 #define DOUGONG_LIB_ONNX_TRANSFORMS_UTILS_H
 
 #include "Onnx/IR/Onnx.h"
+#include "dougong/Onnx/Values.h"
 
 #include "mlir/IR/Builders.h"
 
@@ -21,10 +22,6 @@ std::optional<int64_t> getOnnxElementType(mlir::Type type);
 /// Erases ops without effects and uses, in regions too. Linear in the number of
 /// ops.
 void eraseDeadOps(mlir::Operation *root);
-
-/// The axis counted from the front. Attributes are read as unsigned, so that
-/// comparing the attribute itself with 0 would be wrong.
-inline int64_t normalizeAxis(int64_t axis, int64_t rank) { return axis < 0 ? axis + rank : axis; }
 
 } // namespace dougong::onnx
 
