@@ -133,8 +133,8 @@ void checkSchema(Checker &checker) {
 /// What the plan says about itself: slow paths, policies, warnings.
 void checkStatements(Checker &checker) {
   for (const auto &fallback : checker.plan.fallbacks())
-    checker.warning("fallback", "node " + quote(fallback.node()),
-                    fallback.op() + " took a slow path: " + fallback.reason());
+    checker.note("fallback", "node " + quote(fallback.node()),
+                 fallback.op() + " took a slow path: " + fallback.reason());
 
   for (const auto &policy : checker.plan.policies()) {
     std::string subject = "policy " + quote(policy.name());

@@ -46,9 +46,6 @@ void appendWarnings(std::string &out, const plan::v1::Plan &plan) {
                          policy.verdict(), policy.value(), policy.threshold(), policy.basis());
   for (const std::string &warning : plan.warnings())
     out += "warning: " + warning + "\n";
-  for (const auto &fallback : plan.fallbacks())
-    out += fmt::format("warning: node '{}': {} took a slow path: {}\n", fallback.node(),
-                       fallback.op(), fallback.reason());
 }
 
 void appendValues(std::string &out, std::string_view what,
@@ -100,6 +97,7 @@ std::string describePlan(const plan::v1::Plan &plan, const DescribeOptions &opti
                        plan.choice().rule());
     append(out, "Alternatives, with estimates of time and memory", package::choiceTable(plan));
   }
+  append(out, "Slow paths", package::fallbackTable(plan));
   for (const auto &policy : plan.policies())
     out += fmt::format("\nPolicy '{}': {} ({:g}, must be above {:g}, by {})\n", policy.name(),
                        policy.verdict(), policy.value(), policy.threshold(), policy.basis());

@@ -84,6 +84,7 @@ public:
     section("Collectives of a program in one step", package::callTable(plan));
     section("Transfers", package::transferTable(plan));
     policies();
+    section("Slow paths", package::fallbackTable(plan));
     section("Chip types", package::fleetTable(plan),
             plan.fleet().name().empty() ? "" : "Fleet " + plan.fleet().name() + ".");
     out += "</main>\n</body>\n</html>\n";
@@ -119,12 +120,6 @@ private:
     for (const std::string &warning : plan.warnings())
       if (!known("planner", warning))
         list.push_back({"planner", Severity::Warning, "plan", warning, ""});
-    for (const auto &fallback : plan.fallbacks()) {
-      std::string message = fallback.op() + " took a slow path: " + fallback.reason();
-      if (!known("fallback", message))
-        list.push_back(
-            {"fallback", Severity::Warning, "node '" + fallback.node() + "'", message, ""});
-    }
 
     out += "<h2>Warnings</h2>\n";
     if (list.empty()) {

@@ -251,6 +251,13 @@ Table figureTable(const Plan &plan) {
   return table;
 }
 
+Table fallbackTable(const Plan &plan) {
+  Table table{{{"node", "operator", "why it is slow"}}, {false, false, false}};
+  for (const auto &fallback : plan.fallbacks())
+    table.rows.push_back({fallback.node(), fallback.op(), fallback.reason()});
+  return table;
+}
+
 /// "ascend x 2, metax x 1", in the order of the stages.
 static std::string printPools(const google::protobuf::RepeatedPtrField<std::string> &pools) {
   std::string text;

@@ -47,6 +47,7 @@ Table transferTable(const plan::v1::Plan &plan);
 Table estimateTable(const plan::v1::Plan &plan);
 /// The figures of the fleet that the prediction rests on.
 Table figureTable(const plan::v1::Plan &plan);
+Table fallbackTable(const plan::v1::Plan &plan);
 /// What the planner chose, and what else it considered.
 Table choiceTable(const plan::v1::Plan &plan);
 /// "predicted, not measured; rests on ...; at batch=1 (assumed)", for behind the

@@ -67,6 +67,8 @@ private:
   LogicalResult addRecipes(const dist::ProgramInfo &info, const Code &code,
                            ArrayRef<Attribute> weights, SmallVector<Operation *> recipes,
                            plan::v1::Program &entry);
+  /// What of a code takes a slow path; `program` is one that runs it.
+  void addFallbacks(ModuleOp code, const plan::v1::Program &program);
   void addFacts(const dist::ProgramInfo &info, ModuleOp code, plan::v1::Program &program);
 
   ModuleOp staged;
@@ -185,6 +187,22 @@ void Lowering::addFacts(const dist::ProgramInfo &info, ModuleOp code, plan::v1::
   }
 }
 
+void Lowering::addFallbacks(ModuleOp code, const plan::v1::Program &program) {
+  auto fallbacks = code->getAttrOfType<ArrayAttr>(fallbacksAttrName);
+  if (!fallbacks)
+    return;
+  std::map<std::string, std::string> ops; // by node
+  for (const plan::v1::Node &node : program.work().nodes())
+    ops[node.name()] = node.op();
+  for (auto fallback : fallbacks.getAsRange<DictionaryAttr>()) {
+    std::string node = fallback.getAs<StringAttr>("node").getValue().str();
+    plan::v1::Fallback *entry = plan.add_fallbacks();
+    entry->set_op(ops[node]);
+    entry->set_node(node);
+    entry->set_reason(fallback.getAs<StringAttr>("reason").getValue().str());
+  }
+}
+
 LogicalResult Lowering::run(const dist::PartitionResult &partition) {
   std::map<unsigned, Code> codes; // by class
   std::set<unsigned> classes;
@@ -203,6 +221,7 @@ LogicalResult Lowering::run(const dist::PartitionResult &partition) {
       if (failed(lower(programModule, codes.size())))
         return failure();
       known = codes.try_emplace(info.codeClass, Code{programModule, weights}).first;
+      addFallbacks(programModule, plan.programs(index));
     } else {
       programModule.erase();
     }

@@ -17,6 +17,10 @@ namespace dougong {
 /// Unit attribute of kernel functions.
 inline constexpr llvm::StringLiteral kernelAttrName = "dougong.kernel";
 
+/// Slow paths: on a kernel those that its target took, on a scheduled module those
+/// of all its launches. An array of dictionaries `{node, reason}`.
+inline constexpr llvm::StringLiteral fallbacksAttrName = "dougong.fallbacks";
+
 #define GEN_PASS_DECL
 #include "dougong/Conversion/KernelPasses.h.inc"
 #define GEN_PASS_REGISTRATION

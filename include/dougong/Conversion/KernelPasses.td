@@ -108,7 +108,8 @@ def BuildSchedulePass : Pass<"build-schedule", "::mlir::ModuleOp"> {
     whose offset is an expression over these extents; values whose lives do not
     overlap share slots. What the packager needs (order of weights, checks,
     communication calls) is left in module attributes `dougong.weights`,
-    `dougong.checks` and `dougong.calls`.
+    `dougong.checks` and `dougong.calls`; what took a slow path, for the report,
+    in `dougong.fallbacks`.
   }];
   let dependentDialects = [
     "::mlir::LLVM::LLVMDialect", "::mlir::func::FuncDialect", "::mlir::arith::ArithDialect",

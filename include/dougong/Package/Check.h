@@ -21,7 +21,7 @@
 //   state             model state        input or output unknown, or of different type
 //   weights           program weight     shards, bounds or sizes do not fit
 //   symbol            expression         unreadable, or over a symbol the model does not name
-//   fallback          node               a slow path was taken (warning)
+//   fallback          node               a slow path was taken (note)
 //   policy            policy             its verdict is fail (error) or unknown (warning)
 //   planner           plan               a warning that the compiler left in the plan
 //

@@ -1,6 +1,7 @@
 //===- BuildSchedule.cpp - the entry points of a program ------------------===//
 #include "Buffers.h"
 #include "Extents.h"
+#include "Fallbacks.h"
 #include "Host.h"
 #include "Kernels/Grouping.h"
 #include "Kernels/LibraryCalls.h"
@@ -104,6 +105,7 @@ LogicalResult ScheduleBuilder::run() {
   createAbi();
   if (failed(describeArena()) || failed(createShapes()) || failed(createRun()))
     return failure();
+  module->setAttr(fallbacksAttrName, collectFallbacks(main));
   main.erase();
   // What only the onnx dialect understands is no concern of a code generator.
   for (auto function : module.getOps<func::FuncOp>())

@@ -2,6 +2,7 @@
 #include "Internal.h"
 
 #include "Loops/EmitNest.h"
+#include "Loops/Remarks.h"
 
 #include "dougong/Target/Cpu/Passes.h"
 
@@ -114,7 +115,7 @@ linalg::FillOp findFill(linalg::LinalgOp op) {
 struct CpuEmitLoopsPass : public dougong::cpu::impl::CpuEmitLoopsPassBase<CpuEmitLoopsPass> {
   using CpuEmitLoopsPassBase::CpuEmitLoopsPassBase;
 
-  void emit(linalg::LinalgOp op) {
+  void emit(linalg::LinalgOp op, Remarks &remarks) {
     auto [epilogue, operand] = findEpilogue(op);
     linalg::FillOp fill = findFill(op);
     Operation *place = epilogue ? epilogue.getOperation() : op.getOperation();
@@ -127,7 +128,9 @@ struct CpuEmitLoopsPass : public dougong::cpu::impl::CpuEmitLoopsPassBase<CpuEmi
     nest.storesMain = storesMain;
     TileLimits limits{lanes, tileRows, tileVectors, pairProducts};
     // A parallel loop inside another op's loop would be forked again and again.
-    emitNest(builder, nest, limits, parallel && isa<func::FuncOp>(op->getParentOp()));
+    bool isParallel = parallel && isa<func::FuncOp>(op->getParentOp());
+    if (!emitNest(builder, nest, limits, isParallel))
+      remarks.addScalar(op);
     // A temporary that nothing reads now goes with the next canonicalization.
     if (epilogue)
       epilogue->erase();
@@ -140,6 +143,8 @@ struct CpuEmitLoopsPass : public dougong::cpu::impl::CpuEmitLoopsPassBase<CpuEmi
     func::FuncOp function = getOperation();
     if (!isKernel(function))
       return;
+    Remarks remarks(function);
+    remarks.addScalarLoops();
     // An op is erased together with its epilogue and its fill, which are
     // elsewhere in the list: fills are written last.
     SmallVector<linalg::LinalgOp> ops;
@@ -152,10 +157,12 @@ struct CpuEmitLoopsPass : public dougong::cpu::impl::CpuEmitLoopsPassBase<CpuEmi
     };
     collect([](linalg::LinalgOp op) { return op.getNumReductionLoops() != 0; });
     for (linalg::LinalgOp op : ops)
-      emit(op);
+      emit(op, remarks);
     collect([](linalg::LinalgOp) { return true; });
     for (linalg::LinalgOp op : ops)
-      emit(op);
+      emit(op, remarks);
+    function.walk([&](linalg::LinalgOp op) { remarks.addScalar(op); });
+    remarks.attach();
   }
 };
 

@@ -124,3 +124,29 @@ func.func private @integers(%ctx: !llvm.ptr, %a: memref<60x33xi16>, %b: memref<3
   }
   return
 }
+
+// What no vectors compute is noted for the report, unless it is small.
+// CHECK-LABEL: func.func private @interleaved
+// CHECK-SAME:    dougong.fallbacks = [{node = "/rotate", reason = "it computes one element at a time, for no dim gives vectors"}]
+func.func private @interleaved(%ctx: !llvm.ptr, %a: memref<64x64xf32>, %out: memref<64x128xf32>)
+    attributes {dougong.kernel} {
+  linalg.generic {indexing_maps = [#id, affine_map<(m, n) -> (m, n * 2)>], iterator_types = ["parallel", "parallel"]}
+      ins(%a : memref<64x64xf32>) outs(%out : memref<64x128xf32>) {
+    ^bb0(%x: f32, %o: f32):
+      linalg.yield %x : f32
+  } loc("/rotate")
+  return
+}
+
+// CHECK-LABEL: func.func private @small
+// CHECK-NOT:     dougong.fallbacks
+// CHECK-SAME:    {
+func.func private @small(%ctx: !llvm.ptr, %a: memref<8x8xf32>, %out: memref<8x16xf32>)
+    attributes {dougong.kernel} {
+  linalg.generic {indexing_maps = [#id, affine_map<(m, n) -> (m, n * 2)>], iterator_types = ["parallel", "parallel"]}
+      ins(%a : memref<8x8xf32>) outs(%out : memref<8x16xf32>) {
+    ^bb0(%x: f32, %o: f32):
+      linalg.yield %x : f32
+  } loc("/small")
+  return
+}

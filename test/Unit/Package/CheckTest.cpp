@@ -499,7 +499,7 @@ TEST_F(Check, WarningsAndFallbacks) {
   fallback->set_op("NonMaxSuppression");
   fallback->set_reason("library call");
   plan.add_warnings("no upper bound of past");
-  EXPECT_EQ(find(), (Lines{"warning fallback node '/nms': NonMaxSuppression took a slow path: "
+  EXPECT_EQ(find(), (Lines{"note fallback node '/nms': NonMaxSuppression took a slow path: "
                            "library call",
                            "warning planner plan: no upper bound of past"}));
 }

@@ -72,8 +72,8 @@ void NestEmitter::loop(OpFoldResult from, OpFoldResult to, int64_t step,
     if (*first + step >= *last)
       return emitBody(math.value(from));
   }
-  auto forOp = scf::ForOp::create(b, loc, math.value(from), math.value(to),
-                                  math.value(math.constant(step)));
+  auto forOp =
+      scf::ForOp::create(b, loc, math.value(from), math.value(to), math.value(math.constant(step)));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPoint(forOp.getBody()->getTerminator());
   emitBody(forOp.getInductionVar());
@@ -99,8 +99,8 @@ OpFoldResult NestEmitter::getGrain() {
   for (unsigned dim = 0; dim < nest.getNumDims(); ++dim)
     if (nest.isReduction(dim))
       points = math.mul(points, nest.sizes[dim]);
-  OpFoldResult cycles64 = math.max(math.mul(points, math.constant(plan.cyclesPer64)),
-                                   math.constant(1));
+  OpFoldResult cycles64 =
+      math.max(math.mul(points, math.constant(plan.cyclesPer64)), math.constant(1));
   OpFoldResult wanted = math.add(cycles64, math.constant(64 * taskCycles - 1));
   return math.div(wanted, cycles64);
 }
@@ -138,9 +138,10 @@ void NestEmitter::emit(bool parallel) {
                       math.ceilDiv(nest.sizes[plan.vectorDim], plan.columnBlock)});
   addOuter(true);
   if (plan.rowDim >= 0)
-    blocks.push_back(
-        {unsigned(plan.rowDim), plan.rowBlock, math.ceilDiv(nest.sizes[plan.rowDim], plan.rowBlock)});
-  llvm::erase_if(blocks, [](const BlockDim &block) { return getConstantIntValue(block.count) == 1; });
+    blocks.push_back({unsigned(plan.rowDim), plan.rowBlock,
+                      math.ceilDiv(nest.sizes[plan.rowDim], plan.rowBlock)});
+  llvm::erase_if(blocks,
+                 [](const BlockDim &block) { return getConstantIntValue(block.count) == 1; });
 
   OpFoldResult total = math.constant(1);
   for (const BlockDim &block : blocks)
@@ -173,28 +174,27 @@ void NestEmitter::emitBlocks(Value begin, Value end) {
   }
   counters[0] = math.value(rest);
   Value one = math.value(math.constant(1));
-  scf::ForOp::create(
-      b, loc, begin, end, one, counters,
-      [&](OpBuilder &, Location, Value index, ValueRange carried) {
-        OpBuilder::InsertionGuard guard(b);
-        b.setInsertionPointToEnd(index.getParentBlock());
-        emitBlock(carried);
-        SmallVector<Value> next(carried);
-        Value carry = one;
-        Value zero = math.value(math.constant(0));
-        for (unsigned i = blocks.size(); i-- > 0;) {
-          Value sum = arith::AddIOp::create(b, loc, carried[i], carry);
-          if (i == 0) {
-            next[i] = sum;
-            break;
-          }
-          Value wraps = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, sum,
-                                              math.value(blocks[i].count));
-          next[i] = arith::SelectOp::create(b, loc, wraps, zero, sum);
-          carry = arith::SelectOp::create(b, loc, wraps, one, zero);
-        }
-        scf::YieldOp::create(b, loc, next);
-      });
+  scf::ForOp::create(b, loc, begin, end, one, counters,
+                     [&](OpBuilder &, Location, Value index, ValueRange carried) {
+                       OpBuilder::InsertionGuard guard(b);
+                       b.setInsertionPointToEnd(index.getParentBlock());
+                       emitBlock(carried);
+                       SmallVector<Value> next(carried);
+                       Value carry = one;
+                       Value zero = math.value(math.constant(0));
+                       for (unsigned i = blocks.size(); i-- > 0;) {
+                         Value sum = arith::AddIOp::create(b, loc, carried[i], carry);
+                         if (i == 0) {
+                           next[i] = sum;
+                           break;
+                         }
+                         Value wraps = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, sum,
+                                                             math.value(blocks[i].count));
+                         next[i] = arith::SelectOp::create(b, loc, wraps, zero, sum);
+                         carry = arith::SelectOp::create(b, loc, wraps, one, zero);
+                       }
+                       scf::YieldOp::create(b, loc, next);
+                     });
 }
 
 void NestEmitter::emitBlock(ValueRange counters) {
@@ -217,8 +217,8 @@ void NestEmitter::emitColumns(SmallVector<Value> &indices) {
   if (plan.vectorDim < 0 || plan.reducesVector)
     return emitRows(indices, plan.vectors, nullptr);
   unsigned dim = plan.vectorDim;
-  OpFoldResult start = getConstantIntValue(indices[dim]) == 0 ? math.constant(0)
-                                                              : OpFoldResult(indices[dim]);
+  OpFoldResult start =
+      getConstantIntValue(indices[dim]) == 0 ? math.constant(0) : OpFoldResult(indices[dim]);
   OpFoldResult end = getBlockEnd(dim, indices[dim], plan.columnBlock);
   if (getConstantIntValue(start) == 0 && nest.getSize(dim) &&
       *nest.getSize(dim) <= plan.columnBlock)
@@ -228,9 +228,9 @@ void NestEmitter::emitColumns(SmallVector<Value> &indices) {
   std::optional<int64_t> size = nest.getSize(dim);
   bool isWhole = size && *size % step == 0;
   OpFoldResult whole =
-      isWhole ? end
-              : math.add(start, math.mul(math.div(length, math.constant(step)),
-                                         math.constant(step)));
+      isWhole
+          ? end
+          : math.add(start, math.mul(math.div(length, math.constant(step)), math.constant(step)));
   loop(start, whole, step, [&](Value index) {
     SmallVector<Value> at = indices;
     at[dim] = index;
@@ -265,8 +265,8 @@ Access NestEmitter::packPanel(ArrayRef<Value> indices, unsigned vectors) {
   for (unsigned dim = 0; dim < nest.getNumDims(); ++dim)
     if (!nest.isReduction(dim) && access.dependsOn(dim))
       base = math.add(base, math.mul(indices[dim], access.strides[dim]));
-  OpFoldResult inside = math.min(math.constant(columns),
-                                 math.sub(nest.sizes[columnDim], indices[columnDim]));
+  OpFoldResult inside =
+      math.min(math.constant(columns), math.sub(nest.sizes[columnDim], indices[columnDim]));
   Value zero = math.value(math.constant(0)), one = math.value(math.constant(1));
   auto overColumns = scf::ForOp::create(b, loc, zero, math.value(inside), one);
   {
@@ -274,8 +274,7 @@ Access NestEmitter::packPanel(ArrayRef<Value> indices, unsigned vectors) {
     b.setInsertionPoint(overColumns.getBody()->getTerminator());
     Value column = overColumns.getInductionVar();
     OpFoldResult start = math.add(base, math.mul(column, access.strides[columnDim]));
-    auto overLength =
-        scf::ForOp::create(b, loc, zero, math.value(math.constant(length)), one);
+    auto overLength = scf::ForOp::create(b, loc, zero, math.value(math.constant(length)), one);
     b.setInsertionPoint(overLength.getBody()->getTerminator());
     Value k = overLength.getInductionVar();
     Value from = math.value(math.add(start, math.mul(k, access.strides[reductionDim])));
@@ -349,13 +348,14 @@ void NestEmitter::emitTile(ArrayRef<Value> indices, unsigned rows, unsigned vect
   TileEmitter(b, *tileNest, plan).emit(indices, rows, vectors, mask);
 }
 
-void dougong::cpu::emitNest(OpBuilder &builder, const Nest &nest, const TileLimits &limits,
+bool dougong::cpu::emitNest(OpBuilder &builder, const Nest &nest, const TileLimits &limits,
                             bool parallel) {
   std::optional<Plan> packed = makePackedPlan(nest, limits);
-  if (!packed)
-    return NestEmitter(builder, nest, makePlan(nest, limits)).emit(parallel);
-  if (nest.getSize(packed->rowDim))
-    return NestEmitter(builder, nest, *packed).emit(parallel);
+  if (!packed || nest.getSize(packed->rowDim)) {
+    Plan plan = packed ? *packed : makePlan(nest, limits);
+    NestEmitter(builder, nest, plan).emit(parallel);
+    return plan.vectorDim >= 0;
+  }
   // A step of decoding has one row, its prompt many: both are this kernel.
   IndexMath math(builder, nest.loc);
   Value isTall = arith::CmpIOp::create(builder, nest.loc, arith::CmpIPredicate::uge,
@@ -367,4 +367,5 @@ void dougong::cpu::emitNest(OpBuilder &builder, const Nest &nest, const TileLimi
   NestEmitter(builder, nest, *packed).emit(parallel);
   builder.setInsertionPoint(branch.elseBlock()->getTerminator());
   NestEmitter(builder, nest, makePlan(nest, limits)).emit(parallel);
+  return true;
 }
