@@ -88,6 +88,18 @@ DynamicQuantization dougong::onnx::quantizeDynamically(Emitter &e, Value x) {
   return {elements, parameters[0], parameters[1]};
 }
 
+QuantizedInput dougong::onnx::quantizeInput(Emitter &e, Value x) {
+  DynamicQuantization q = quantizeDynamically(e, x);
+  unsigned rank = typeOf(x).getRank();
+  Type i16 = e.getIntegerType(16);
+  Value numbers = e.pointwise(
+      e.extentsOf(x), i16, {{q.elements, e.identity(rank)}, {q.zero, e.map(rank, {})}},
+      [&](Emitter &e, ValueRange args) {
+        return e.sub(e.convert(args[0], i16, true, false), e.convert(args[1], i16, true, false));
+      });
+  return {numbers, q.scale};
+}
+
 Shifted dougong::onnx::subtractZeroPoint(Emitter &e, Value original, Value tensor,
                                          Value zeroOriginal, Value zero,
                                          std::optional<unsigned> dim) {
@@ -103,6 +115,26 @@ Shifted dougong::onnx::subtractZeroPoint(Emitter &e, Value original, Value tenso
                                              e.convert(args[1], i16, fromUnsigned, false));
                               });
   return {shifted, false};
+}
+
+Value dougong::onnx::sumRows(Emitter &e, Value x, bool isUnsigned) {
+  Extents shape = e.extentsOf(x);
+  Type i32 = e.getI32Type();
+  return e.reduce(x, shape, {static_cast<unsigned>(shape.size() - 1)}, e.constantInt(i32, 0),
+                  [&](Emitter &e, ValueRange args) {
+                    return e.add(args[1], e.convert(args[0], i32, isUnsigned, false));
+                  });
+}
+
+Value dougong::onnx::takeOffZeroPoint(Emitter &e, Value sums, Operand rows, Operand zero,
+                                      bool isZeroUnsigned) {
+  Type i32 = e.getI32Type();
+  return e.pointwise(e.extentsOf(sums), i32,
+                     {{sums, e.identity(typeOf(sums).getRank())}, rows, zero},
+                     [&](Emitter &e, ValueRange args) {
+                       Value shift = e.convert(args[2], i32, isZeroUnsigned, false);
+                       return e.sub(args[0], e.mul(args[1], shift));
+                     });
 }
 
 namespace {

@@ -52,6 +52,13 @@ struct DynamicQuantization {
 /// ONNX's DynamicQuantizeLinear of `x` (floats).
 DynamicQuantization quantizeDynamically(Emitter &e, mlir::Value x);
 
+/// A tensor quantised at run time by its own range, its zero point taken off: i16
+/// numbers of its shape, and the scale, an f32 without dims.
+struct QuantizedInput {
+  mlir::Value numbers, scale;
+};
+QuantizedInput quantizeInput(Emitter &e, mlir::Value x);
+
 /// `tensor` less its zero points, as i16; or `tensor` itself where these are
 /// absent or known to be 0. `dim` is where a vector of zero points goes.
 struct Shifted {
@@ -60,6 +67,15 @@ struct Shifted {
 };
 Shifted subtractZeroPoint(Emitter &e, mlir::Value original, mlir::Value tensor,
                           mlir::Value zeroOriginal, mlir::Value zero, std::optional<unsigned> dim);
+
+/// The sums of the rows (last dim) of `x`, integers, in i32.
+mlir::Value sumRows(Emitter &e, mlir::Value x, bool isUnsigned);
+
+/// A product of integers whose second factor b has a zero point z that was not taken
+/// off before: sum a (b - z) = `sums` - z * `rows`, the sums of a alone. So no copy of
+/// b is made. `zero` and `rows` are operands in the loops of `sums`.
+mlir::Value takeOffZeroPoint(Emitter &e, mlir::Value sums, Operand rows, Operand zero,
+                             bool isZeroUnsigned);
 
 } // namespace dougong::onnx
 

@@ -21,21 +21,37 @@ struct IntegerProduct {
   std::optional<unsigned> row, column; ///< its dims
 };
 
-/// Zero points are taken off before the product, so that the product itself is
-/// a plain contraction of extended integers.
-IntegerProduct multiply(Emitter &e, const IntegerFactors &f, RankedTensorType result) {
-  auto aType = cast<RankedTensorType>(f.a.getType()), bType = cast<RankedTensorType>(f.b.getType());
-  unsigned aRank = aType.getRank(), bRank = bType.getRank();
-  std::optional<unsigned> rows, columns;
-  if (aRank > 1)
-    rows = aRank - 2;
-  if (bRank > 1)
-    columns = bRank - 1;
-  Shifted a = subtractZeroPoint(e, f.a, f.aConverted, f.aZero, f.aZeroConverted, rows);
-  Shifted b = subtractZeroPoint(e, f.b, f.bConverted, f.bZero, f.bZeroConverted, columns);
+/// The product of `a`, its zero point taken off, and the second factor. The product
+/// itself is a plain contraction of extended integers.
+IntegerProduct multiply(Emitter &e, Shifted a, RankedTensorType aType, const IntegerFactors &f,
+                        RankedTensorType result) {
+  auto bType = cast<RankedTensorType>(f.b.getType());
+  // One zero point, or one for each column: taken off the sums. (Others go with
+  // batch dims.)
+  bool isLate = !isZeroPointNone(f.bZero) && typeOf(f.bZeroConverted).getRank() < 2;
+  Shifted b{f.bConverted, isUnsigned(f.b)};
+  if (!isLate)
+    b = subtractZeroPoint(e, f.b, f.bConverted, f.bZero, f.bZeroConverted, std::nullopt);
   MatrixProduct product(e, a.tensor, aType, b.tensor, bType, result);
-  return {product.compute(e.getI32Type(), a.isUnsigned, b.isUnsigned),
-          static_cast<unsigned>(result.getRank()), product.row, product.column};
+  unsigned rank = result.getRank();
+  Value sums = product.compute(e.getI32Type(), a.isUnsigned, b.isUnsigned);
+  if (isLate) {
+    AffineMap rows =
+        AffineMap::get(rank, 0, product.left.map.getResults().drop_back(), e.getContext());
+    sums =
+        takeOffZeroPoint(e, sums, {sumRows(e, product.left.tensor, a.isUnsigned), rows},
+                         placeParameter(e, f.bZeroConverted, rank, product.column), b.isUnsigned);
+  }
+  return {sums, rank, product.row, product.column};
+}
+
+IntegerProduct multiply(Emitter &e, const IntegerFactors &f, RankedTensorType result) {
+  auto aType = cast<RankedTensorType>(f.a.getType());
+  std::optional<unsigned> rows;
+  if (aType.getRank() > 1)
+    rows = aType.getRank() - 2;
+  Shifted a = subtractZeroPoint(e, f.a, f.aConverted, f.aZero, f.aZeroConverted, rows);
+  return multiply(e, a, aType, f, result);
 }
 
 Lowered lowerMatMulInteger(MatMulIntegerOp op, MatMulIntegerOp::Adaptor in, Emitter &e) {
@@ -100,21 +116,12 @@ Lowered lowerMatMulIntegerToFloat(MsMatMulIntegerToFloatOp op, MsMatMulIntegerTo
 Lowered lowerDynamicQuantizeMatMul(MsDynamicQuantizeMatMulOp op,
                                    MsDynamicQuantizeMatMulOp::Adaptor in, Emitter &e) {
   RankedTensorType type = resultType(op);
-  auto aType = cast<RankedTensorType>(op.getA().getType());
-  auto bType = cast<RankedTensorType>(op.getB().getType());
-  DynamicQuantization a = quantizeDynamically(e, in.getA());
-  unsigned rank = aType.getRank();
-  Type i16 = e.getIntegerType(16);
-  Value shifted = e.pointwise(
-      e.extents(aType), i16, {{a.elements, e.identity(rank)}, placeParameter(e, a.zero, rank, {})},
-      [&](Emitter &e, ValueRange args) {
-        return e.sub(e.convert(args[0], i16, true, false), e.convert(args[1], i16, true, false));
-      });
-  Shifted b = subtractZeroPoint(e, op.getB(), in.getB(), op.getBZeroPoint(), in.getBZeroPoint(),
-                                bType.getRank() - 1);
-  MatrixProduct matrices(e, shifted, aType, b.tensor, bType, type);
-  IntegerProduct product{matrices.compute(e.getI32Type(), false, b.isUnsigned),
-                         static_cast<unsigned>(type.getRank()), matrices.row, matrices.column};
+  QuantizedInput a = quantizeInput(e, in.getA());
+  IntegerFactors factors;
+  factors.b = op.getB(), factors.bConverted = in.getB();
+  factors.bZero = op.getBZeroPoint(), factors.bZeroConverted = in.getBZeroPoint();
+  IntegerProduct product =
+      multiply(e, {a.numbers, false}, cast<RankedTensorType>(op.getA().getType()), factors, type);
   return scaleProduct(e, product, a.scale, in.getBScale(), in.getBias(), type, resultElement(op));
 }
 

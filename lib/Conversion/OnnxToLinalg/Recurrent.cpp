@@ -13,6 +13,12 @@ static Value clipped(Emitter &e, const RecurrentProblem &p, Value x) {
   return e.max(e.min(x, e.constant(x.getType(), *p.clip)), e.constant(x.getType(), -*p.clip));
 }
 
+/// Gates [first, first + count) of `sums` [batch, gates * hidden].
+static Value takeGates(Emitter &e, const RecurrentProblem &p, Value sums, int64_t first,
+                       int64_t count = 1) {
+  return e.slice(sums, 1, e.mulSizes(p.hidden, e.attr(first)), e.mulSizes(p.hidden, e.attr(count)));
+}
+
 SmallVector<Value> dougong::onnx::stepLSTM(Emitter &e, const RecurrentProblem &p, unsigned dir,
                                            Value inputs, ValueRange states) {
   const Activation &f = p.activations[dir * 3], &g = p.activations[dir * 3 + 1],
@@ -21,7 +27,7 @@ SmallVector<Value> dougong::onnx::stepLSTM(Emitter &e, const RecurrentProblem &p
   AffineMap same = e.identity(2);
   SmallVector<Operand> operands; // i, o, f, c, cell, peepholes i, o, f
   for (unsigned gate = 0; gate < 4; ++gate)
-    operands.push_back({takePart(e, sums, 0, e.attr(gate)), same});
+    operands.push_back({takeGates(e, p, sums, gate), same});
   operands.push_back({states[1], same});
   if (p.peepholes) {
     Value rows = e.splitDim(takePart(e, p.peepholes, 0, e.attr(dir)), 0, {e.attr(3), p.hidden});
@@ -52,16 +58,10 @@ namespace {
 SmallVector<Value> stepRNN(Emitter &e, const RecurrentProblem &p, unsigned dir, Value inputs,
                            ValueRange states) {
   Value sums = p.recur(e, dir, states[0], inputs, 0, 1);
-  Value sum = takePart(e, sums, 0, e.attr(0));
-  return {e.pointwise({p.batch, p.hidden}, p.compute, {{sum, e.identity(2)}},
+  return {e.pointwise({p.batch, p.hidden}, p.compute, {{sums, e.identity(2)}},
                       [&](Emitter &e, ValueRange args) {
                         return p.activations[dir].apply(e, clipped(e, p, args[0]));
                       })};
-}
-
-/// Gates [first, first + count) of `sums`.
-Value takeGates(Emitter &e, Value sums, int64_t first, int64_t count) {
-  return e.slice(sums, 0, e.attr(first), e.attr(count));
 }
 
 SmallVector<Value> stepGRU(Emitter &e, const RecurrentProblem &p, unsigned dir, Value inputs,
@@ -74,24 +74,21 @@ SmallVector<Value> stepGRU(Emitter &e, const RecurrentProblem &p, unsigned dir, 
   auto blend = [&](Emitter &e, Value z, Value candidate, Value before) {
     return e.add(e.mul(e.sub(one, z), candidate), e.mul(z, before));
   };
-  Value sums = p.recur(e, dir, state, takeGates(e, inputs, 0, 2), 0, 2);
-  Value z = takePart(e, sums, 0, e.attr(0)), r = takePart(e, sums, 0, e.attr(1));
-  Value input = takePart(e, inputs, 0, e.attr(2));
+  Value sums = p.recur(e, dir, state, takeGates(e, p, inputs, 0, 2), 0, 2);
+  Value z = takeGates(e, p, sums, 0), r = takeGates(e, p, sums, 1);
+  Value input = takeGates(e, p, inputs, 2);
   if (p.linearBeforeReset) {
     Value init;
-    Extents one{e.attr(1), p.batch, p.hidden};
     if (p.bias) {
-      Value both =
-          e.splitDim(takePart(e, p.bias, 0, e.attr(dir)), 0, {e.attr(2), e.attr(3), p.hidden});
-      Value bias = takePart(e, takePart(e, both, 0, e.attr(1)), 0, e.attr(2));
-      init =
-          e.pointwise(one, p.compute, {{bias, e.mapOf(3, {2})}}, [&](Emitter &e, ValueRange args) {
-            return e.toFloatType(args[0], p.compute);
-          });
+      Value bias = e.slice(takePart(e, p.bias, 0, e.attr(dir)), 0, e.mulSizes(p.hidden, e.attr(5)),
+                           p.hidden);
+      init = e.pointwise(
+          shape, p.compute, {{bias, e.mapOf(2, {1})}},
+          [&](Emitter &e, ValueRange args) { return e.toFloatType(args[0], p.compute); });
     } else {
-      init = e.filled(one, e.constant(p.compute, 0));
+      init = e.filled(shape, e.constant(p.compute, 0));
     }
-    Value hidden = takePart(e, p.recur(e, dir, state, init, 2, 1), 0, e.attr(0));
+    Value hidden = p.recur(e, dir, state, init, 2, 1);
     return {e.pointwise(shape, p.compute,
                         {{z, same}, {r, same}, {input, same}, {hidden, same}, {state, same}},
                         [&](Emitter &e, ValueRange args) {
@@ -105,8 +102,7 @@ SmallVector<Value> stepGRU(Emitter &e, const RecurrentProblem &p, unsigned dir, 
       e.pointwise(shape, p.compute, {{r, same}, {state, same}}, [&](Emitter &e, ValueRange args) {
         return e.mul(f.apply(e, clipped(e, p, args[0])), args[1]);
       });
-  Value hidden = p.recur(e, dir, kept, takeGates(e, inputs, 2, 1), 2, 1);
-  hidden = takePart(e, hidden, 0, e.attr(0));
+  Value hidden = p.recur(e, dir, kept, input, 2, 1);
   return {e.pointwise(shape, p.compute, {{z, same}, {hidden, same}, {state, same}},
                       [&](Emitter &e, ValueRange args) {
                         Value update = f.apply(e, clipped(e, p, args[0]));
@@ -143,25 +139,24 @@ RecurrentProblem describe(OpT op, typename OpT::Adaptor in, Emitter &e, int64_t 
 template <typename OpT>
 void useFloatWeights(RecurrentProblem &p, OpT, typename OpT::Adaptor in, Emitter &e) {
   p.hidden = e.extentsOf(in.getR())[2];
-  auto weights = [](Emitter &e, Value w, unsigned dir, const RecurrentProblem &p) {
-    return e.splitDim(takePart(e, w, 0, e.attr(dir)), 0, {e.attr(p.gates), p.hidden});
-  };
   Value x = in.getX(), w = in.getW(), r = in.getR();
   int64_t layout = p.layout;
-  // Loops t, gate, batch, hidden, input.
-  p.project = [x, w, layout, weights, &p](Emitter &e, unsigned dir, Value init) {
-    AffineMap xMap = layout ? e.mapOf(5, {2, 0, 4}) : e.mapOf(5, {0, 2, 4});
-    return e.contract(5, {x, xMap}, {weights(e, w, dir, p), e.mapOf(5, {1, 3, 4})},
-                      {init, e.mapOf(5, {0, 1, 2, 3})}, {4});
-  };
-  // Loops gate, batch, hidden, hidden before.
-  p.recur = [r, weights, &p](Emitter &e, unsigned dir, Value h, Value init, int64_t first,
-                             int64_t count) {
-    Value part = weights(e, r, dir, p);
-    if (count != p.gates)
-      part = e.slice(part, 0, e.attr(first), e.attr(count));
-    return e.contract(4, {h, e.mapOf(4, {1, 3})}, {part, e.mapOf(4, {0, 2, 3})},
+  // Loops t, batch, unit of a gate, input.
+  p.project = [x, w, layout](Emitter &e, unsigned dir, Value init) {
+    AffineMap xMap = layout ? e.mapOf(4, {1, 0, 3}) : e.mapOf(4, {0, 1, 3});
+    AffineExpr direction = e.getAffineConstantExpr(dir);
+    return e.contract(4, {x, xMap}, {w, e.map(4, {direction, e.loop(2), e.loop(3)})},
                       {init, e.mapOf(4, {0, 1, 2})}, {3});
+  };
+  // Loops batch, unit of a gate, hidden before.
+  p.recur = [r, &p](Emitter &e, unsigned dir, Value h, Value init, int64_t first, int64_t count) {
+    // (all gates are read from the weight itself, so that it can be laid down anew)
+    Operand part{r, e.map(3, {e.getAffineConstantExpr(dir), e.loop(1), e.loop(2)})};
+    if (count != p.gates)
+      part = {e.slice(takePart(e, r, 0, e.attr(dir)), 0, e.mulSizes(p.hidden, e.attr(first)),
+                      e.mulSizes(p.hidden, e.attr(count))),
+              e.mapOf(3, {1, 2})};
+    return e.contract(3, {h, e.mapOf(3, {0, 2})}, part, {init, e.mapOf(3, {0, 1})}, {2});
   };
 }
 
@@ -207,51 +202,46 @@ Lowered lowerRNN(RNNOp op, RNNOp::Adaptor in, Emitter &e) {
   return lowerRecurrence(p, e);
 }
 
-/// One factor of a quantised product: numbers, and for each gate and unit (or
+/// The weights of a quantised product: numbers, and for each unit of a gate (or
 /// for all) a scale and a zero point.
 struct QuantizedWeights {
   Value numbers, scale, zero; ///< [directions, k, gates * hidden]; [directions, ...]
   bool isUnsigned;
 
-  /// Scale or zero point of direction `dir` as an operand over loops of which
-  /// `gate` and `unit` are given.
-  Operand parameter(Emitter &e, Value of, unsigned dir, const RecurrentProblem &p, unsigned loops,
-                    unsigned gate, unsigned unit) const {
-    Value part = takePart(e, of, 0, e.attr(dir));
-    if (typeOf(part).getRank() == 0)
-      return {part, e.map(loops, {})};
-    if (typeOf(part).getDimSize(0) == 1)
-      return {part, e.map(loops, {e.zero()})};
-    return {e.splitDim(part, 0, {e.attr(p.gates), p.hidden}), e.mapOf(loops, {gate, unit})};
+  /// Scale or zero point of direction `dir` in a nest whose loop `unit` runs over
+  /// the units.
+  static Operand place(Emitter &e, Value of, unsigned dir, unsigned loops, unsigned unit) {
+    return placeParameter(e, takePart(e, of, 0, e.attr(dir)), loops, unit);
   }
 
-  /// The weights less their zero points, [k, gates, hidden].
-  Value shifted(Emitter &e, unsigned dir, const RecurrentProblem &p) const {
-    Value part = e.splitDim(takePart(e, numbers, 0, e.attr(dir)), 1, {e.attr(p.gates), p.hidden});
-    if (!zero)
-      return part;
-    Type i16 = e.getIntegerType(16);
-    return e.pointwise(e.extentsOf(part), i16,
-                       {{part, e.identity(3)}, parameter(e, zero, dir, p, 3, 1, 2)},
+  /// `init` [..., batch, units] and the product of `x` [..., batch, k] and the
+  /// weights of direction `dir`.
+  Value multiply(Emitter &e, Value x, unsigned dir, Value init) const {
+    unsigned rank = typeOf(x).getRank(), unit = rank - 1; // loops: of init, then k
+    Type i32 = e.getI32Type(), f32 = e.getF32Type();
+    QuantizedInput input = quantizeInput(e, x);
+    SmallVector<unsigned> rows = llvm::to_vector(llvm::seq(0u, unit)), left = rows, out = rows;
+    left.push_back(rank);
+    out.push_back(unit);
+    Value sums = e.filled(e.extentsOf(init), e.constantInt(i32, 0));
+    AffineMap right = e.map(rank + 1, {e.getAffineConstantExpr(dir), e.loop(rank), e.loop(unit)});
+    sums = e.contract(rank + 1, {input.numbers, e.mapOf(rank + 1, left)}, {numbers, right},
+                      {sums, e.mapOf(rank + 1, out)}, {rank}, false, isUnsigned);
+    if (zero)
+      sums = takeOffZeroPoint(e, sums, {sumRows(e, input.numbers, false), e.mapOf(rank, rows)},
+                              place(e, zero, dir, rank, unit), isUnsigned);
+    AffineMap same = e.identity(rank);
+    return e.pointwise(e.extentsOf(init), f32,
+                       {{init, same},
+                        {sums, same},
+                        {input.scale, e.map(rank, {})},
+                        place(e, scale, dir, rank, unit)},
                        [&](Emitter &e, ValueRange args) {
-                         return e.sub(e.convert(args[0], i16, isUnsigned, false),
-                                      e.convert(args[1], i16, isUnsigned, false));
+                         Value sum = e.convert(args[1], f32, false, false);
+                         return e.add(args[0], e.mul(sum, e.mul(args[2], args[3])));
                        });
   }
 };
-
-/// `x` quantised by its own range, less its zero point, as i16; and its scale.
-std::pair<Value, Value> quantizeInput(Emitter &e, Value x) {
-  DynamicQuantization q = quantizeDynamically(e, x);
-  unsigned rank = typeOf(x).getRank();
-  Type i16 = e.getIntegerType(16);
-  Value shifted = e.pointwise(
-      e.extentsOf(x), i16, {{q.elements, e.identity(rank)}, {q.zero, e.map(rank, {})}},
-      [&](Emitter &e, ValueRange args) {
-        return e.sub(e.convert(args[0], i16, true, false), e.convert(args[1], i16, true, false));
-      });
-  return {shifted, q.scale};
-}
 
 Lowered lowerDynamicQuantizeLSTM(MsDynamicQuantizeLSTMOp op, MsDynamicQuantizeLSTMOp::Adaptor in,
                                  Emitter &e) {
@@ -273,34 +263,11 @@ Lowered lowerDynamicQuantizeLSTM(MsDynamicQuantizeLSTMOp op, MsDynamicQuantizeLS
                      isUnsigned(op.getW())};
   QuantizedWeights r{in.getR(), in.getRScale(), zeroOf(op.getRZeroPoint(), in.getRZeroPoint()),
                      isUnsigned(op.getR())};
-  Type i32 = e.getI32Type(), f32 = e.getF32Type();
-  auto scaled = [&](Emitter &e, Value init, Value sums, Value scale, Operand weightScale) {
-    unsigned rank = typeOf(sums).getRank();
-    return e.pointwise(
-        e.extentsOf(init), f32,
-        {{init, e.identity(rank)}, {sums, e.identity(rank)}, {scale, e.map(rank, {})}, weightScale},
-        [&](Emitter &e, ValueRange args) {
-          Value sum = e.convert(args[1], f32, false, false);
-          return e.add(args[0], e.mul(sum, e.mul(args[2], args[3])));
-        });
-  };
   p.project = [&](Emitter &e, unsigned dir, Value init) {
-    auto [x, scale] = quantizeInput(e, in.getX());
-    Value sums = e.filled(e.extentsOf(init), e.constantInt(i32, 0));
-    sums = e.contract(5, {x, e.mapOf(5, {0, 2, 4})}, {w.shifted(e, dir, p), e.mapOf(5, {4, 1, 3})},
-                      {sums, e.mapOf(5, {0, 1, 2, 3})}, {4}, false, w.isUnsigned && !w.zero);
-    return scaled(e, init, sums, scale, w.parameter(e, w.scale, dir, p, 4, 1, 3));
+    return w.multiply(e, in.getX(), dir, init);
   };
-  // The weights' zero points are taken off before the loop.
-  SmallVector<Value> recurrent;
-  for (unsigned dir = 0; dir < p.directions(); ++dir)
-    recurrent.push_back(r.shifted(e, dir, p));
   p.recur = [&](Emitter &e, unsigned dir, Value h, Value init, int64_t, int64_t) {
-    auto [x, scale] = quantizeInput(e, h);
-    Value sums = e.filled(e.extentsOf(init), e.constantInt(i32, 0));
-    sums = e.contract(4, {x, e.mapOf(4, {1, 3})}, {recurrent[dir], e.mapOf(4, {3, 0, 2})},
-                      {sums, e.mapOf(4, {0, 1, 2})}, {3}, false, r.isUnsigned && !r.zero);
-    return scaled(e, init, sums, scale, r.parameter(e, r.scale, dir, p, 3, 0, 2));
+    return r.multiply(e, h, dir, init);
   };
   return lowerRecurrence(p, e);
 }

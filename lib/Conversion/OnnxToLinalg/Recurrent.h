@@ -1,7 +1,7 @@
 //===- Recurrent.h - the time loop that GRU, LSTM and RNN share -*- C++ -*-===//
 //
 // The products with the input are one contraction outside the loop; the loop
-// carries the states and the outputs. A step's sums are [gates, batch, hidden].
+// carries the states and the outputs. A step's sums are [batch, gates * hidden].
 //
 //===----------------------------------------------------------------------===//
 #ifndef DOUGONG_LIB_CONVERSION_ONNXTOLINALG_RECURRENT_H
@@ -38,14 +38,14 @@ struct RecurrentProblem {
   unsigned directions() const { return direction == "bidirectional" ? 2 : 1; }
 
   /// Products of all inputs with the weights of direction `dir` added to `init`
-  /// [steps, gates, batch, hidden].
+  /// [steps, batch, gates * hidden].
   std::function<mlir::Value(Emitter &e, unsigned dir, mlir::Value init)> project;
   /// Products of state `h` [batch, hidden] with the recurrent weights of the
-  /// gates [first, first + count) added to `init` [count, batch, hidden].
+  /// gates [first, first + count) added to `init` [batch, count * hidden].
   std::function<mlir::Value(Emitter &e, unsigned dir, mlir::Value h, mlir::Value init,
                             int64_t first, int64_t count)>
       recur;
-  /// The new states of a step from `inputs` [gates, batch, hidden], the input's
+  /// The new states of a step from `inputs` [batch, gates * hidden], the input's
   /// part of its sums: h, and the cell if there is one.
   std::function<llvm::SmallVector<mlir::Value>(Emitter &e, const RecurrentProblem &p, unsigned dir,
                                                mlir::Value inputs, mlir::ValueRange states)>

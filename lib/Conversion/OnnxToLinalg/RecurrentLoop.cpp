@@ -99,24 +99,24 @@ static Value putPart(Emitter &e, Value part, Value whole, ArrayRef<unsigned> dim
   return tensor::InsertSliceOp::create(e, part, whole, offsets, sizes, strides);
 }
 
-/// The biases that can be added before the loop, [gates, hidden]; null if none.
+/// The biases that can be added before the loop, [gates * hidden]; null if none.
 static Value sumBiases(Emitter &e, const RecurrentProblem &p, unsigned dir) {
   if (!p.bias)
     return {};
-  OpFoldResult gates = e.attr(p.gates);
-  Value both = e.splitDim(takePart(e, p.bias, 0, e.attr(dir)), 0, {e.attr(2), gates, p.hidden});
-  Value input = takePart(e, both, 0, e.attr(0)), recurrent = takePart(e, both, 0, e.attr(1));
-  return e.pointwise(
-      {gates, p.hidden}, p.compute, {{input, e.identity(2)}, {recurrent, e.identity(2)}},
-      [&](Emitter &e, ValueRange args) {
-        Value first = e.toFloatType(args[0], p.compute);
-        Value sum = e.add(first, e.toFloatType(args[1], p.compute));
-        if (!p.linearBeforeReset)
-          return sum;
-        // The reset gate multiplies the hidden gate's recurrent bias.
-        Value isHidden = e.compare(Compare::Equal, e.loopIndex(0), e.index(int64_t{2}));
-        return e.select(isHidden, first, sum);
-      });
+  OpFoldResult units = e.mulSizes(p.hidden, e.attr(p.gates));
+  Value both = takePart(e, p.bias, 0, e.attr(dir));
+  Value input = e.slice(both, 0, e.attr(0), units), recurrent = e.slice(both, 0, units, units);
+  return e.pointwise({units}, p.compute, {{input, e.identity(1)}, {recurrent, e.identity(1)}},
+                     [&](Emitter &e, ValueRange args) {
+                       Value first = e.toFloatType(args[0], p.compute);
+                       Value sum = e.add(first, e.toFloatType(args[1], p.compute));
+                       if (!p.linearBeforeReset)
+                         return sum;
+                       // The reset gate multiplies the hidden gate's recurrent bias.
+                       Value others = e.index(e.mulSizes(p.hidden, e.attr(2)));
+                       Value isHidden = e.compare(Compare::GreaterEqual, e.loopIndex(0), others);
+                       return e.select(isHidden, first, sum);
+                     });
 }
 
 /// A state of direction `dir` before the first step, [batch, hidden].
@@ -141,10 +141,10 @@ Lowered dougong::onnx::lowerRecurrence(const RecurrentProblem &p, Emitter &e) {
   SmallVector<SmallVector<Value>> last(2); // by state, then direction
   for (unsigned dir = 0; dir < directions; ++dir) {
     bool backward = dir == 1 || p.direction == "reverse";
-    Extents sumShape{p.steps, e.attr(p.gates), p.batch, p.hidden};
+    Extents sumShape{p.steps, p.batch, e.mulSizes(p.hidden, e.attr(p.gates))};
     Value bias = sumBiases(e, p, dir), init;
     if (bias)
-      init = e.pointwise(sumShape, compute, {{bias, e.mapOf(4, {1, 3})}},
+      init = e.pointwise(sumShape, compute, {{bias, e.mapOf(3, {2})}},
                          [](Emitter &, ValueRange args) { return args[0]; });
     else
       init = e.filled(sumShape, e.constant(compute, 0));

@@ -26,9 +26,19 @@ namespace {
 /// that run over them, the result's innermost dim n last.
 struct Reading {
   SmallVector<int64_t> order;
-  bool isContraction; ///< no other operand has n; else each n has its own sum
+  unsigned numReductions = 0; ///< dims that are summed over; the others are read at one place
+  bool isContraction;         ///< no other operand has n; else each n has its own sum
   bool operator==(const Reading &) const = default;
 };
+
+/// Whether each result of `map` is a dim of its own or a constant.
+bool readsPlainly(AffineMap map) {
+  llvm::SmallDenseSet<unsigned> seen;
+  return llvm::all_of(map.getResults(), [&](AffineExpr expr) {
+    auto dim = dyn_cast<AffineDimExpr>(expr);
+    return dim ? seen.insert(dim.getPosition()).second : isa<AffineConstantExpr>(expr);
+  });
+}
 
 /// How `use` reads its weight: in a sum of products over all dims but n, the
 /// innermost dim of the result.
@@ -39,11 +49,11 @@ std::optional<Reading> getReading(OpOperand &use) {
     return std::nullopt;
   AffineMap map = op.getMatchingIndexingMap(&use);
   AffineMap result = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
-  if (!map.isProjectedPermutation(/*allowZeroInResults=*/true) || map.getNumResults() < 2 ||
-      !result.isProjectedPermutation() || result.getNumResults() == 0)
+  if (!readsPlainly(map) || map.getNumResults() < 2 || !result.isProjectedPermutation() ||
+      result.getNumResults() == 0)
     return std::nullopt;
   unsigned n = result.getDimPosition(result.getNumResults() - 1);
-  // Dims of extent 1 (index 0) come first.
+  // Dims that are read at one index come first.
   auto getLoop = [&](int64_t dim) {
     auto loop = dyn_cast<AffineDimExpr>(map.getResult(dim));
     return loop ? int64_t(loop.getPosition()) : int64_t(-1);
@@ -56,8 +66,10 @@ std::optional<Reading> getReading(OpOperand &use) {
       last = dim;
     else if (loop >= 0 && op.getIteratorTypesArray()[loop] != utils::IteratorType::reduction)
       return std::nullopt;
-    else
+    else {
       reading.order.push_back(dim);
+      reading.numReductions += loop >= 0;
+    }
   }
   if (!last)
     return std::nullopt;
@@ -103,7 +115,7 @@ std::optional<Layout> getLayout(RankedTensorType type, const Reading &reading, i
     // A narrow panel where most of a wide one would be padding.
     int64_t n = shape.pop_back_val(), k = shape.pop_back_val();
     layout.width = n <= lanes && !isByte ? lanes : columns;
-    if (isByte && n * 2 < columns)
+    if (isByte && (n * 2 < columns || reading.numReductions != 1))
       return std::nullopt;
     shape.append({int64_t(llvm::divideCeil(n, layout.width)), k, layout.width});
   } else if (isByte || llvm::is_sorted(reading.order)) {
@@ -251,8 +263,7 @@ struct CpuPackWeightsPass : public dougong::cpu::impl::CpuPackWeightsPassBase<Cp
         auto type = dyn_cast<RankedTensorType>(kernel.getArgument(number).getType());
         if (!type || !type.hasStaticShape() || type.getRank() < 2)
           continue;
-        bool isByte = type.getElementType().isInteger(8);
-        if (!isa<FloatType>(type.getElementType()) && !(isByte && type.getRank() == 2))
+        if (!isa<FloatType>(type.getElementType()) && !type.getElementType().isInteger(8))
           continue;
         bool isConstant = llvm::all_of(callers, [&](onnx::LaunchOp launch) {
           return number - 1 < launch.getInputs().size() &&

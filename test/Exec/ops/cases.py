@@ -192,10 +192,15 @@ def quantized():
                 Case("MatMulInteger", [a, b]),
                 Case("MatMulInteger", [a, b, zero, b.dtype.type(3)], constants=(1, 3), static=(k, n)),
             ]
-        cases.append(Case("DynamicQuantizeMatMul",
-                          [reals(m, k), bytes_(k, n, kind=np.int8), np.float32(.02),
-                           np.int8(0), reals(n)], constants=(1, 2, 3, 4), static=(k, n),
-                          domain="com.microsoft"))
+            if n > 1:
+                cases.append(Case("MatMulInteger",
+                                  [a, b, zero, integers(-9, 10, n).astype(b.dtype)],
+                                  constants=(1, 3), static=(k, n)))
+        for shift in (0, 5):
+            cases.append(Case("DynamicQuantizeMatMul",
+                              [reals(m, k), bytes_(k, n, kind=np.int8), np.float32(.02),
+                               np.int8(shift), reals(n)], constants=(1, 2, 3, 4), static=(k, n),
+                              domain="com.microsoft"))
     for m, k, n, block, bits in ((1, 64, 19, 16, 4), (7, 40, 33, 16, 4), (9, 64, 16, 32, 8)):
         blocks, per_byte = -(-k // block), 8 // bits
         weights = bytes_(n, blocks, block // per_byte)
@@ -205,6 +210,46 @@ def quantized():
             cases.append(Case("MatMulNBits", [reals(m, k), weights, reals(n, blocks), *extra],
                               attributes, constants=(1, 2, 3), static=(k,),
                               domain="com.microsoft", atol=1e-3))
+    return cases
+
+
+def recurrent():
+    steps, batch, width, hidden = 5, 3, 10, 12
+    cases = []
+    for direction, count in (("forward", 1), ("reverse", 1), ("bidirectional", 2)):
+        attributes = {"direction": direction, "hidden_size": hidden}
+        x, lengths = reals(steps, batch, width), np.int32([5, 2, 4])
+
+        def inputs(gates, lengths=None):
+            return [x, reals(count, gates * hidden, width, low=-.4, high=.4),
+                    reals(count, gates * hidden, hidden, low=-.4, high=.4),
+                    reals(count, 2 * gates * hidden), lengths, reals(count, batch, hidden)]
+
+        def case(name, given, outputs, constants=(1, 2, 3), **more):
+            return Case(name, given, attributes | more, outputs, constants,
+                        (width, hidden, count), atol=1e-5)
+
+        for given in (None, lengths):
+            cases += [
+                case("RNN", inputs(1, given), (0, 1)),
+                case("GRU", inputs(3, given), (0, 1)),
+                case("GRU", inputs(3, given), (0, 1), linear_before_reset=1),
+                case("LSTM", [*inputs(4, given), reals(count, batch, hidden)], (0, 1, 2)),
+                case("LSTM", [*inputs(4, given), reals(count, batch, hidden),
+                              reals(count, 3 * hidden)], (0, 1, 2), constants=(), clip=.8),
+            ]
+        # (the state is rounded to 8 bits in every step)
+        for kind, zeros in ((np.int8, [0] * count), (np.int8, [3] * count), (np.uint8, [128] * count)):
+            low, high = (0, 256) if kind == np.uint8 else (-64, 64)
+            def numbers(rows):
+                return integers(low, high, count, rows, 4 * hidden, dtype=kind)
+            scale, zero = np.float32([.004] * count), np.array(zeros, kind)
+            cases.append(Case(
+                "DynamicQuantizeLSTM",
+                [x, numbers(width), numbers(hidden), reals(count, 8 * hidden), None,
+                 reals(count, batch, hidden, low=-1, high=1), reals(count, batch, hidden), None,
+                 scale, zero, scale, zero], attributes, (0, 1, 2), (1, 2, 3, 8, 9, 10, 11),
+                (width, hidden, count, batch), domain="com.microsoft"))
     return cases
 
 

@@ -66,6 +66,8 @@ def run_reference(model, feeds):
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
+    # (with several, its quantised LSTM rounds the state of each row of a batch by itself)
+    options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(model.SerializeToString(), options)
     return session.run(None, feeds)
 
