@@ -2,9 +2,10 @@
 
 // The products with the input are one contraction before the loop over time.
 // CHECK-LABEL: func.func @lstm_projects_inputs_outside_the_loop
-// CHECK: linalg.generic {{.*}}iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction"]
+// The weights themselves are the factors, with all gates side by side.
+// CHECK: linalg.generic {{.*}}iterator_types = ["parallel", "parallel", "parallel", "reduction"]} ins(%arg0, %arg1 :
 // CHECK: scf.for
-// CHECK: linalg.generic {{.*}}iterator_types = ["parallel", "parallel", "parallel", "reduction"]
+// CHECK: linalg.generic {{.*}}iterator_types = ["parallel", "parallel", "reduction"]} ins(%{{.*}}, %arg2 :
 // CHECK: math.tanh
 // CHECK: tensor.insert_slice
 // CHECK: scf.yield
