@@ -1,6 +1,5 @@
 //===- dougong.cpp - the driver -------------------------------------------===//
-#include "Commands.h"
-
+#include "dougong/Driver/Commands.h"
 #include "dougong/Version.h"
 
 #include <CLI/CLI.hpp>

@@ -1,12 +1,14 @@
 //===- OnnxRuntime.h - a model's values as onnxruntime has them -*- C++ -*-===//
-#ifndef DOUGONG_TOOLS_DOUGONG_ONNXRUNTIME_H
-#define DOUGONG_TOOLS_DOUGONG_ONNXRUNTIME_H
+#ifndef DOUGONG_LIB_DRIVER_ONNXRUNTIME_H
+#define DOUGONG_LIB_DRIVER_ONNXRUNTIME_H
 
-#include "Commands.h"
-
+#include "dougong/Pipelines/Compile.h"
 #include "dougong/Runtime/Tensor.h"
 
+#include <filesystem>
 #include <map>
+#include <string>
+#include <vector>
 
 namespace dougong {
 
@@ -31,4 +33,4 @@ ExitCode runOnnxRuntime(const OnnxRuntimeRequest &request, const std::filesystem
 
 } // namespace dougong
 
-#endif // DOUGONG_TOOLS_DOUGONG_ONNXRUNTIME_H
+#endif // DOUGONG_LIB_DRIVER_ONNXRUNTIME_H

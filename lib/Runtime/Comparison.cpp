@@ -1,13 +1,12 @@
 //===- Comparison.cpp - how far two tensors are apart ---------------------===//
-#include "Comparison.h"
+#include "dougong/Runtime/Comparison.h"
 
 #include "dougong/Runtime/Half.h"
-
-#include "llvm/Support/FormatVariadic.h"
 
 #include <cmath>
 #include <concepts>
 #include <cstring>
+#include <fmt/format.h>
 #include <limits>
 
 using namespace dougong;
@@ -173,11 +172,10 @@ void compareElements(const Tensor &got, const Tensor &expected, const Tolerance 
 std::string Difference::describe() const {
   if (!problem.empty())
     return problem;
-  std::string text = llvm::formatv("{0} of {1} elements differ; largest difference {2:e2}", beyond,
-                                   elements, absolute);
+  std::string text = fmt::format("{} of {} elements differ; largest difference {:.2e}", beyond,
+                                 elements, absolute);
   if (beyond && index >= 0)
-    text += llvm::formatv(" at element {0} (got {1}, expected {2})", index, print(got),
-                          print(expected));
+    text += fmt::format(" at element {} (got {}, expected {})", index, print(got), print(expected));
   return text;
 }
 

@@ -1,5 +1,8 @@
 //===- RunCommand.cpp - dougong run ---------------------------------------===//
-#include "Commands.h"
+#include "dougong/Driver/Commands.h"
+
+#include "Options.h"
+#include "Packages.h"
 
 #include <CLI/CLI.hpp>
 
@@ -35,7 +38,8 @@ Command dougong::addRunCommand(CLI::App &app) {
   return [options] {
     TemporaryFolder folder;
     fs::path package;
-    if (ExitCode code = preparePackage(options->compile, folder, package, /*dimsApply=*/false);
+    if (ExitCode code =
+            preparePackage(options->compile, folder, package, /*compilesReference=*/false);
         code != exitOk)
       return code;
     unsigned mpiRanks = 0;

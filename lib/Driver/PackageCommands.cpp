@@ -1,6 +1,8 @@
 //===- PackageCommands.cpp - dougong check and explain --------------------===//
-#include "Commands.h"
+#include "dougong/Driver/Commands.h"
 
+#include "Options.h"
+#include "Packages.h"
 #include "dougong/Package/Check.h"
 #include "dougong/Package/Describe.h"
 #include "dougong/Package/Explain.h"

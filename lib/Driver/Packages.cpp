@@ -1,5 +1,5 @@
 //===- Packages.cpp - packages that commands make and run -----------------===//
-#include "Commands.h"
+#include "Packages.h"
 
 #include "dougong/Package/Plan.h"
 
@@ -35,13 +35,14 @@ TemporaryFolder::~TemporaryFolder() {
 }
 
 /// The first option given that only a compilation heeds; null if there is none.
-static const char *findCompileOption(const CompileOptions &options, bool dimsApply) {
+static const char *findCompileOption(const CompileOptions &options, bool compilesReference) {
   const CompileOptions defaults;
   const std::pair<const char *, bool> given[] = {
       {"--fleet", options.fleet != defaults.fleet},
       {"--strategy", options.strategy != defaults.strategy},
       {"--parallel", options.parallel != defaults.parallel},
-      {"--dim", !dimsApply && options.dims != defaults.dims},
+      {"--dim", !compilesReference && options.dims != defaults.dims},
+      {"--timing", !compilesReference && options.timing},
       {"--target", options.target != defaults.target},
       {"--dump-phases", options.dumpPhases != defaults.dumpPhases},
       {"--reproducer", options.reproducer != defaults.reproducer}};
@@ -52,10 +53,10 @@ static const char *findCompileOption(const CompileOptions &options, bool dimsApp
 }
 
 ExitCode dougong::preparePackage(CompileOptions options, const TemporaryFolder &folder,
-                                 fs::path &package, bool dimsApply) {
+                                 fs::path &package, bool compilesReference) {
   package = options.model;
   if (isPackage(package)) {
-    if (const char *name = findCompileOption(options, dimsApply))
+    if (const char *name = findCompileOption(options, compilesReference))
       return refuse("'" + options.model + "' is a package: " + name +
                         " was settled when it was compiled",
                     exitUsage);

@@ -1,6 +1,6 @@
 //===- Comparison.h - how far two tensors are apart -------------*- C++ -*-===//
-#ifndef DOUGONG_TOOLS_DOUGONG_COMPARISON_H
-#define DOUGONG_TOOLS_DOUGONG_COMPARISON_H
+#ifndef DOUGONG_RUNTIME_COMPARISON_H
+#define DOUGONG_RUNTIME_COMPARISON_H
 
 #include "dougong/Runtime/Tensor.h"
 #include "dougong/Support/Json.h"
@@ -39,4 +39,4 @@ Difference compareTensors(const std::string &value, const Tensor &got, const Ten
 
 } // namespace dougong
 
-#endif // DOUGONG_TOOLS_DOUGONG_COMPARISON_H
+#endif // DOUGONG_RUNTIME_COMPARISON_H

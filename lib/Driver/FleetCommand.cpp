@@ -1,5 +1,5 @@
 //===- FleetCommand.cpp - dougong fleet -----------------------------------===//
-#include "Commands.h"
+#include "dougong/Driver/Commands.h"
 
 #include "dougong/Fleet/Commands.h"
 

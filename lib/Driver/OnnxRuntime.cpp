@@ -2,6 +2,7 @@
 #include "OnnxRuntime.h"
 
 #include "OnnxRuntimeScript.h"
+#include "Packages.h"
 
 #include "dougong/Package/Plan.h"
 #include "dougong/Support/Json.h"
