@@ -22,8 +22,8 @@ FailureOr<SmallVector<StatePair>> dougong::dist::getStates(ModuleOp module, func
   for (Attribute entry : list) {
     auto pair = dyn_cast<ArrayAttr>(entry);
     if (!pair || pair.size() != 2 || !isa<StringAttr>(pair[0]) || !isa<StringAttr>(pair[1]))
-      return module.emitError() << statesAttrName << " must list pairs [input, output] of names, got "
-                                << entry;
+      return module.emitError() << statesAttrName
+                                << " must list pairs [input, output] of names, got " << entry;
     auto input = cast<StringAttr>(pair[0]), output = cast<StringAttr>(pair[1]);
     std::optional<unsigned> argument, result;
     for (unsigned index = 0; index < main.getNumArguments(); ++index)
@@ -52,10 +52,16 @@ LogicalResult dougong::dist::tieStates(ModuleOp module, func::FuncOp main,
     Value result = terminator->getOperand(state.result);
     auto argumentType = dyn_cast<RankedTensorType>(argument.getType());
     auto resultType = dyn_cast<RankedTensorType>(result.getType());
+    // Extents that are known must agree; others may grow from step to step.
+    auto agree = [](auto extents) {
+      auto [one, other] = extents;
+      return one == other || ShapedType::isDynamic(one) || ShapedType::isDynamic(other);
+    };
     if (!argumentType || !resultType || argumentType.getRank() != resultType.getRank() ||
-        argumentType.getElementType() != resultType.getElementType())
-      return main.emitError() << "state \"" << getArgumentName(main, state.argument) << "\" has type "
-                              << argument.getType() << ", which output \""
+        argumentType.getElementType() != resultType.getElementType() ||
+        !llvm::all_of(llvm::zip(argumentType.getShape(), resultType.getShape()), agree))
+      return main.emitError() << "state \"" << getArgumentName(main, state.argument)
+                              << "\" has type " << argument.getType() << ", which output \""
                               << getResultName(main, state.result) << "\" of type "
                               << result.getType() << " cannot become";
     propagation.tie(argument, result);

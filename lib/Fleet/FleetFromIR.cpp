@@ -96,6 +96,8 @@ public:
   Tree read() {
     Tree tree = startWith(site.getDetailsAttr());
     set(tree, "name", site.getSymName());
+    if (site.getThisMachine())
+      set(tree, "this_machine", "true");
     // Names first: pools may stand before what they refer to.
     for (Operation &op : site.getBody().front()) {
       if (auto chip = dyn_cast<ChipOp>(op))

@@ -131,11 +131,13 @@ public:
 
   SiteOp build() {
     Tree tree = toTree(fleet);
-    for (StringRef key : {"version", "name", "levels", "pools", "cross_paths", "policies", "growth",
-                          "failure_domains", "chips"})
+    for (StringRef key : {"version", "name", "this_machine", "levels", "pools", "cross_paths",
+                          "policies", "growth", "failure_domains", "chips"})
       OpAttributes::remove(tree, key);
     OpAttributes attributes(context, std::move(tree));
     attributes.set("sym_name", builder.getStringAttr(fleet.name.empty() ? "site" : fleet.name));
+    if (fleet.thisMachine)
+      attributes.set("this_machine", builder.getUnitAttr());
     SiteOp site = SiteOp::create(builder, loc, TypeRange{}, ValueRange{}, attributes.finish());
     OpBuilder::InsertionGuard guard(builder);
     builder.createBlock(&site.getBody());

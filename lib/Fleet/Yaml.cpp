@@ -7,6 +7,8 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 
+#include <unistd.h>
+
 using namespace llvm;
 using namespace dougong::fleet;
 
@@ -36,6 +38,7 @@ void describeSite(Fields &fields, Fleet &fleet) {
   fields.text("title", fleet.title);
   fields.text("location", fleet.location);
   fields.text("note", fleet.note);
+  fields.flag("this_machine", fleet.thisMachine, false);
   fields.texts("sources", fleet.sources);
   fields.list("levels", fleet.levels, "level");
   fields.list("pools", fleet.pools, "pool");
@@ -177,7 +180,20 @@ Expected<Fleet> readFleet(StringRef text, StringRef fileName) {
   return std::move(*fleet);
 }
 
-Expected<Fleet> loadFleet(StringRef fileOrName) {
+/// Bytes that programs on this machine can have, in whole GiB so that a restart
+/// does not change it: the machine's own, or what the container is given.
+static uint64_t measureMemory() {
+  uint64_t bytes = uint64_t(sysconf(_SC_PHYS_PAGES)) * uint64_t(sysconf(_SC_PAGESIZE));
+  uint64_t limit;
+  if (ErrorOr<std::unique_ptr<MemoryBuffer>> text =
+          MemoryBuffer::getFileAsStream("/sys/fs/cgroup/memory.max"))
+    if (!(*text)->getBuffer().trim().getAsInteger(10, limit))
+      bytes = std::min(bytes, limit);
+  constexpr uint64_t gib = 1 << 30;
+  return bytes < gib ? bytes : bytes / gib * gib;
+}
+
+static Expected<Fleet> findFleet(StringRef fileOrName) {
   if (sys::fs::is_directory(fileOrName))
     return createStringError("'" + fileOrName + "' is a directory, expected a fleet file");
   sys::fs::file_status status;
@@ -204,6 +220,24 @@ Expected<Fleet> loadFleet(StringRef fileOrName) {
   pool.chip = fleet->chips.front().id;
   pool.count = pool.nodes = pool.chipsPerNode = 1;
   fleet->pools.push_back(std::move(pool));
+  return fleet;
+}
+
+Expected<Fleet> loadFleet(StringRef fileOrName) {
+  Expected<Fleet> fleet = findFleet(fileOrName);
+  if (!fleet || !fleet->thisMachine)
+    return fleet;
+  for (Chip &chip : fleet->chips) {
+    if (!chip.memory)
+      continue;
+    Figure bytes;
+    bytes.value = double(measureMemory());
+    bytes.quantity = Quantity::Bytes;
+    bytes.kind = Provenance::Measured;
+    bytes.source = "HOST";
+    bytes.note = "of this machine, in whole GiB";
+    chip.memory->bytes = bytes;
+  }
   return fleet;
 }
 

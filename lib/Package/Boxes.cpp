@@ -222,6 +222,22 @@ std::vector<std::uint32_t> ShardLayout::holders(std::span<const std::int64_t> sh
 // Transfers
 //===----------------------------------------------------------------------===//
 
+bool equalSharding(const plan::v1::Value &a, const plan::v1::Value &b) {
+  auto cut = [](const plan::v1::Value &value, int d) {
+    return d < value.sharding_size() && !value.sharding(d).axes().empty() ? &value.sharding(d)
+                                                                          : nullptr;
+  };
+  for (int d = 0; d != a.dims_size(); ++d) {
+    const plan::v1::DimSharding *x = cut(a, d), *y = cut(b, d);
+    if (!x != !y)
+      return false;
+    if (x && (x->unit() != y->unit() ||
+              !std::equal(x->axes().begin(), x->axes().end(), y->axes().begin(), y->axes().end())))
+      return false;
+  }
+  return true;
+}
+
 Result<std::vector<Piece>> planPieces(const ShardLayout &source, const ShardLayout &destination) {
   const Indices &extents = source.globalExtents();
   if (extents != destination.globalExtents())

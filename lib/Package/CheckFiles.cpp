@@ -1,4 +1,4 @@
-//===- CheckFiles.cpp - programs and weights are what was hashed ----------===//
+//===- CheckFiles.cpp - the files that a plan names are there ------------===//
 //
 // Ids: schema (paths), file-missing, hash-mismatch, weights (bounds).
 //

@@ -63,6 +63,7 @@ public:
 // In the order in which they run. Each reports under the ids that its file names.
 void checkSchema(Checker &checker);     // CheckSchema.cpp
 void checkFiles(Checker &checker);      // CheckFiles.cpp
+void checkWeights(Checker &checker);    // CheckWeights.cpp
 void checkRanks(Checker &checker);      // CheckRanks.cpp
 void checkMemory(Checker &checker);     // CheckMemory.cpp
 void checkPrograms(Checker &checker);   // CheckPrograms.cpp

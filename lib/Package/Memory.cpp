@@ -66,9 +66,6 @@ namespace {
 constexpr std::int32_t stringType = 8;
 /// An element of a string tensor in a buffer: a pointer and a length.
 constexpr std::int64_t stringElementBytes = 16;
-/// Up to this size an all-reduce gathers the values of all ranks, and each rank
-/// reduces them by itself (MpiCollectives.cpp).
-constexpr std::uint64_t gatheredReduceBytes = 8192;
 
 /// How many ways `axes` cut.
 std::int64_t countParts(const Mesh &mesh,
@@ -78,22 +75,6 @@ std::int64_t countParts(const Mesh &mesh,
     if (std::find(axes.begin(), axes.end(), axis.name()) != axes.end())
       parts *= axis.size();
   return parts;
-}
-
-bool equalCuts(const Value &a, const Value &b) {
-  auto cut = [](const Value &value, int d) {
-    return d < value.sharding_size() && !value.sharding(d).axes().empty() ? &value.sharding(d)
-                                                                          : nullptr;
-  };
-  for (int d = 0; d != a.dims_size(); ++d) {
-    const auto *x = cut(a, d), *y = cut(b, d);
-    if (!x != !y)
-      return false;
-    if (x && (x->unit() != y->unit() ||
-              !std::equal(x->axes().begin(), x->axes().end(), y->axes().begin(), y->axes().end())))
-      return false;
-  }
-  return true;
 }
 
 /// Adds up the parts of one stage.
@@ -114,7 +95,7 @@ private:
   /// The port of a stage; its members are null if the plan has no such port.
   Port findPort(const plan::v1::StagePort &port, bool isInput) const;
   bool isAligned(const Port &from, const Port &to) const {
-    return from.stage->mesh() == to.stage->mesh() && equalCuts(*from.value, *to.value);
+    return from.stage->mesh() == to.stage->mesh() && equalSharding(*from.value, *to.value);
   }
 
   Result<std::uint64_t> upper(const DimExpr &expr);

@@ -2,6 +2,7 @@
 #include "MappedFile.h"
 
 #include "llvm/Support/MathExtras.h"
+#include "llvm/Support/Process.h"
 
 #include <cstring>
 #include <sys/mman.h>
@@ -53,10 +54,10 @@ int64_t MappedFile::getResident(int64_t runs, int64_t bytes) {
   return runs * static_cast<int64_t>(llvm::alignTo(bytes, neighbourhood));
 }
 
-void MappedFile::touch(int64_t resident) {
-  touched += resident;
-  if (touched <= budget || region.size() == 0)
-    return;
-  ::madvise(const_cast<char *>(region.const_data()), region.size(), MADV_DONTNEED);
-  touched = resident;
+void MappedFile::release(int64_t offset, int64_t bytes) const {
+  const int64_t page = llvm::sys::Process::getPageSizeEstimate();
+  int64_t begin = llvm::alignDown(offset, page);
+  if (bytes > 0)
+    ::madvise(const_cast<char *>(region.const_data()) + begin, offset + bytes - begin,
+              MADV_DONTNEED);
 }

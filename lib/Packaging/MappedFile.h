@@ -11,8 +11,8 @@
 
 namespace dougong {
 
-/// A file, mapped for reading. Pages that were touched stay with the process
-/// until it gives them back, so whoever reads says how much.
+/// A file, mapped for reading, by any number of threads. Pages that were touched
+/// stay with the process until they are released, so whoever reads does that.
 class MappedFile {
 public:
   static llvm::Expected<std::shared_ptr<MappedFile>> open(const std::string &path);
@@ -23,21 +23,17 @@ public:
   /// Memory that touching `runs` runs of `bytes` bytes each takes: the kernel maps
   /// a neighbourhood of pages that are in its cache.
   static int64_t getResident(int64_t runs, int64_t bytes);
-  /// Announces that so much will be touched. What was touched before is given back
-  /// to the kernel's cache when it gets too much.
-  void touch(int64_t resident);
+
+  /// Gives the pages of a range back to the kernel's cache. They may be read again.
+  void release(int64_t offset, int64_t bytes) const;
 
   /// Copies bytes without touching the mapping: for short runs far apart, where
   /// each fault would map a neighbourhood that nobody reads.
   void read(int64_t offset, char *out, int64_t bytes) const;
 
-  /// Most that stays resident.
-  static constexpr int64_t budget = 32 << 20;
-
 private:
   llvm::sys::fs::file_t file = llvm::sys::fs::kInvalidFile;
   llvm::sys::fs::mapped_file_region region;
-  int64_t touched = 0;
 };
 
 } // namespace dougong

@@ -42,19 +42,56 @@ void forEachRun(ArrayRef<int64_t> shape, const WeightBox &box, auto &&body) {
   }
 }
 
+/// The part of a file that a reader has touched. It is released when it gets too
+/// large, and at the end.
+class Touched {
+public:
+  explicit Touched(std::shared_ptr<MappedFile> file) : file(std::move(file)) {}
+  ~Touched() { release(); }
+  Touched(const Touched &) = delete;
+
+  const MappedFile &getFile() const { return *file; }
+
+  /// Announces that bytes of `[first, last)` will be touched, which takes `resident`
+  /// bytes of memory.
+  void add(int64_t first, int64_t last, int64_t resident) {
+    if (total + resident > budget)
+      release();
+    begin = total == 0 ? first : std::min(begin, first);
+    end = total == 0 ? last : std::max(end, last);
+    total += resident;
+  }
+
+  /// Most that stays resident, unless one announcement is more.
+  static constexpr int64_t budget = 8 << 20;
+
+private:
+  void release() {
+    if (total > 0)
+      file->release(begin, end - begin);
+    total = 0;
+  }
+
+  std::shared_ptr<MappedFile> file;
+  int64_t begin = 0, end = 0, total = 0;
+};
+
 /// Elements of whole bytes: views of the mapping.
 class FileReader : public WeightReader {
 public:
   FileReader(std::shared_ptr<MappedFile> file, int64_t offset, Type elementType,
              ArrayRef<int64_t> shape)
-      : WeightReader(elementType, shape), file(std::move(file)), offset(offset),
+      : WeightReader(elementType, shape), touched(std::move(file)), offset(offset),
         strides(getDenseStrides(shape)) {}
 
   WeightView get(const WeightBox &box) override {
-    const char *base = file->getBytes().data() + offset;
-    int64_t width = getElementBytes(), length = 1, first = 0;
-    for (auto [start, stride] : llvm::zip(box.offsets, strides))
+    const MappedFile &file = touched.getFile();
+    const char *base = file.getBytes().data() + offset;
+    int64_t width = getElementBytes(), length = 1, first = 0, last = 0;
+    for (auto [start, size, stride] : llvm::zip(box.offsets, box.sizes, strides)) {
       first += start * stride;
+      last += (start + size - 1) * stride;
+    }
     for (size_t dim = box.sizes.size(); dim-- > 0;) {
       length *= box.sizes[dim];
       if (box.sizes[dim] != getShape()[dim])
@@ -62,22 +99,22 @@ public:
     }
     int64_t bytes = box.getNumElements() * width, runs = box.getNumElements() / length;
     int64_t resident = MappedFile::getResident(runs, length * width);
-    if (resident <= std::max(MappedFile::budget, 2 * bytes)) {
-      file->touch(resident);
+    if (resident <= std::max(Touched::budget, 2 * bytes)) {
+      touched.add(offset + first * width, offset + (last + 1) * width, resident);
       return {base + first * width, strides};
     }
     // Short runs far apart.
     storage.resize(bytes);
     char *out = storage.data();
     forEachRun(getShape(), box, [&](int64_t start, int64_t count) {
-      file->read(offset + start * width, out, count * width);
+      file.read(offset + start * width, out, count * width);
       out += count * width;
     });
     return {storage.data(), getDenseStrides(box.sizes)};
   }
 
 private:
-  std::shared_ptr<MappedFile> file;
+  Touched touched;
   int64_t offset;
   SmallVector<int64_t> strides;
   std::vector<char> storage;
@@ -88,17 +125,18 @@ class SubByteReader : public WeightReader {
 public:
   SubByteReader(std::shared_ptr<MappedFile> file, int64_t offset, Type elementType,
                 ArrayRef<int64_t> shape)
-      : WeightReader(elementType, shape), file(std::move(file)), offset(offset) {}
+      : WeightReader(elementType, shape), touched(std::move(file)), offset(offset) {}
 
   WeightView get(const WeightBox &box) override {
-    const char *base = file->getBytes().data() + offset;
+    const char *base = touched.getFile().getBytes().data() + offset;
     unsigned width = getElementType().getIntOrFloatBitWidth(), perByte = 8 / width;
     unsigned mask = (1u << width) - 1;
     bool isSigned = !getElementType().isUnsignedInteger();
     storage.resize(box.getNumElements());
     char *out = storage.data();
     forEachRun(getShape(), box, [&](int64_t start, int64_t count) {
-      file->touch(MappedFile::getResident(1, llvm::divideCeil(count, perByte)));
+      int64_t first = start / perByte, last = llvm::divideCeil(start + count, perByte);
+      touched.add(offset + first, offset + last, MappedFile::getResident(1, last - first));
       for (int64_t i = start; i < start + count; ++i) {
         unsigned value = static_cast<unsigned char>(base[i / perByte]) >> (i % perByte * width);
         value &= mask;
@@ -111,7 +149,7 @@ public:
   }
 
 private:
-  std::shared_ptr<MappedFile> file;
+  Touched touched;
   int64_t offset;
   std::vector<char> storage;
 };

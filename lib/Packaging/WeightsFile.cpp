@@ -4,12 +4,15 @@
 #include "Copy.h"
 
 #include "dougong/Import/ElementTypes.h"
+#include "dougong/Package/WeightHashes.h"
+#include "dougong/Support/Sha256.h"
 
-#include "llvm/ADT/ScopeExit.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/xxhash.h"
+#include "llvm/Support/MathExtras.h"
 
-#include <filesystem>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <unistd.h>
 
 using namespace mlir;
 using namespace dougong;
@@ -19,142 +22,144 @@ namespace {
 
 constexpr uint64_t cacheLine = 64, page = 4096, largeShard = 64 * 1024;
 
-/// Hashes some of the bytes of a stream: the first page of each MiB. Which shards
-/// may be equal is told from that; whether they are, by a comparison.
-class Sampler {
-public:
-  void add(ArrayRef<char> bytes) {
-    while (!bytes.empty()) {
-      uint64_t inPeriod = position % period;
-      uint64_t wanted = inPeriod < page ? page - inPeriod : period - inPeriod;
-      ArrayRef<char> part = bytes.take_front(wanted);
-      if (inPeriod < page)
-        sample.append(part.begin(), part.end());
-      position += part.size();
-      bytes = bytes.drop_front(part.size());
+/// Calls `body` with boxes that make up elements `begin` to `end` of a tensor in
+/// row-major order, each of at most `limit` elements.
+void forEachPiece(ArrayRef<int64_t> shape, int64_t begin, int64_t end, int64_t limit, auto &&body) {
+  while (begin < end) {
+    // Dims from `dim` on are whole; those before it, but one, are of extent 1.
+    size_t dim = shape.size();
+    int64_t inner = 1, most = std::min(limit, end - begin);
+    while (dim > 0 && inner * shape[dim - 1] <= most && begin % (inner * shape[dim - 1]) == 0)
+      inner *= shape[--dim];
+    WeightBox box{SmallVector<int64_t>(shape.size(), 0), SmallVector<int64_t>(shape)};
+    int64_t rest = begin / inner, count = inner;
+    for (size_t i = dim; i-- > 0; rest /= shape[i]) {
+      box.offsets[i] = rest % shape[i];
+      box.sizes[i] = i + 1 == dim ? std::min(most / inner, shape[i] - box.offsets[i]) : 1;
+      count *= box.sizes[i];
     }
+    body(box);
+    begin += count;
   }
-  uint64_t getHash() const {
-    return llvm::xxh3_64bits(
-        ArrayRef(reinterpret_cast<const uint8_t *>(sample.data()), sample.size()));
+}
+
+bool writeAt(int file, ArrayRef<char> bytes, uint64_t offset) {
+  while (!bytes.empty()) {
+    ssize_t done = ::pwrite(file, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (done < 0 && errno == EINTR)
+      continue;
+    if (done <= 0)
+      return false;
+    bytes = bytes.drop_front(done);
+    offset += done;
+  }
+  return true;
+}
+
+/// A shard that is made, written and hashed block by block.
+struct ShardJob {
+  int file;
+  uint64_t begin, bytes; ///< in the file
+  int64_t limit;         ///< bytes of a piece
+  std::vector<std::string> hashes;
+  std::atomic<uint64_t> next = 0;
+  std::atomic<int> failure = 0; ///< as errno has it
+
+  /// Takes one block after the other until there are none. Several threads may do
+  /// so, each with a reader of its own.
+  void work(WeightReader &reader) {
+    std::vector<char> piece;
+    for (uint64_t block; failure == 0 && (block = next++) < hashes.size();)
+      write(reader, block, piece);
   }
 
 private:
-  static constexpr uint64_t period = 1 << 20;
-  uint64_t position = 0;
-  std::string sample;
-};
-
-/// Calls `body` with boxes that make up a tensor in row-major order, each of at
-/// most `limit` elements.
-void forEachPiece(ArrayRef<int64_t> shape, int64_t limit, auto &&body) {
-  // Dims behind `cut` are whole, those before it are of extent 1.
-  size_t cut = shape.size();
-  int64_t inner = 1;
-  while (cut > 0 && inner * shape[cut - 1] <= limit)
-    inner *= shape[--cut];
-  WeightBox box{SmallVector<int64_t>(shape.size(), 0), SmallVector<int64_t>(shape.size(), 1)};
-  for (size_t dim = cut; dim < shape.size(); ++dim)
-    box.sizes[dim] = shape[dim];
-  if (cut == 0)
-    return body(box);
-  int64_t step = std::max<int64_t>(limit / inner, 1);
-  for (;;) {
-    for (int64_t begin = 0; begin < shape[cut - 1]; begin += step) {
-      box.offsets[cut - 1] = begin;
-      box.sizes[cut - 1] = std::min(step, shape[cut - 1] - begin);
-      body(box);
-    }
-    size_t dim = cut - 1;
-    for (; dim-- > 0;) {
-      if (++box.offsets[dim] < shape[dim])
-        break;
-      box.offsets[dim] = 0;
-    }
-    if (dim == SIZE_MAX)
-      return;
+  void write(WeightReader &reader, uint64_t block, std::vector<char> &piece) {
+    int64_t width = reader.getElementBytes();
+    uint64_t at = block * hashedBlock, end = std::min(bytes, at + hashedBlock);
+    Sha256 hash;
+    forEachPiece(reader.getShape(), at / width, end / width, limit / width,
+                 [&](const WeightBox &box) {
+                   WeightView view = makeDense(reader.get(box), box.sizes, width, piece);
+                   ArrayRef<char> rest(view.data, box.getNumElements() * width);
+                   while (!rest.empty() && failure == 0) {
+                     // Still in the second-level cache when it is written.
+                     ArrayRef<char> part = rest.take_front(256 << 10);
+                     hash.update(part.data(), part.size());
+                     if (!writeAt(file, part, begin + at))
+                       failure = errno;
+                     at += part.size();
+                     rest = rest.drop_front(part.size());
+                   }
+                 });
+    hashes[block] = hash.finish();
   }
-}
+};
 
 } // namespace
 
 llvm::Expected<std::unique_ptr<WeightsFile>> WeightsFile::create(StringRef path,
                                                                  StringRef relative) {
-  std::error_code code;
-  auto stream = std::make_unique<llvm::raw_fd_ostream>(path, code, fs::OF_None);
-  if (code)
-    return llvm::createStringError("cannot write '" + path.str() + "': " + code.message());
-  return std::unique_ptr<WeightsFile>(new WeightsFile(std::move(stream), path, relative));
-}
-
-llvm::Error WeightsFile::makeError(const std::string &reason) const {
-  return llvm::createStringError("cannot write '" + relative + "': " + reason);
-}
-
-llvm::Expected<bool> WeightsFile::isEqual(uint64_t first, uint64_t second, uint64_t bytes) {
-  llvm::Expected<fs::file_t> file = fs::openNativeFileForRead(path);
+  llvm::Expected<fs::file_t> file =
+      fs::openNativeFileForWrite(path, fs::CD_CreateAlways, fs::OF_None);
   if (!file)
-    return makeError(llvm::toString(file.takeError()));
-  llvm::scope_exit close([&] { fs::closeFile(*file); });
-  std::vector<char> a(std::min<uint64_t>(bytes, 1 << 20)), b(a.size());
-  for (uint64_t at = 0; at < bytes;) {
-    size_t size = std::min<uint64_t>(bytes - at, a.size());
-    auto left = fs::readNativeFileSlice(*file, MutableArrayRef(a).take_front(size), first + at);
-    if (!left)
-      return makeError(llvm::toString(left.takeError()));
-    auto right = fs::readNativeFileSlice(*file, MutableArrayRef(b).take_front(size), second + at);
-    if (!right)
-      return makeError(llvm::toString(right.takeError()));
-    size_t both = std::min(*left, *right);
-    if (both == 0)
-      return makeError("the file is shorter than what was written to it");
-    if (std::memcmp(a.data(), b.data(), both) != 0)
-      return false;
-    at += both;
-  }
-  return true;
+    return llvm::createStringError("cannot write '" + path.str() +
+                                   "': " + llvm::toString(file.takeError()));
+  return std::unique_ptr<WeightsFile>(new WeightsFile(*file, relative));
 }
 
-llvm::Expected<plan::v1::Segment> WeightsFile::append(WeightReader &reader) {
-  ArrayRef<int64_t> shape = reader.getShape();
-  int64_t width = reader.getElementBytes();
-  uint64_t bytes = width;
-  for (int64_t extent : shape)
+WeightsFile::~WeightsFile() {
+  if (file != fs::kInvalidFile)
+    fs::closeFile(file);
+}
+
+llvm::Error WeightsFile::makeError(int code) const {
+  return llvm::createStringError("cannot write '" + relative + "': " + std::strerror(code));
+}
+
+llvm::Expected<plan::v1::Segment>
+WeightsFile::append(llvm::function_ref<llvm::Expected<std::unique_ptr<WeightReader>>()> open,
+                    WeightReader &first) {
+  uint64_t bytes = first.getElementBytes();
+  for (int64_t extent : first.getShape())
     bytes *= extent;
   uint64_t begin = llvm::alignTo(end, bytes >= largeShard ? page : cacheLine);
-  if (stream->tell() != end)
-    stream->seek(end); // over a shard that was not needed
-  stream->write_zeros(begin - end);
+  // Over what a shard that was not needed may have left.
+  if (!writeAt(file, std::vector<char>(begin - end, 0), end))
+    return makeError(errno);
 
-  Sampler sampler;
-  if (bytes > 0) {
-    int64_t limit = std::clamp<int64_t>(bytes / 16, 4 << 20, 64 << 20) / width;
-    forEachPiece(shape, limit, [&](const WeightBox &box) {
-      WeightView view = makeDense(reader.get(box), box.sizes, width, piece);
-      ArrayRef<char> whole(view.data, box.getNumElements() * width);
-      sampler.add(whole);
-      stream->write(whole.data(), whole.size());
-    });
+  uint64_t blocks = countHashes(bytes);
+  // Each thread holds a piece and what it is made of: an eighth of the shard in all.
+  unsigned threads = std::clamp<uint64_t>(blocks / 2, 1, pool.getMaxConcurrency());
+  int64_t limit = std::clamp<int64_t>(bytes / 16 / threads, 4 << 20, hashedBlock);
+  ShardJob job{file, begin, bytes, limit, std::vector<std::string>(blocks)};
+  std::vector<std::unique_ptr<WeightReader>> readers;
+  for (unsigned i = 1; i < threads; ++i) {
+    llvm::Expected<std::unique_ptr<WeightReader>> reader = open();
+    if (!reader)
+      return reader.takeError();
+    readers.push_back(std::move(*reader));
   }
+  for (std::unique_ptr<WeightReader> &reader : readers)
+    pool.async([&job, &reader] { job.work(*reader); });
+  job.work(first);
+  pool.wait();
+  if (int code = job.failure)
+    return makeError(code);
+
   plan::v1::Segment segment;
   segment.set_file(relative);
   segment.set_offset(begin);
   segment.set_bytes(bytes);
-  SmallVectorImpl<plan::v1::Segment> &candidates = written[{bytes, sampler.getHash()}];
-  if (!candidates.empty())
-    stream->flush();
-  if (stream->has_error())
-    return segment; // finish() tells
-  for (const plan::v1::Segment &candidate : candidates) {
-    llvm::Expected<bool> equal = isEqual(candidate.offset(), begin, bytes);
-    if (!equal)
-      return equal.takeError();
-    if (*equal)
-      return candidate;
+  std::string all;
+  for (std::string &hash : job.hashes) {
+    all += hash;
+    segment.add_sha256(std::move(hash));
   }
-  end = begin + bytes;
-  candidates.push_back(segment);
-  return segment;
+  auto [entry, isNew] = written.try_emplace({bytes, all}, segment);
+  if (isNew)
+    end = begin + bytes;
+  return entry->second;
 }
 
 llvm::Expected<plan::v1::Weight> WeightsFile::add(WeightEvaluator &evaluator, StringRef name,
@@ -181,10 +186,11 @@ llvm::Expected<plan::v1::Weight> WeightsFile::add(WeightEvaluator &evaluator, St
     int64_t rest = shard;
     for (size_t i = axes->size(); i-- > 0; rest /= sizes[i])
       coordinates[(*axes)[i]] = {rest % sizes[i], sizes[i]};
-    llvm::Expected<std::unique_ptr<WeightReader>> reader = evaluator.open(name, coordinates);
+    auto open = [&] { return evaluator.open(name, coordinates); };
+    llvm::Expected<std::unique_ptr<WeightReader>> reader = open();
     if (!reader)
       return reader.takeError();
-    llvm::Expected<plan::v1::Segment> segment = append(**reader);
+    llvm::Expected<plan::v1::Segment> segment = append(open, **reader);
     if (!segment)
       return segment.takeError();
     *weight.add_shards() = std::move(*segment);
@@ -200,17 +206,14 @@ llvm::Expected<plan::v1::Weight> WeightsFile::add(WeightEvaluator &evaluator, St
 llvm::Error WeightsFile::finish() {
   // A mapping of length 0 is an error on Linux: the file holds at least a page.
   if (end == 0) {
-    stream->seek(0);
-    stream->write_zeros(page);
+    if (!writeAt(file, std::vector<char>(page, 0), 0))
+      return makeError(errno);
     end = page;
   }
-  stream->close();
-  if (stream->has_error()) {
-    std::string message = stream->error().message();
-    stream->clear_error();
-    return makeError(message);
-  }
-  std::error_code code;
-  std::filesystem::resize_file(path, end, code); // behind it may be a shard that was not needed
-  return code ? makeError(code.message()) : llvm::Error::success();
+  // Behind it may be a shard that was not needed.
+  if (::ftruncate(file, static_cast<off_t>(end)) != 0)
+    return makeError(errno);
+  if (std::error_code code = fs::closeFile(file))
+    return makeError(code.value());
+  return llvm::Error::success();
 }

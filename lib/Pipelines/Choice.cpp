@@ -3,8 +3,10 @@
 
 #include "Dist/IR/Layout.h"
 #include "dougong/Dist/Propagation.h"
+#include "dougong/Dist/States.h"
 #include "dougong/Dist/Strategy.h"
 #include "dougong/Onnx/DimRanges.h"
+#include "dougong/Package/Binding.h"
 #include "dougong/Support/DimExpr.h"
 
 #include <set>
@@ -38,8 +40,29 @@ SymbolValues dougong::getExtents(const ModelRanges &ranges) {
   return extents;
 }
 
+LogicalResult dougong::checkInputDims(ModuleOp module) {
+  FailureOr<func::FuncOp> main = dist::getMainFunction(module);
+  if (failed(main))
+    return failure();
+  std::vector<std::vector<DimExpr>> inputs;
+  for (Type type : main->getArgumentTypes()) {
+    std::vector<DimExpr> &dims = inputs.emplace_back();
+    if (auto tensor = dyn_cast<RankedTensorType>(type))
+      if (FailureOr<SmallVector<DimExpr>> extents = dist::getExtents(tensor); succeeded(extents))
+        dims.assign(extents->begin(), extents->end());
+  }
+  std::optional<UnboundDim> unbound = findUnboundDim(inputs);
+  if (!unbound)
+    return success();
+  return module.emitError() << "input '" << dist::getArgumentName(*main, unbound->input)
+                            << "', dim " << unbound->dim << ": an extent of '"
+                            << inputs[unbound->input][unbound->dim].print() << "' does not tell '"
+                            << unbound->symbol << "': give it a value with --dim "
+                            << unbound->symbol << "=VALUE";
+}
+
 /// Symbols and ranges of a model that is not partitioned yet.
-static FailureOr<ModelRanges> getModelRanges(ModuleOp module) {
+FailureOr<ModelRanges> dougong::getModelRanges(ModuleOp module) {
   FailureOr<func::FuncOp> main = dist::getMainFunction(module);
   if (failed(main))
     return failure();
@@ -59,7 +82,7 @@ static FailureOr<ModelRanges> getModelRanges(ModuleOp module) {
 /// Whether nobody has said how to partition, and there is something to choose.
 static FailureOr<bool> isChoiceWanted(ModuleOp module, const fleet::Fleet &fleet,
                                       const CompileOptions &options) {
-  if (!options.parallel.empty() || fleet.name == "localhost" || fleet.getChipCount() < 2)
+  if (!options.parallel.empty() || fleet.thisMachine || fleet.getChipCount() < 2)
     return false;
   if (options.strategy.empty())
     return true;

@@ -21,6 +21,13 @@ llvm::FailureOr<std::optional<planner::Decision>> chooseIfWanted(mlir::ModuleOp 
 /// The choice as the plan tells it.
 plan::v1::Choice describeChoice(const planner::Decision &decision);
 
+/// Fails after a diagnostic if the extents of a normalized module's inputs do not
+/// tell all their symbols: the runner could not either.
+llvm::LogicalResult checkInputDims(mlir::ModuleOp module);
+
+/// Symbols and ranges of a normalized module that is not partitioned yet.
+llvm::FailureOr<ModelRanges> getModelRanges(mlir::ModuleOp module);
+
 /// Symbols of the model's dims, with their ranges.
 void addSymbols(plan::v1::Model &model, const SymbolRanges &ranges);
 

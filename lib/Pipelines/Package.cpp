@@ -296,7 +296,9 @@ llvm::Error dougong::writePackage(ModuleOp lowered, const fleet::Fleet &fleet, c
   if (Result<void> written = writePlan(plan, pending->getPath()); !written)
     return llvm::createStringError(written.message());
   ReportOptions report;
-  report.findings = checkPlan(plan, pending->getPath());
+  CheckOptions options;
+  options.hashes = false; // of what was written a moment ago
+  report.findings = checkPlan(plan, pending->getPath(), options);
   for (const Finding &finding : report.findings)
     if (finding.severity == Severity::Error)
       return llvm::createStringError("the package would be refused: " + finding.subject + ": " +

@@ -221,7 +221,7 @@ FailureOr<plan::v1::Plan> dougong::describePlan(ModuleOp staged, const fleet::Fl
       *program->add_outputs() = describe(port);
     *program->mutable_work() = describe(info.work);
   }
-  PoolAssignment pools(fleet, /*shared=*/fleet.name == "localhost");
+  PoolAssignment pools(fleet, /*shared=*/fleet.thisMachine);
   SmallVector<planner::StagePlace> places;
   std::map<std::string, int64_t> taken; // chips of each pool
   for (const dist::StageInfo &info : partition->stages) {

@@ -95,7 +95,8 @@ Result<void> Executor::Impl::setUpStage(int index) {
     return loaded.takeError();
   stage->loaded = std::move(*loaded);
   stage->coordinates = meshCoordinates(*wired.mesh, rank() - wired.firstRank);
-  Result<RankWeights> weights = package->weights(*wired.program, *wired.mesh, stage->coordinates);
+  Result<RankWeights> weights =
+      package->weights(*wired.program, *wired.mesh, stage->coordinates, options.threads);
   if (!weights)
     return weights.takeError();
   stage->weights = std::move(*weights);

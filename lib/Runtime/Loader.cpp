@@ -2,6 +2,7 @@
 #include "dougong/Runtime/Loader.h"
 
 #include "dougong/Package/Boxes.h"
+#include "dougong/Package/WeightHashes.h"
 #include "dougong/Runtime/ElementType.h"
 #include "dougong/Support/Sha256.h"
 
@@ -114,7 +115,8 @@ MappedFile::~MappedFile() {
 // Package
 //===----------------------------------------------------------------------===//
 
-Result<std::shared_ptr<Package>> Package::open(const std::filesystem::path &path) {
+Result<std::shared_ptr<Package>> Package::open(const std::filesystem::path &path,
+                                               bool trustWeights) {
   Result<plan::v1::Plan> plan = readPlan(path);
   if (!plan)
     return plan.takeError();
@@ -122,9 +124,11 @@ Result<std::shared_ptr<Package>> Package::open(const std::filesystem::path &path
   if (!id)
     return id.takeError();
   if (*id != plan->plan_id())
-    return Error{"'" + path.string() + "': the plan was changed after it was made; compile it again"};
+    return Error{"'" + path.string() +
+                 "': the plan was changed after it was made; compile it again"};
   std::shared_ptr<Package> package(new Package);
   package->thePlan = std::move(*plan);
+  package->trustWeights = trustWeights;
   std::error_code error;
   package->theFolder = std::filesystem::is_directory(path, error) ? path : path.parent_path();
   if (package->theFolder.empty())
@@ -159,6 +163,30 @@ Result<std::shared_ptr<MappedFile>> Package::file(const std::string &relative) {
   return entry;
 }
 
+Result<void> Package::verify(const std::vector<const plan::v1::Segment *> &segments, int threads) {
+  if (trustWeights)
+    return {};
+  std::map<std::string, std::vector<const plan::v1::Segment *>> fresh; // by file
+  {
+    std::lock_guard lock(mutex);
+    for (const plan::v1::Segment *segment : segments)
+      if (verified.insert({segment->file(), segment->offset(), segment->bytes()}).second)
+        fresh[segment->file()].push_back(segment);
+  }
+  for (const auto &[name, ofFile] : fresh) {
+    Result<std::filesystem::path> path = packagePath(theFolder, name);
+    if (!path)
+      return path.takeError();
+    std::vector<WeightDamage> damage =
+        findWeightDamage(*path, ofFile, /*wholeFile=*/false, threads);
+    if (!damage.empty())
+      return Error{"'" + path->string() + "', bytes " + std::to_string(damage[0].begin) + " to " +
+                   std::to_string(damage[0].end) + ": " + damage[0].message +
+                   "; copy the package again, or compile it again"};
+  }
+  return {};
+}
+
 /// Asks the kernel to read a segment ahead: of a large file a rank may need little.
 static void readAhead(const std::byte *data, std::size_t size) {
   auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
@@ -188,8 +216,9 @@ static Result<std::int64_t> shardIndex(const plan::v1::Weight &weight, const pla
 }
 
 Result<RankWeights> Package::weights(const plan::v1::Program &program, const plan::v1::Mesh &mesh,
-                                     const std::vector<std::int64_t> &coordinates) {
+                                     const std::vector<std::int64_t> &coordinates, int threads) {
   RankWeights result;
+  std::vector<const plan::v1::Segment *> used;
   std::set<std::pair<std::string, std::uint64_t>> counted;
   for (const plan::v1::Weight &weight : program.weights()) {
     Result<std::int64_t> index = shardIndex(weight, mesh, coordinates);
@@ -212,6 +241,13 @@ Result<RankWeights> Package::weights(const plan::v1::Program &program, const pla
                    " needs " + std::to_string(*needed) + " bytes, its shard has " +
                    std::to_string(segment.bytes())};
 
+    if (static_cast<std::uint64_t>(segment.sha256_size()) != countHashes(segment.bytes()))
+      return Error{"weight '" + weight.name() + "': the plan has " +
+                   std::to_string(segment.sha256_size()) + " hashes of a shard, expected " +
+                   std::to_string(countHashes(segment.bytes())) + "; compile the package again"};
+    if (segment.bytes())
+      used.push_back(&segment);
+
     if (counted.insert({segment.file(), segment.offset()}).second)
       result.bytes += segment.bytes();
     const std::byte *data = bytes.data() + segment.offset();
@@ -229,5 +265,7 @@ Result<RankWeights> Package::weights(const plan::v1::Program &program, const pla
       result.files.push_back(std::move(*mapped));
     }
   }
+  if (Result<void> right = verify(used, threads); !right)
+    return right.takeError();
   return result;
 }

@@ -2,11 +2,12 @@
 //
 // MPI moves bytes; the arithmetic is Reduce.h's, so that MPI and threads give
 // the same bits, 16-bit floats need no MPI types, and sums accumulate in f32. A
-// reduction of up to `smallBytes` gathers all sources on all members; a larger
-// one sends every member its slice of all sources, reduces there, and gathers
+// reduction of up to `gatheredReduceBytes` gathers all sources on all members; a
+// larger one sends every member its slice of all sources, reduces there, and gathers
 // the results, in rounds of bounded size. That is the traffic of a ring.
 //
 //===----------------------------------------------------------------------===//
+#include "dougong/Package/Memory.h"
 #include "dougong/Runtime/Collectives.h"
 #include "dougong/Runtime/ElementType.h"
 
@@ -24,7 +25,6 @@
 using namespace dougong;
 
 namespace {
-constexpr std::size_t smallBytes = 8192;
 /// Bytes of a vector that one round of a large reduction handles.
 constexpr std::size_t roundBytes = std::size_t{32} << 20;
 /// A message of more bytes is sent as several, for MPI counts are ints.
@@ -221,7 +221,7 @@ Result<void> MpiCollectives::allReduce(int id, const void *source, void *destina
   const Group &group = groups[id];
   auto guard = progress->enter("all_reduce", id, site);
   std::size_t size = elementBytes(dtype);
-  if (count * size <= smallBytes) {
+  if (count * size <= gatheredReduceBytes) {
     std::size_t bytes = count * size;
     std::byte *all = scratchOf(bytes * group.size());
     gatherBytes(group, source, all, bytes);

@@ -1,9 +1,11 @@
 //===- Shapes.cpp - symbols' values from the inputs' shapes ---------------===//
 #include "Shapes.h"
 
+#include "dougong/Package/Binding.h"
 #include "dougong/Runtime/ElementType.h"
 
 #include <optional>
+#include <set>
 
 using namespace dougong;
 
@@ -35,36 +37,22 @@ Result<std::vector<std::int64_t>> dougong::evaluateDims(const plan::v1::Value &v
   return extents;
 }
 
-/// The value of the only unknown symbol of `dim` for which it is `wanted`; none if
-/// there are several unknowns or `dim` is not linear in it.
-static std::optional<std::pair<std::string, std::int64_t>>
-solveForUnknown(const DimExpr &dim, std::int64_t wanted, const SymbolValues &symbols) {
-  std::string unknown;
-  for (const std::string &name : dim.symbols()) {
-    if (symbols.contains(name))
-      continue;
-    if (!unknown.empty())
-      return std::nullopt;
-    unknown = name;
-  }
-  if (unknown.empty())
-    return std::nullopt;
+/// The value of `symbol`, the only unknown of `dim` and linear in it, for which it
+/// is `wanted`; none if no integer is.
+static std::optional<std::int64_t> solveFor(const std::string &symbol, const DimExpr &dim,
+                                            std::int64_t wanted, const SymbolValues &symbols) {
   auto at = [&](std::int64_t x) {
     SymbolValues trial = symbols;
-    trial[unknown] = x;
+    trial[symbol] = x;
     return dim.evaluate(trial);
   };
-  Result<std::int64_t> zero = at(0), one = at(1), two = at(2);
-  if (!zero || !one || !two)
+  Result<std::int64_t> zero = at(0), one = at(1);
+  std::int64_t slope, rise;
+  if (!zero || !one || __builtin_sub_overflow(*one, *zero, &slope) || slope == 0 ||
+      __builtin_sub_overflow(wanted, *zero, &rise) || rise % slope != 0)
     return std::nullopt;
-  std::int64_t slope = *one - *zero;
-  if (slope == 0 || *two - *one != slope || (wanted - *zero) % slope != 0)
-    return std::nullopt;
-  std::int64_t x = (wanted - *zero) / slope;
-  Result<std::int64_t> check = at(x);
-  if (!check || *check != wanted)
-    return std::nullopt;
-  return std::pair(unknown, x);
+  Result<std::int64_t> check = at(rise / slope);
+  return check && *check == wanted ? std::optional(rise / slope) : std::nullopt;
 }
 
 static Result<void> checkInput(const plan::v1::Value &value, const GivenInput &given) {
@@ -77,23 +65,30 @@ static Result<void> checkInput(const plan::v1::Value &value, const GivenInput &g
   return {};
 }
 
-/// "input 'cache', dim 2 (past)": the first dim that is the symbol; the symbol
-/// alone where it is only a part of dims.
+/// "input 'cache', dim 2 (past)": the first dim that is the symbol; where it is only
+/// a part of dims "past in input 'cache', dim 2 (past + seq)".
 static std::string describeSymbol(const plan::v1::Model &model,
                                   const std::vector<DimExprs> &inputDims,
                                   const std::string &symbol) {
+  std::string part;
   for (int i = 0; i < model.inputs_size(); ++i)
-    for (std::size_t d = 0; d < inputDims[i].size(); ++d)
-      if (inputDims[i][d] == DimExpr::symbol(symbol))
-        return "input '" + model.inputs(i).name() + "', dim " + std::to_string(d) + " (" + symbol +
-               ")";
-  return "dim " + symbol;
+    for (std::size_t d = 0; d < inputDims[i].size(); ++d) {
+      const DimExpr &dim = inputDims[i][d];
+      std::string where = "input '" + model.inputs(i).name() + "', dim " + std::to_string(d) +
+                          " (" + dim.print() + ")";
+      if (dim == DimExpr::symbol(symbol))
+        return where;
+      if (part.empty() && dim.symbols().contains(symbol))
+        part = symbol + " in " + where;
+    }
+  return part.empty() ? "dim " + symbol : part;
 }
 
 Result<SymbolValues> dougong::solveSymbols(const plan::v1::Model &model,
                                            const std::vector<DimExprs> &inputDims,
                                            std::span<const GivenInput> given) {
   SymbolValues symbols;
+  std::set<std::string> known;
   for (int i = 0; i < model.inputs_size(); ++i) {
     if (Result<void> valid = checkInput(model.inputs(i), given[i]); !valid)
       return valid.takeError();
@@ -101,14 +96,17 @@ Result<SymbolValues> dougong::solveSymbols(const plan::v1::Model &model,
       if (inputDims[i][d].kind() == DimExpr::Kind::Symbol)
         symbols.emplace(inputDims[i][d].name(), given[i].dims[d]);
   }
+  for (const auto &[name, value] : symbols)
+    known.insert(name);
   for (bool progress = true; progress;) {
     progress = false;
     for (int i = 0; i < model.inputs_size(); ++i)
       for (std::size_t d = 0; d < inputDims[i].size(); ++d)
-        if (auto solved = solveForUnknown(inputDims[i][d], given[i].dims[d], symbols)) {
-          symbols.insert(*solved);
-          progress = true;
-        }
+        if (std::optional<std::string> symbol = findSolvable(inputDims[i][d], known))
+          if (auto value = solveFor(*symbol, inputDims[i][d], given[i].dims[d], symbols)) {
+            symbols.emplace(*symbol, *value);
+            progress |= known.insert(*symbol).second;
+          }
   }
 
   for (int i = 0; i < model.inputs_size(); ++i) {
@@ -117,6 +115,9 @@ Result<SymbolValues> dougong::solveSymbols(const plan::v1::Model &model,
       std::string where = "input '" + value.name() + "', dim " + std::to_string(d);
       const DimExpr &dim = inputDims[i][d];
       Result<std::int64_t> expected = dim.evaluate(symbols);
+      if (std::optional<std::string> symbol = findSolvable(dim, known))
+        return Error{where + ": expected " + dim.print() + " for an integer " + *symbol + ", got " +
+                     std::to_string(given[i].dims[d])};
       if (!expected)
         return Error{where + ": " + expected.message()};
       if (*expected == given[i].dims[d])
@@ -130,7 +131,7 @@ Result<SymbolValues> dougong::solveSymbols(const plan::v1::Model &model,
     auto value = symbols.find(symbol.name());
     if (value == symbols.end())
       continue;
-    if ((symbol.has_min() && value->second < symbol.min()) ||
+    if (value->second < symbol.min() || // no extent is negative
         (symbol.has_max() && value->second > symbol.max()))
       return Error{describeSymbol(model, inputDims, symbol.name()) + ": expected " +
                    std::to_string(symbol.min()) +

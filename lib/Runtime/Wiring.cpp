@@ -122,22 +122,6 @@ Result<Origin> Wirer::originOf(const Endpoint &from, const std::string &what) co
   return origin;
 }
 
-/// Empty and axis-less shardings are the same: replicated.
-static bool equalSharding(const Sharding &a, const Sharding &b, int rank) {
-  auto cut = [](const Sharding &sharding, int d) {
-    return d < sharding.size() && !sharding[d].axes().empty() ? &sharding[d] : nullptr;
-  };
-  for (int d = 0; d < rank; ++d) {
-    const plan::v1::DimSharding *x = cut(a, d), *y = cut(b, d);
-    if (!x != !y)
-      return false;
-    if (x && (x->unit() != y->unit() ||
-              !std::equal(x->axes().begin(), x->axes().end(), y->axes().begin(), y->axes().end())))
-      return false;
-  }
-  return true;
-}
-
 int Wirer::addLink(const Origin &from, int stage, int index) {
   Link link;
   link.from = from;
@@ -147,8 +131,7 @@ int Wirer::addLink(const Origin &from, int stage, int index) {
   const WiredStage &source = wiring.stages[from.stage], &target = wiring.stages[stage];
   const Value &output = source.program->outputs(from.index);
   const Value &input = target.program->inputs(index);
-  link.aligned = source.mesh == target.mesh &&
-                 equalSharding(output.sharding(), input.sharding(), input.dims_size());
+  link.aligned = source.mesh == target.mesh && equalSharding(output, input);
   wiring.links.push_back(link);
   wiring.stages[from.stage].outputLinks[from.index].push_back(link.tag);
   return link.tag;

@@ -61,3 +61,15 @@ module attributes {dist.states = [["past", "present"]]} {
     return %y : tensor<2x2xf32>
   }
 }
+
+// -----
+
+module attributes {dist.states = [["past", "present"]]} {
+  dist.mesh @m <"tp" = 2>
+  dist.stage @stage0 on @m
+  // expected-error @+1 {{state "past" has type 'tensor<4x2xf32>', which output "present" of type 'tensor<8x2xf32>' cannot become}}
+  func.func @main(%x: tensor<4x2xf32> {onnx.name = "past"}, %w: tensor<8x2xf32> {onnx.name = "new"}) -> (tensor<8x2xf32> {onnx.name = "present"}) {
+    %y = onnx.Relu(%w) : (tensor<8x2xf32>) -> tensor<8x2xf32>
+    return %y : tensor<8x2xf32>
+  }
+}

@@ -41,6 +41,7 @@ struct Options {
   bool json = false;
   bool quiet = false;
   bool profile = false;
+  bool trustWeights = false;
 };
 
 /// A failure and what the process ends with.
@@ -87,7 +88,7 @@ template <typename T> static T orThrow(Result<T> result, ExitCode code) {
 }
 
 void Runner::open() {
-  package = orThrow(Package::open(options.package), exitPlan);
+  package = orThrow(Package::open(options.package, options.trustWeights), exitPlan);
   SessionOptions sessionOptions;
   sessionOptions.backend = options.ranks;
   sessionOptions.threads = options.threads;
@@ -266,6 +267,9 @@ static void addOptions(CLI::App &app, Options &options) {
   app.add_option("--repeat", options.repeat, "Run all steps so many times, for timing")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
+  app.add_flag("--trust-weights", options.trustWeights,
+               "Do not compare weights with their hashes at the start, which takes about a "
+               "second for each GB and thread");
   app.add_flag("--json", options.json, "Print one JSON object");
   app.add_flag("--quiet", options.quiet, "Print no times");
   app.add_flag("--profile", options.profile, "Measure stages and calls of each rank");

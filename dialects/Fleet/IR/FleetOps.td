@@ -22,7 +22,8 @@ def Fleet_SiteOp : Fleet_Op<"site",
   let description = [{
     Holds declarations of chips, levels, pools, cross paths, policies, growth
     steps and failure domains, in any order. `details` holds title, location,
-    sources and power budget.
+    sources and power budget. `this_machine` says that the chips are the machine
+    that compiles: any number of ranks share them.
 
     Example:
 
@@ -33,9 +34,13 @@ def Fleet_SiteOp : Fleet_Op<"site",
     }
     ```
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, OptionalAttr<DictionaryAttr>:$details);
+  let arguments = (ins SymbolNameAttr:$sym_name, UnitAttr:$this_machine,
+                       OptionalAttr<DictionaryAttr>:$details);
   let regions = (region SizedRegion<1>:$body);
-  let assemblyFormat = "$sym_name (`details` `(` $details^ `)`)? attr-dict-with-keyword $body";
+  let assemblyFormat = [{
+    $sym_name (`this_machine` $this_machine^)? (`details` `(` $details^ `)`)?
+    attr-dict-with-keyword $body
+  }];
   let hasRegionVerifier = 1;
 }
 

@@ -108,6 +108,9 @@ struct Fleet {
   std::vector<Growth> growth;
   std::vector<FailureDomain> failureDomains;
   MaybeFigure powerBudget;
+  /// The chips are the machine that compiles: ranks share them, whatever their
+  /// number, and their memory is the machine's own.
+  bool thisMachine = false;
 
   const Chip *findChip(llvm::StringRef id) const;
   const Level *findLevel(llvm::StringRef name) const;

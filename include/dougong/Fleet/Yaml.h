@@ -21,7 +21,8 @@ namespace dougong::fleet {
 llvm::Expected<Fleet> readFleet(llvm::StringRef text, llvm::StringRef fileName);
 
 /// Reads the file at a path, or else the entry of that name in the catalogue: a
-/// site, or a chip (then a site of that name with one such chip).
+/// site, or a chip (then a site of that name with one such chip). Where the site is
+/// this machine, its memory is measured.
 llvm::Expected<Fleet> loadFleet(llvm::StringRef fileOrName);
 
 /// Writes a fleet so that readFleet gives an equal one.

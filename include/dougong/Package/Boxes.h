@@ -101,6 +101,10 @@ private:
   std::int64_t count = 1;
 };
 
+/// Whether two values of as many dims, on one mesh, are cut in the same way. Empty
+/// and axis-less shardings are the same: replicated.
+bool equalSharding(const plan::v1::Value &a, const plan::v1::Value &b);
+
 /// One move of a transfer: the elements `box` (global indices) from the buffer
 /// of global rank `source` to that of `destination`. Equal ranks mean a copy
 /// inside one process.

@@ -6,7 +6,7 @@
 //   id                subject            what was found
 //   schema            field path         a required field is missing or out of its set
 //   file-missing      file               a program or weight file is not there
-//   hash-mismatch     file               a program or the plan itself is not what was hashed
+//   hash-mismatch     file               a program, weights or the plan are not what was hashed
 //   abi-version       program            made for another program ABI
 //   ranks             rank, mesh, stage  ranks are not 0..world-1, each once, each of one stage
 //   chip-type         mesh, stage, rank  the type is not in the fleet, or two places disagree
@@ -53,7 +53,7 @@ struct Finding {
 };
 
 struct CheckOptions {
-  /// Hash the program files (the sizes and existence of files are always
+  /// Hash programs and weights (the sizes and existence of files are always
   /// checked where there is a package).
   bool hashes = true;
 };

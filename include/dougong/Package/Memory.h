@@ -12,6 +12,10 @@
 
 namespace dougong {
 
+/// A reduction of up to so many bytes gathers the sources of all members on each
+/// of them; a larger one is cut into parts, of which each member reduces one.
+inline constexpr std::uint64_t gatheredReduceBytes = 8192;
+
 /// The range of every symbol of a model, and which upper bounds are assumed.
 struct ModelRanges {
   SymbolRanges ranges;

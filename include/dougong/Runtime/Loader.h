@@ -10,7 +10,9 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace dougong {
@@ -66,7 +68,9 @@ class Package {
 public:
   /// Reads the plan of `path` (a package or its plan.json). Refuses what
   /// readPlan refuses; whether the plan can run is found as ranks are set up.
-  static Result<std::shared_ptr<Package>> open(const std::filesystem::path &path);
+  /// With `trustWeights` the bytes of weights are not compared with their hashes.
+  static Result<std::shared_ptr<Package>> open(const std::filesystem::path &path,
+                                               bool trustWeights = false);
 
   const plan::v1::Plan &plan() const { return thePlan; }
   const std::filesystem::path &folder() const { return theFolder; }
@@ -75,20 +79,25 @@ public:
   Result<std::shared_ptr<LoadedProgram>> program(const plan::v1::Program &program);
 
   /// The shard of every weight of `program` for the rank at `coordinates` of
-  /// `mesh`. Each file is mapped once; a segment that does not start at a
-  /// 64-byte border is copied.
+  /// `mesh`. Each file is mapped once, each segment compared with its hashes once,
+  /// on `threads` threads; a segment that does not start at a 64-byte border is
+  /// copied.
   Result<RankWeights> weights(const plan::v1::Program &program, const plan::v1::Mesh &mesh,
-                              const std::vector<std::int64_t> &coordinates);
+                              const std::vector<std::int64_t> &coordinates, int threads = 1);
 
 private:
   Package() = default;
+  /// Compares the segments that no rank has compared yet.
+  Result<void> verify(const std::vector<const plan::v1::Segment *> &segments, int threads);
   Result<std::shared_ptr<MappedFile>> file(const std::string &relative);
 
   plan::v1::Plan thePlan;
   std::filesystem::path theFolder;
-  std::mutex mutex;                                               // of the rest
-  std::map<std::string, std::shared_ptr<LoadedProgram>> programs; // by path
-  std::map<std::string, std::shared_ptr<MappedFile>> files;       // by path
+  std::mutex mutex;                                                         // of the rest
+  std::map<std::string, std::shared_ptr<LoadedProgram>> programs;           // by path
+  std::map<std::string, std::shared_ptr<MappedFile>> files;                 // by path
+  std::set<std::tuple<std::string, std::uint64_t, std::uint64_t>> verified; // file, offset, bytes
+  bool trustWeights = false;
 };
 
 } // namespace dougong

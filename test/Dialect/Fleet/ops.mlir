@@ -10,6 +10,10 @@ fleet.site @four_lines {
   fleet.pool @metax chip(@metax_c500) count(2)
 }
 
+// CHECK-LABEL: fleet.site @here this_machine details({title = "mine"}) {
+fleet.site @here this_machine details({title = "mine"}) {
+}
+
 // CHECK-LABEL: fleet.site @full details({title = "all ops"}) {
 fleet.site @full details({title = "all ops"}) {
   // CHECK: fleet.chip @x1 vendor("Example") domestic target("cpu") stand_in

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 using namespace dougong::fleet;
 
 namespace {
@@ -114,9 +116,29 @@ TEST(Catalog, LabHasTwoPoolsOfTwoOnAStandIn) {
 
 TEST(Catalog, HostIsNoStandIn) {
   Fleet fleet = load("localhost");
+  EXPECT_TRUE(fleet.thisMachine);
+  EXPECT_FALSE(load("lab-2x2").thisMachine);
   EXPECT_EQ(fleet.getChipCount(), 1u);
   EXPECT_FALSE(fleet.getChip(fleet.pools[0])->runsOnStandIn());
   EXPECT_EQ(fleet.getTarget(fleet.pools[0]), "cpu");
+}
+
+/// The memory of another site is the catalogue's figure, whatever machine this is.
+TEST(Catalog, OnlyThisMachineIsMeasured) {
+  Fleet fleet = load("localhost");
+  const Figure &here = *fleet.getChip(fleet.pools[0])->memory->bytes;
+  EXPECT_EQ(here.kind, Provenance::Measured);
+  EXPECT_EQ(here.note, "of this machine, in whole GiB");
+  // /proc/meminfo counts what the kernel has to give, as sysconf does.
+  std::ifstream stream("/proc/meminfo");
+  std::string key;
+  uint64_t total = 0;
+  stream >> key >> total;
+  ASSERT_EQ(key, "MemTotal:");
+  EXPECT_GT(here.value, 0);
+  EXPECT_LE(here.value, total * 1024.0);
+  Fleet host = load("host-cpu");
+  EXPECT_EQ(host.getChip(host.pools[0])->memory->bytes->value, 24.0 * (1ull << 30));
 }
 
 TEST(Catalog, CloudMatrixCountsDies) {

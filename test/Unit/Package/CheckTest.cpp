@@ -7,6 +7,7 @@
 
 #include "dougong/Package/Check.h"
 #include "SamplePlan.h"
+#include "dougong/Support/Sha256.h"
 
 #include <gtest/gtest.h>
 
@@ -36,6 +37,21 @@ protected:
       result.push_back(std::string(severityName(f.severity)) + " " + f.id + " " + f.subject + ": " +
                        f.message);
     return result;
+  }
+
+  /// Gives shard `index` of the weight other bytes of its file.
+  void setShard(int index, std::uint64_t offset, std::uint64_t bytes) {
+    auto *shard = plan.mutable_programs(0)->mutable_weights(0)->mutable_shards(index);
+    shard->set_offset(offset);
+    shard->set_bytes(bytes);
+    shard->set_sha256(0, sha256(readFile(folder.path / shard->file())->substr(offset, bytes)));
+  }
+
+  /// Changes a byte of a file of the package.
+  void flip(const char *file, std::uint64_t offset) {
+    std::string bytes = *readFile(folder.path / file);
+    bytes[offset] ^= 1;
+    std::ofstream(folder.path / file) << bytes;
   }
 
   using Lines = std::vector<std::string>;
@@ -137,6 +153,34 @@ TEST_F(Check, ChangedProgram) {
   CheckOptions options;
   options.hashes = false;
   EXPECT_EQ(checkPlan(plan, folder.path, options).size(), 1u);
+}
+
+TEST_F(Check, ChangedWeights) {
+  flip("weights/up.bin", 4096 + 95);
+  auto found = find();
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_TRUE(found[0].starts_with(
+      "error hash-mismatch weights/up.bin: bytes 4096 to 4192 (program 'p-up' weight "
+      "'up.weight'): expected sha256 " +
+      plan.programs(0).weights(0).shards(1).sha256(0) + ", got "))
+      << found[0];
+  CheckOptions options;
+  options.hashes = false;
+  EXPECT_EQ(lines(checkPlan(plan, folder.path, options)), Lines{});
+}
+
+TEST_F(Check, ChangedBytesBetweenWeights) {
+  flip("weights/up.bin", 1000);
+  EXPECT_EQ(find(), (Lines{"error hash-mismatch weights/up.bin: bytes 96 to 4096: expected zeros, "
+                           "for no weight lies there"}));
+}
+
+TEST_F(Check, WeightsWithoutHashes) {
+  plan.mutable_programs(0)->mutable_weights(0)->mutable_shards(0)->clear_sha256();
+  auto found = find();
+  ASSERT_GE(found.size(), 1u);
+  EXPECT_EQ(found[0], "error weights program 'p-up' weight 'up.weight': a shard of 96 bytes has 0 "
+                      "hashes, expected 1");
 }
 
 TEST_F(Check, PathsOutsideThePackage) {
@@ -368,7 +412,8 @@ TEST_F(Check, Calls) {
 TEST_F(Check, Weights) {
   auto *weight = plan.mutable_programs(0)->mutable_weights(0);
   weight->mutable_shards()->RemoveLast();
-  weight->mutable_shards(0)->set_bytes(95);
+  std::ofstream(folder.path / "weights/up.bin") << std::string(95, 'w');
+  setShard(0, 0, 95);
   EXPECT_EQ(find(), (Lines{"error weights program 'p-up' weight 'up.weight': it is cut into 2 by "
                            "its axes of mesh 'm0', but there are 1 shards",
                            "error weights program 'p-up' weight 'up.weight': shard 0 has 95 bytes, "
@@ -378,9 +423,11 @@ TEST_F(Check, Weights) {
 TEST_F(Check, PackedWeightsMayBePadded) {
   auto *weight = plan.mutable_programs(0)->mutable_weights(0);
   weight->set_layout("panel 32x8");
-  weight->mutable_shards(0)->set_bytes(128);
+  setShard(0, 0, 128);
   EXPECT_EQ(find(), Lines{});
-  weight->mutable_shards(0)->set_bytes(64);
+  std::ofstream(folder.path / "weights/up.bin")
+      << std::string(64, 'w') << std::string(4032, '\0') << std::string(96, 'w');
+  setShard(0, 0, 64);
   EXPECT_EQ(find(), (Lines{"error weights program 'p-up' weight 'up.weight': shard 0 has 64 bytes, "
                            "its dims need at least 96"}));
 }
@@ -391,8 +438,10 @@ TEST_F(Check, FourBitWeightsTakeHalfBytes) {
   weight->set_dtype(22);
   weight->set_dims(0, 3);
   weight->set_dims(1, 5);
-  for (auto &shard : *weight->mutable_shards())
-    shard.set_bytes(8);
+  std::ofstream(folder.path / "weights/up.bin")
+      << std::string(8, 'w') << std::string(4088, '\0') << std::string(8, 'w');
+  setShard(0, 0, 8);
+  setShard(1, 4096, 8);
   EXPECT_EQ(find(), Lines{});
 }
 

@@ -208,7 +208,12 @@ inline void makePackage(plan::v1::Plan &plan, const std::filesystem::path &folde
     program->set_size_bytes(std::string(texts[i]).size());
     program->set_sha256(hashes[i]);
   }
-  std::ofstream(folder / "weights/up.bin") << std::string(4096 + 96, 'w');
+  // sha256sum of 96 "w".
+  const std::string shard(96, 'w');
+  for (auto &segment : *plan.mutable_programs(0)->mutable_weights(0)->mutable_shards())
+    *segment.mutable_sha256()->Add() =
+        "6ad7679ec6e044b8200b06a253a3c65dad6f01519c14739054aaedcb9b51ff9d";
+  std::ofstream(folder / "weights/up.bin") << shard << std::string(4000, '\0') << shard;
 }
 
 } // namespace dougong::test

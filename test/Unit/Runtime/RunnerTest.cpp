@@ -134,6 +134,39 @@ TEST(Runner, FetchWritesOnlyWhatIsAskedFor) {
   EXPECT_NE(result.output.find("\"run_seconds\""), std::string::npos) << result.output;
 }
 
+/// Changes one bit of a file.
+static void flip(const fs::path &file, std::streamoff offset) {
+  std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+  stream.seekg(offset);
+  char byte = static_cast<char>(stream.get() ^ 4);
+  stream.seekp(offset);
+  stream.put(byte);
+}
+
+TEST(Runner, RefusesChangedWeights) {
+  TemporaryFolder folder;
+  fs::path package = folder.path() / "package", in = folder.path() / "in";
+  writeMlpPackage(package, 2, 1);
+  writeInput(in, 0, floats({1, Mlp::k}, std::vector<float>(Mlp::k, 1)));
+  flip(package / "weights" / "weights.bin", 2);
+  std::string run = package.string() + " --inputs " + in.string();
+  for (const std::string &command :
+       {RUNNER + (" " + run), mpirun(2) + RUNNER + " " + run + " --ranks mpi"}) {
+    CommandResult result = runCommand(command);
+    EXPECT_EQ(result.code, 4) << result.output;
+    // w1 of rank 0: 7 x 5 floats.
+    EXPECT_NE(result.output.find("weights.bin', bytes 0 to 140: expected sha256 "),
+              std::string::npos)
+        << result.output;
+    EXPECT_NE(result.output.find("; copy the package again, or compile it again"),
+              std::string::npos)
+        << result.output;
+  }
+  EXPECT_EQ(runner(run + " --trust-weights").code, 0);
+  flip(package / "weights" / "weights.bin", 2);
+  EXPECT_EQ(runner(run).code, 0);
+}
+
 TEST(Runner, ExitCodes) {
   TemporaryFolder folder;
   fs::path package = folder.path() / "package", in = folder.path() / "in";

@@ -142,6 +142,7 @@ static void addShard(plan::v1::Weight &weight, const fs::path &folder, const voi
   segment.set_file("weights/weights.bin");
   segment.set_offset(offset);
   segment.set_bytes(size);
+  segment.add_sha256(sha256({static_cast<const char *>(bytes), size}));
 }
 
 void dougong::writeMlpPackage(const fs::path &folder, int tp, int dp) {
