@@ -168,8 +168,34 @@ void dougong::importer::prepareModel(pb::ModelProto &model, mlir::MLIRContext *c
   OrderChecker().check(model.graph());
 }
 
+namespace {
+
+/// Outputs that the file leaves to shape inference have a type while this lives: the
+/// checker demands one of the whole graph's outputs, and a shape with it.
+class TypedOutputs {
+public:
+  explicit TypedOutputs(pb::GraphProto &graph) : graph(graph), outputs(graph.output()) {
+    for (pb::ValueInfoProto &output : *graph.mutable_output()) {
+      if (!output.has_type())
+        output.mutable_type()->mutable_tensor_type()->set_elem_type(pb::TensorProto::FLOAT);
+      if (output.type().has_tensor_type())
+        output.mutable_type()->mutable_tensor_type()->mutable_shape();
+    }
+  }
+  ~TypedOutputs() { graph.mutable_output()->Swap(&outputs); }
+  TypedOutputs(const TypedOutputs &) = delete;
+  TypedOutputs &operator=(const TypedOutputs &) = delete;
+
+private:
+  pb::GraphProto &graph;
+  google::protobuf::RepeatedPtrField<pb::ValueInfoProto> outputs;
+};
+
+} // namespace
+
 void dougong::importer::checkModel(pb::ModelProto &model) {
   HiddenData hidden(model);
+  TypedOutputs typed(*model.mutable_graph());
   // Functions of another opset are brought to the model's when they are inlined.
   pb::checker::check_model(model, /*full_check=*/false, /*skip_opset_compatibility_check=*/true);
 }

@@ -50,6 +50,14 @@ def dims():
 
 
 @model
+def open_outputs():
+    """Outputs whose shape, or type, is left to shape inference."""
+    return make([oh.make_node("Shape", ["x"], ["s"]), oh.make_node("Relu", ["x"], ["y"])],
+                [info("x", [2, "n"])],
+                [info("y", None), oh.make_empty_tensor_value_info("s")])
+
+
+@model
 def weights():
     rng = np.arange(1024, dtype=np.float32).reshape(32, 32)
     raw = from_array(rng, "raw")

@@ -116,6 +116,32 @@ LogicalResult dougong::onnx::replaceWith(Operation *op, Lowered lowered,
 
 namespace {
 
+/// An op of whose results none has an element has nothing to compute. Slices and
+/// windows of such tensors would have no place where they are within bounds.
+class LowerEmpty : public ConversionPattern {
+public:
+  LowerEmpty(const TypeConverter &converter, MLIRContext *context)
+      : ConversionPattern(converter, MatchAnyOpTypeTag(), /*benefit=*/2, context) {}
+
+  LogicalResult matchAndRewrite(Operation *op, ArrayRef<Value>,
+                                ConversionPatternRewriter &rewriter) const override {
+    auto isEmpty = [](Type type) {
+      auto tensor = dyn_cast<RankedTensorType>(type);
+      return isa<NoneType>(type) || (tensor && llvm::is_contained(tensor.getShape(), 0));
+    };
+    if (!isa<OnnxDialect>(op->getDialect()) || op->getNumRegions() || op->getNumResults() == 0 ||
+        llvm::all_of(op->getResultTypes(), llvm::IsaPred<NoneType>) ||
+        !llvm::all_of(op->getResultTypes(), isEmpty))
+      return failure();
+    Emitter e(op->getLoc(), rewriter);
+    SmallVector<Value> results;
+    for (auto [index, type] : llvm::enumerate(op->getResultTypes()))
+      results.push_back(isa<NoneType>(type) ? Value()
+                                            : e.empty(e.extents(type), resultElement(op, index)));
+    return replaceWith(op, results, *getTypeConverter(), rewriter);
+  }
+};
+
 class ConvertOnnxToLinalg : public dougong::impl::ConvertOnnxToLinalgPassBase<ConvertOnnxToLinalg> {
 public:
   using Base::Base;
@@ -125,6 +151,7 @@ public:
     populateOnnxTypeConversions(*converter);
     RewritePatternSet set(context);
     populateOnnxToLinalgPatterns(set, *converter);
+    set.add<LowerEmpty>(*converter, context);
     populateFunctionOpInterfaceTypeConversionPattern<func::FuncOp>(set, *converter);
     populateReturnOpTypeConversionPattern(set, *converter);
     patterns = std::make_shared<FrozenRewritePatternSet>(std::move(set));

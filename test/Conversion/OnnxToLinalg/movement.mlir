@@ -51,3 +51,35 @@ func.func private @concat_writes_parts_in_place(%ctx: !llvm.ptr,
   %0 = onnx.Concat(%x, %y) {axis = 1 : i64} : (tensor<2x?xf32, #onnx.dims<_, "s0">>, tensor<2x3xf32>) -> tensor<2x?xf32, #onnx.dims<_, "s1">>
   return %0 : tensor<2x?xf32, #onnx.dims<_, "s1">>
 }
+
+// -----
+
+// The empty part lies behind the last element, where no slice is in bounds.
+// CHECK-LABEL: func.func private @split_off_nothing
+// CHECK: return %{{.+}}, %{{.+}} : tensor<2x3xf32>, tensor<0x3xf32>
+func.func private @split_off_nothing(%ctx: !llvm.ptr, %x: tensor<2x3xf32>) -> (tensor<2x3xf32>, tensor<0x3xf32>) attributes {dougong.kernel} {
+  %sizes = onnx.Constant() {value = dense<[2, 0]> : tensor<2xi64>} : () -> tensor<2xi64>
+  %0:2 = onnx.Split(%x, %sizes) {axis = 0 : i64} : (tensor<2x3xf32>, tensor<2xi64>) -> (tensor<2x3xf32>, tensor<0x3xf32>)
+  return %0#0, %0#1 : tensor<2x3xf32>, tensor<0x3xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func private @join_with_nothing
+// CHECK-SAME: %[[X:arg1]]: tensor<2x3xf32>
+// CHECK: return %[[X]]
+func.func private @join_with_nothing(%ctx: !llvm.ptr, %x: tensor<2x3xf32>, %y: tensor<0x3xf32>) -> tensor<2x3xf32> attributes {dougong.kernel} {
+  %0 = onnx.Concat(%x, %y) {axis = 0 : i64} : (tensor<2x3xf32>, tensor<0x3xf32>) -> tensor<2x3xf32>
+  return %0 : tensor<2x3xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func private @nothing_to_compute
+// CHECK-NOT: linalg
+// CHECK: %[[EMPTY:.+]] = tensor.empty() : tensor<0x3xf32>
+// CHECK: return %[[EMPTY]]
+func.func private @nothing_to_compute(%ctx: !llvm.ptr, %x: tensor<0x3xf32>) -> tensor<0x3xf32> attributes {dougong.kernel} {
+  %0 = onnx.Softmax(%x) {axis = 1 : i64} : (tensor<0x3xf32>) -> tensor<0x3xf32>
+  return %0 : tensor<0x3xf32>
+}
