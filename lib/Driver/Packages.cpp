@@ -67,6 +67,7 @@ ExitCode dougong::preparePackage(CompileOptions options, const TemporaryFolder &
   }
   package = folder.getPath() / "package";
   options.output = package.string();
+  options.advice = false;
   return compileModel(options, llvm::errs());
 }
 

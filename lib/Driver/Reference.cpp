@@ -73,6 +73,7 @@ public:
     whole.fleet = "localhost";
     whole.model = options.referenceModel();
     whole.exposeValues = options.values;
+    whole.advice = false;
     whole.output = (folder / "whole").string();
     if (ExitCode code = compileModel(whole, llvm::errs()); code != exitOk)
       return code;

@@ -92,6 +92,7 @@ private:
   std::unique_ptr<Target> target;
   OwningOpRef<ModuleOp> module;
   bool writeFailed = false;
+  std::optional<ModelRanges> assumed; ///< what the plan rests on, if that is to be told
 };
 
 bool Compilation::writeModule(StringRef path) {
@@ -213,8 +214,6 @@ ExitCode Compilation::runPlanPhase() {
   FailureOr<ModelRanges> ranges = getModelRanges(*module);
   if (failed(ranges))
     return exitInputRefused;
-  if (!options.quiet)
-    warnOfAssumed(*ranges);
   bool infeasible = false;
   FailureOr<std::optional<planner::Decision>> decision =
       chooseIfWanted(*module, fleet, options, infeasible);
@@ -225,6 +224,8 @@ ExitCode Compilation::runPlanPhase() {
     *plan.mutable_choice() = describeChoice(**decision);
   if (failed(setPlan(*module, std::move(plan))))
     return exitInternal;
+  if (options.advice && !options.quiet)
+    assumed = std::move(*ranges);
   return runPasses([&](PassManager &manager) {
     addPartitionPasses("plan", manager, options,
                        *decision ? &(*decision)->candidates.front() : nullptr);
@@ -297,6 +298,8 @@ ExitCode Compilation::run() {
     if (!endPhase(phase))
       break;
   }
+  if (assumed)
+    warnOfAssumed(*assumed);
   return writeFailed ? exitInternal : exitOk;
 }
 

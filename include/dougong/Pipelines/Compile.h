@@ -36,6 +36,7 @@ struct CompileOptions {
   bool timing = false;       ///< tell what each part took and the peak memory
   std::string reproducer;    ///< file for what dougong-opt needs to repeat a failed pass
   bool exposeValues = false; ///< inner values become outputs, to compare them
+  bool advice = true;        ///< warnings about what the plan rests on; off for a single run
   bool quiet = false;        ///< nothing on `errors` but diagnostics
 };
 
