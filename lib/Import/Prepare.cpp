@@ -169,6 +169,12 @@ void dougong::importer::prepareModel(pb::ModelProto &model, mlir::MLIRContext *c
 }
 
 void dougong::importer::checkModel(pb::ModelProto &model) {
+  // The library lets them pass, but outputs are asked for by name.
+  std::unordered_set<std::string> outputs;
+  for (const pb::ValueInfoProto &output : model.graph().output())
+    if (!outputs.insert(output.name()).second)
+      throw ImportError("graph output '" + output.name() +
+                        "' is listed twice: name each output once");
   HiddenData hidden(model);
   // Functions of another opset are brought to the model's when they are inlined.
   pb::checker::check_model(model, /*full_check=*/false, /*skip_opset_compatibility_check=*/true);
