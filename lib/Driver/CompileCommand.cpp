@@ -22,13 +22,14 @@ Command dougong::addCompileCommand(CLI::App &app) {
   std::vector<std::string> phases;
   for (llvm::StringRef phase : getPhaseNames().drop_back())
     phases.push_back(phase.str());
-  app.add_option("--stop-after", options->stopAfter, "write the IR after this phase to --output")
-      ->check(CLI::IsMember(phases));
-  app.add_flag("--json", *json, "the report as JSON");
+  CLI::Option *stop = app.add_option("--stop-after", options->stopAfter,
+                                     "write the IR after this phase to --output")
+                          ->check(CLI::IsMember(phases));
+  app.add_flag("--json", *json, "the report as JSON, also with --quiet")->excludes(stop);
   app.footer("Example: dougong compile model.onnx --fleet lab-2x2 --parallel tp=2,pp=2 -o package");
   return [options, json] {
     ExitCode code = compileModel(*options, llvm::errs());
-    if (code != exitOk || !options->stopAfter.empty() || options->quiet)
+    if (code != exitOk || !options->stopAfter.empty() || (options->quiet && !*json))
       return code;
     Result<plan::v1::Plan> plan = readPlan(options->output);
     if (!plan)

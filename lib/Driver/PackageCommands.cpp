@@ -26,17 +26,19 @@ Command dougong::addCheckCommand(CLI::App &app) {
   app.footer("Example: dougong check package --json");
   return [options] {
     Result<plan::v1::Plan> plan = readPlan(options->package);
-    if (!plan)
+    if (!plan && !options->json)
       return refuse(plan.message(), exitInfeasible);
     std::vector<Finding> findings = checkPackage(options->package);
     if (options->quiet)
       std::erase_if(findings,
                     [](const Finding &finding) { return finding.severity != Severity::Error; });
     if (options->json) {
-      Json::Object object = planFactsToJson(*plan);
+      // A plan that cannot be read is a finding too.
+      Json::Object object = plan ? planFactsToJson(*plan) : Json::Object();
       object["findings"] = findingsToJson(findings);
-      if (Result<std::vector<RankWork>> work = rankWork(*plan, {}))
-        object["ranks"] = rankWorkToJson(*work);
+      if (plan)
+        if (Result<std::vector<RankWork>> work = rankWork(*plan, {}))
+          object["ranks"] = rankWorkToJson(*work);
       llvm::outs() << Json(object).print() << "\n";
     } else {
       llvm::outs() << findingsToText(findings);

@@ -2,6 +2,7 @@
 #include "Packages.h"
 
 #include "dougong/Package/Plan.h"
+#include "dougong/Support/Text.h"
 
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Program.h"
@@ -13,7 +14,7 @@ using namespace dougong;
 namespace fs = std::filesystem;
 
 ExitCode dougong::refuse(const std::string &message, ExitCode code) {
-  llvm::errs() << "error: " << message << "\n";
+  llvm::errs() << "error: " << escapeControl(message) << "\n";
   return code;
 }
 
@@ -23,9 +24,10 @@ bool dougong::isPackage(const fs::path &path) {
 }
 
 TemporaryFolder::TemporaryFolder() {
-  std::string name = (fs::temp_directory_path() / "dougong-XXXXXX").string();
+  std::error_code none;
+  std::string name = (fs::temp_directory_path(none) / "dougong-XXXXXX").string();
   if (char *made = mkdtemp(name.data()))
-    path = made;
+    guard = RemoveOnInterrupt(path = made);
 }
 
 TemporaryFolder::~TemporaryFolder() {
@@ -63,7 +65,8 @@ ExitCode dougong::preparePackage(CompileOptions options, const TemporaryFolder &
     return exitOk;
   }
   if (folder.getPath().empty()) {
-    return refuse("cannot make a temporary folder", exitInternal);
+    return refuse("cannot make a folder for temporary files: set TMPDIR to one that can be written",
+                  exitUsage);
   }
   package = folder.getPath() / "package";
   options.output = package.string();

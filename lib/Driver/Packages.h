@@ -3,6 +3,7 @@
 #define DOUGONG_LIB_DRIVER_PACKAGES_H
 
 #include "dougong/Pipelines/Compile.h"
+#include "dougong/Support/Cleanup.h"
 
 #include <filesystem>
 #include <string>
@@ -26,6 +27,7 @@ public:
 
 private:
   std::filesystem::path path;
+  RemoveOnInterrupt guard; ///< of `path`
 };
 
 /// Compiles `options.model` into `folder` unless it is a package already, and

@@ -6,9 +6,19 @@
 
 #include <CLI/CLI.hpp>
 
+#include "llvm/ADT/StringExtras.h"
+
+#include <cmath>
 #include <set>
 
 using namespace dougong;
+
+/// "nan" and "inf" would make everything agree, or nothing.
+static std::string isTolerance(const std::string &text) {
+  double value = 0;
+  bool isNumber = llvm::to_float(text, value) && std::isfinite(value) && value >= 0;
+  return isNumber ? "" : "expected a number from 0 on, got '" + text + "'";
+}
 
 Command dougong::addVerifyCommand(CLI::App &app) {
   auto options = std::make_shared<VerifyOptions>();
@@ -28,11 +38,11 @@ Command dougong::addVerifyCommand(CLI::App &app) {
   app.add_option("--python", options->python,
                  "Python that has onnxruntime (default: python3 on the PATH)");
   app.add_option("--rtol", options->tolerance.relative, "relative tolerance of floats")
-      ->check(CLI::NonNegativeNumber)
+      ->check(isTolerance)
       ->capture_default_str();
   app.add_option("--atol", options->tolerance.absolute,
                  "absolute tolerance; below 1, integers must be equal")
-      ->check(CLI::NonNegativeNumber)
+      ->check(isTolerance)
       ->capture_default_str();
   addRanksOption(app, options->ranks);
   app.add_flag("--json", options->json, "differences as JSON");

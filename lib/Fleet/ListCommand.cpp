@@ -31,7 +31,7 @@ Expected<std::vector<Entry>> load(CatalogEntry::Kind kind) {
 }
 
 std::string orUnknown(const MaybeFigure &figure) {
-  return figure ? printQuantity(figure->value, figure->quantity) : "not known";
+  return figure ? showQuantity(figure->value, figure->quantity) : "not known";
 }
 
 void printText(ArrayRef<Entry> sites, ArrayRef<Entry> chips, raw_ostream &out) {

@@ -65,7 +65,7 @@ std::string dougong::fleet::printRoundedFlops(double value) {
 }
 
 std::string dougong::fleet::printFigureValue(StringRef path, double value, Quantity quantity) {
-  std::string text = printQuantity(value, quantity);
+  std::string text = showQuantity(value, quantity);
   size_t at = text.find("OP/s");
   if (quantity == Quantity::OpRate && !path.contains("int") && text.find("FLOP/s") == text.npos)
     text.insert(at, "FL");

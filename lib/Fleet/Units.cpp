@@ -171,6 +171,12 @@ Expected<double> dougong::fleet::parseQuantity(StringRef text, Quantity quantity
   return value;
 }
 
+std::string dougong::fleet::showQuantity(double value, Quantity quantity) {
+  std::string text = printQuantity(value, quantity);
+  size_t unit = getNumberLength(text);
+  return unit == text.size() ? text : text.insert(unit, " ");
+}
+
 std::string dougong::fleet::printQuantity(double value, Quantity quantity) {
   std::string best;
   bool bestIsHandy = false;

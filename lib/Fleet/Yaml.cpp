@@ -3,6 +3,7 @@
 
 #include "ModelFields.h"
 #include "dougong/Fleet/Catalog.h"
+#include "dougong/Support/Text.h"
 
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -194,22 +195,23 @@ static uint64_t measureMemory() {
 }
 
 static Expected<Fleet> findFleet(StringRef fileOrName) {
+  std::string name = escapeControl(fileOrName.str());
   if (sys::fs::is_directory(fileOrName))
-    return createStringError("'" + fileOrName + "' is a directory, expected a fleet file");
+    return createStringError("'" + name + "' is a directory, expected a fleet file");
   sys::fs::file_status status;
   if (!sys::fs::status(fileOrName, status) && sys::fs::exists(status)) {
     // Devices may never end.
     if (status.type() != sys::fs::file_type::regular_file &&
         status.type() != sys::fs::file_type::fifo_file)
-      return createStringError("'" + fileOrName + "' is not a regular file or a pipe");
+      return createStringError("'" + name + "' is not a regular file or a pipe");
     ErrorOr<std::unique_ptr<MemoryBuffer>> buffer = MemoryBuffer::getFile(fileOrName);
     if (!buffer)
-      return createStringError("cannot read '" + fileOrName + "': " + buffer.getError().message());
+      return createStringError("cannot read '" + name + "': " + buffer.getError().message());
     return readFleet((*buffer)->getBuffer(), fileOrName);
   }
   const CatalogEntry *entry = findCatalogEntry(fileOrName);
   if (!entry || entry->kind == CatalogEntry::Kind::Sources)
-    return createStringError("'" + fileOrName + "' is neither a file nor a name in the catalogue" +
+    return createStringError("'" + name + "' is neither a file nor a name in the catalogue" +
                              suggestCatalogName(fileOrName));
   Expected<Fleet> fleet = readFleet(entry->text, entry->name.str() + ".yaml");
   if (!fleet || entry->kind == CatalogEntry::Kind::Site)

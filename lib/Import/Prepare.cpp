@@ -194,6 +194,12 @@ private:
 } // namespace
 
 void dougong::importer::checkModel(pb::ModelProto &model) {
+  // The library lets them pass, but outputs are asked for by name.
+  std::unordered_set<std::string> outputs;
+  for (const pb::ValueInfoProto &output : model.graph().output())
+    if (!outputs.insert(output.name()).second)
+      throw ImportError("graph output '" + output.name() +
+                        "' is listed twice: name each output once");
   HiddenData hidden(model);
   TypedOutputs typed(*model.mutable_graph());
   // Functions of another opset are brought to the model's when they are inlined.

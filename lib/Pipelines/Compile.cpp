@@ -2,9 +2,12 @@
 #include "dougong/Pipelines/Compile.h"
 
 #include "Choice.h"
+#include "Output.h"
 
+#include "dougong/Dist/Strategy.h"
 #include "dougong/Fleet/Yaml.h"
 #include "dougong/Import/Import.h"
+#include "dougong/Onnx/DimOption.h"
 #include "dougong/Onnx/Passes.h"
 #include "dougong/Package/Plan.h"
 #include "dougong/Pipelines/Diagnostics.h"
@@ -14,6 +17,7 @@
 #include "dougong/Pipelines/Progress.h"
 #include "dougong/Registration.h"
 #include "dougong/Support/Sha256.h"
+#include "dougong/Support/Text.h"
 #include "dougong/Target/Cpu/CpuTarget.h"
 
 #include "mlir/IR/MLIRContext.h"
@@ -47,9 +51,9 @@ public:
     // package, do not depend on timing.
     context.disableMultithreading();
     // Users read the node, not its IR.
+    context.printOpOnDiagnostic(false);
     // Appended, not given to the constructor: only so do extensions reach the
     // builtin dialect, which is loaded from the start.
-    context.printOpOnDiagnostic(false);
     context.appendDialectRegistry(registry);
     context.loadAllAvailableDialects();
   }
@@ -64,12 +68,17 @@ private:
   }
 
   ExitCode refuse(const Twine &message, ExitCode code = exitInputRefused) {
-    // Several errors of a fleet file name file and line themselves.
+    // Errors of a fleet file, one a line, name file and line themselves.
     std::string text = message.str();
-    errors << (StringRef(text).contains(": error: ") ? "" : "error: ") << text << "\n";
+    if (StringRef(text).contains(": error: "))
+      errors << text << "\n";
+    else
+      errors << "error: " << escapeControl(text) << "\n";
     return code;
   }
 
+  ExitCode checkOptions();
+  ExitCode checkOutput();
   ExitCode importFile();
   ExitCode readIR(size_t &next);
   ExitCode runPasses(llvm::function_ref<void(PassManager &)> add);
@@ -77,9 +86,10 @@ private:
   void warnOfAssumed(const ModelRanges &ranges);
   ExitCode runPlanPhase();
   ExitCode runPhase(StringRef phase);
-  /// Dumps the module; whether to go on with the next phase.
-  bool endPhase(StringRef phase);
-  bool writeModule(StringRef path);
+  ExitCode runPhases();
+  /// Writes the module where the options say so.
+  ExitCode endPhase(StringRef phase);
+  ExitCode writeModule(StringRef path);
   FailureOr<std::unique_ptr<Target>> createTarget();
 
   const CompileOptions &options;
@@ -91,35 +101,59 @@ private:
   fleet::Fleet fleet;
   std::unique_ptr<Target> target;
   OwningOpRef<ModuleOp> module;
-  bool writeFailed = false;
   std::optional<ModelRanges> assumed; ///< what the plan rests on, if that is to be told
 };
 
-bool Compilation::writeModule(StringRef path) {
+/// Refuses what the command line says wrongly without a look at the model.
+ExitCode Compilation::checkOptions() {
+  if (!options.parallel.empty() && !options.strategy.empty())
+    return refuse("give either --parallel or --strategy, not both", exitUsage);
+  if (auto strategy = dist::parseShortStrategy(options.parallel); !strategy)
+    return refuse("--parallel: " + llvm::toString(strategy.takeError()), exitUsage);
+  dist::Strategy states;
+  for (const std::string &state : options.states)
+    if (llvm::Error error = dist::addState(states, state))
+      return refuse("--state: " + llvm::toString(std::move(error)), exitUsage);
+  for (const std::string &dim : options.dims)
+    if (auto option = onnx::parseDimOption(dim); !option)
+      return refuse("--dim: " + llvm::toString(option.takeError()), exitUsage);
+  return exitOk;
+}
+
+/// Refuses places that cannot be written: before the work, not after it.
+ExitCode Compilation::checkOutput() {
+  if (llvm::Error error = options.stopAfter.empty() ? checkPackageFolder(options.output)
+                                                    : checkOutputFile(options.output))
+    return refuse(llvm::toString(std::move(error)), exitUsage);
+  if (!options.reproducer.empty())
+    if (llvm::Error error = checkOutputFile(options.reproducer))
+      return refuse("--reproducer: " + llvm::toString(std::move(error)), exitUsage);
+  if (!options.dumpPhases.empty())
+    if (llvm::Error error = makeOutputFolder(options.dumpPhases))
+      return refuse("--dump-phases: " + llvm::toString(std::move(error)), exitUsage);
+  return exitOk;
+}
+
+ExitCode Compilation::writeModule(StringRef path) {
   std::string text;
   llvm::raw_string_ostream stream(text);
   (*module)->print(stream, OpPrintingFlags().enableDebugInfo());
   Result<void> written = writeFileAtomically(path.str(), text);
-  if (!written)
-    errors << "error: " << written.message() << "\n";
-  return static_cast<bool>(written);
+  return written ? exitOk : refuse(written.message(), exitUsage);
 }
 
-bool Compilation::endPhase(StringRef phase) {
+ExitCode Compilation::endPhase(StringRef phase) {
   if (phase == "package")
-    return false;
+    return exitOk;
   (*module)->setAttr(phaseAttrName, StringAttr::get(&context, phase));
   if (!options.dumpPhases.empty()) {
-    llvm::sys::fs::create_directories(options.dumpPhases);
     SmallString<128> path(options.dumpPhases);
     size_t number = llvm::find(getPhaseNames(), phase) - getPhaseNames().begin() + 1;
     llvm::sys::path::append(path, llvm::formatv("{0}-{1}.mlir", number, phase).str());
-    writeFailed |= !writeModule(path);
+    if (ExitCode code = writeModule(path); code != exitOk)
+      return code;
   }
-  if (options.stopAfter != phase)
-    return true;
-  writeFailed |= !writeModule(options.output);
-  return false;
+  return options.stopAfter == phase ? writeModule(options.output) : exitOk;
 }
 
 FailureOr<std::unique_ptr<Target>> Compilation::createTarget() {
@@ -130,12 +164,11 @@ FailureOr<std::unique_ptr<Target>> Compilation::createTarget() {
     llvm::Expected<cpu::CpuTraits> traits = cpu::getCpuTraits(cpuOptions);
     if (traits)
       return cpu::createCpuTarget(cpuOptions);
-    errors << "error: target '" << options.target << "': " << llvm::toString(traits.takeError())
-           << "\n";
-    return failure();
+    refuse("--target '" + options.target + "': " + llvm::toString(traits.takeError()));
+  } else {
+    refuse("unknown target '" + options.target +
+           "': expected cpu-native, cpu-x86-64-v4, cpu-x86-64-v3 or cpu-<processor>");
   }
-  errors << "error: unknown target '" << options.target
-         << "': expected cpu-native, cpu-x86-64-v4, cpu-x86-64-v3 or cpu-<processor>\n";
   return failure();
 }
 
@@ -194,7 +227,13 @@ ExitCode Compilation::runPasses(llvm::function_ref<void(PassManager &)> add) {
   PassManager manager(&context);
   add(manager);
   progress.watch(manager);
-  return succeeded(manager.run(*module)) ? exitOk : exitInputRefused;
+  if (succeeded(manager.run(*module)))
+    return exitOk;
+  // What these prove holds for every model; only that a shape is known may be the
+  // model's fault.
+  StringRef failed = progress.getFailedPass();
+  return failed.contains("-verify-") && failed != "onnx-verify-normalized" ? exitInternal
+                                                                           : exitInputRefused;
 }
 
 void Compilation::warnOfAssumed(const ModelRanges &ranges) {
@@ -256,7 +295,7 @@ ExitCode Compilation::runPhase(StringRef phase) {
   }
   if (phase == "codegen") {
     llvm::Error error = generateCode(*module, *target, progress);
-    return error ? refuse(llvm::toString(std::move(error))) : exitOk;
+    return error ? refuse(llvm::toString(std::move(error)), exitInternal) : exitOk;
   }
   StringRef modelFolder = ".";
   if (auto folder = (*module)->getAttrOfType<StringAttr>("onnx.model_dir");
@@ -265,11 +304,32 @@ ExitCode Compilation::runPhase(StringRef phase) {
   llvm::Error error = writePackage(*module, fleet, *target, modelFolder, options.output, progress);
   if (!error)
     return exitOk;
-  ExitCode code = error.isA<InfeasibleError>() ? exitInfeasible : exitInputRefused;
+  ExitCode code = error.isA<InfeasibleError>() ? exitInfeasible
+                  : error.isA<OutputError>()   ? exitUsage
+                  : error.isA<DefectError>()   ? exitInternal
+                                               : exitInputRefused;
   return refuse(llvm::toString(std::move(error)), code);
 }
 
+ExitCode Compilation::runPhases() {
+  size_t first = 0;
+  if (StringRef(options.model).ends_with(".mlir"))
+    if (ExitCode code = readIR(first); code != exitOk)
+      return code;
+  for (StringRef phase : getPhaseNames().drop_front(first)) {
+    progress.begin(phase);
+    if (ExitCode code = runPhase(phase); code != exitOk)
+      return code;
+    progress.end();
+    if (ExitCode code = endPhase(phase); code != exitOk || options.stopAfter == phase)
+      return code;
+  }
+  return exitOk;
+}
+
 ExitCode Compilation::run() {
+  if (ExitCode code = checkOptions(); code != exitOk)
+    return code;
   llvm::Expected<fleet::Fleet> loaded = fleet::loadFleet(options.fleet);
   if (!loaded)
     return refuse(llvm::toString(loaded.takeError()));
@@ -280,27 +340,15 @@ ExitCode Compilation::run() {
   if (failed(created))
     return exitUsage;
   target = std::move(*created);
-
-  // Before the work, not after it.
-  if (options.stopAfter.empty())
-    if (llvm::Error error = checkPackageFolder(options.output))
-      return refuse(llvm::toString(std::move(error)), exitUsage);
-
-  size_t first = 0;
-  if (StringRef(options.model).ends_with(".mlir"))
-    if (ExitCode code = readIR(first); code != exitOk)
-      return code;
-  for (StringRef phase : getPhaseNames().drop_front(first)) {
-    progress.begin(phase);
-    if (ExitCode code = runPhase(phase); code != exitOk)
-      return code;
-    progress.end();
-    if (!endPhase(phase))
-      break;
-  }
-  if (assumed)
+  if (ExitCode code = checkOutput(); code != exitOk)
+    return code;
+  ExitCode code = runPhases();
+  if (code == exitOk && assumed)
     warnOfAssumed(*assumed);
-  return writeFailed ? exitInternal : exitOk;
+  if (code == exitInternal)
+    errors << "note: this is a defect of Dougong, unless the IR was edited: please report it "
+              "with the model\n";
+  return code;
 }
 
 } // namespace

@@ -1,6 +1,8 @@
 //===- Diagnostics.cpp - diagnostics as users read them -------------------===//
 #include "dougong/Pipelines/Diagnostics.h"
 
+#include "dougong/Support/Text.h"
+
 #include "Onnx/IR/Onnx.h"
 
 using namespace mlir;
@@ -40,14 +42,14 @@ void print(Diagnostic &diagnostic, raw_ostream &stream) {
     break;
   }
   if (std::string file = getFile(diagnostic.getLocation()); !file.empty())
-    stream << file << ": ";
+    stream << escapeControl(file) << ": ";
   // The importer names the node in its text: its messages also reach tools that
   // print no locations.
   std::string text = diagnostic.str();
   if (StringRef node = onnx::getNodeName(diagnostic.getLocation()); !node.empty())
     if (std::string prefix = "node '" + node.str() + "': "; !StringRef(text).starts_with(prefix))
-      stream << prefix;
-  stream << text << "\n";
+      text = prefix + text;
+  stream << escapeControl(text) << "\n";
   for (Diagnostic &note : diagnostic.getNotes())
     print(note, stream);
 }

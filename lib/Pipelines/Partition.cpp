@@ -9,6 +9,7 @@
 #include "dougong/Import/ElementTypes.h"
 #include "dougong/Pipelines/Lower.h"
 #include "dougong/Support/DimExpr.h"
+#include "dougong/Support/Text.h"
 
 #include "mlir/Pass/PassManager.h"
 
@@ -78,8 +79,8 @@ plan::v1::Work describe(const dist::WorkInfo &work) {
   return entry;
 }
 
-/// Gives every stage a pool of chips: the one it names, or the pools of the
-/// fleet in turn.
+/// Gives every stage a pool of chips: the one it names, or that with the most
+/// chips left.
 class PoolAssignment {
 public:
   PoolAssignment(const fleet::Fleet &fleet, bool shared) : fleet(fleet), shared(shared) {
@@ -96,15 +97,15 @@ public:
         continue;
       if (!shared && free[pool.id] < ranks)
         continue;
-      // The next pool in turn, so that stages use all of a mixed fleet.
+      // So that stages use all of a mixed fleet.
       if (!chosen || free[pool.id] > free[chosen->id])
         chosen = &pool;
     }
     if (!chosen) {
       InFlightDiagnostic error = emitError(loc)
-                                 << "stage '" << stage.name << "' needs " << ranks << " chips of "
-                                 << (wanted.empty() ? StringRef("one pool") : wanted) << ", fleet '"
-                                 << fleet.name << "' has no such pool left";
+                                 << "stage '" << stage.name << "' needs " << countOf(ranks, "chip")
+                                 << " of " << (wanted.empty() ? StringRef("one pool") : wanted)
+                                 << ", fleet '" << fleet.name << "' has no such pool left";
       for (const fleet::Pool &pool : fleet.pools)
         error.attachNote() << "pool '" << pool.id << "': " << free[pool.id] << " of " << pool.count
                            << " chips of type " << pool.chip << " are free";
@@ -146,8 +147,12 @@ void addChipType(plan::v1::Fleet &entry, const fleet::Chip &chip) {
   }
   if (chip.memory && chip.memory->bytes) {
     type->set_memory_bytes(static_cast<uint64_t>(chip.memory->bytes->value));
-    if (chip.memory->reserved)
-      type->set_reserved_bytes(static_cast<uint64_t>(chip.memory->reserved->value));
+    fleet::Provenance weakest = chip.memory->bytes->kind;
+    if (const fleet::MaybeFigure &reserved = chip.memory->reserved) {
+      type->set_reserved_bytes(static_cast<uint64_t>(reserved->value));
+      weakest = fleet::weaker(weakest, reserved->kind);
+    }
+    type->set_provenance(fleet::stringify(weakest).str());
   }
 }
 

@@ -29,6 +29,12 @@ public:
       progress.tell(describe(op));
   }
 
+  void runAfterPassFailed(Pass *pass, Operation *) override {
+    // Pass managers inside are passes too, without a name: the first one failed.
+    if (progress.failedPass.empty())
+      progress.failedPass = pass->getArgument().str();
+  }
+
 private:
   /// "kernel 31 of 80" for the function of a kernel.
   static std::string describe(Operation *op) {

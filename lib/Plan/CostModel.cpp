@@ -18,7 +18,7 @@ using namespace dougong::planner;
 void FigureLog::add(StringRef subject, StringRef name, const fleet::Figure &figure) {
   figures.try_emplace({subject.str(), name.str()},
                       UsedFigure{subject.str(), name.str(),
-                                 fleet::printQuantity(figure.value, figure.quantity),
+                                 fleet::showQuantity(figure.value, figure.quantity),
                                  fleet::stringify(figure.kind).str()});
 }
 
@@ -110,7 +110,7 @@ Expected<OpTime> ChipModel::getTime(const OpAmounts &op, FigureLog &log) const {
     time.launch = chip->launchOverhead->value;
   } else {
     log.assume(subject, "launch_overhead",
-               fleet::printQuantity(defaultLaunch, fleet::Quantity::Time));
+               fleet::showQuantity(defaultLaunch, fleet::Quantity::Time));
     time.launch = defaultLaunch;
   }
   return time;
@@ -138,7 +138,7 @@ Expected<PoolNetwork::Link> PoolNetwork::getLink(StringRef name, FigureLog &log)
     log.add(subject, "latency", *level->latency);
     link.latency = level->latency->value;
   } else {
-    log.assume(subject, "latency", fleet::printQuantity(defaultLatency, fleet::Quantity::Time));
+    log.assume(subject, "latency", fleet::showQuantity(defaultLatency, fleet::Quantity::Time));
   }
   return link;
 }
@@ -228,7 +228,7 @@ Expected<double> dougong::planner::getCrossTime(const fleet::Fleet &fleet, Strin
     log.add(subject, "latency", *path->latency);
     latency = path->latency->value;
   } else {
-    log.assume(subject, "latency", fleet::printQuantity(defaultLatency, fleet::Quantity::Time));
+    log.assume(subject, "latency", fleet::showQuantity(defaultLatency, fleet::Quantity::Time));
   }
   return latency + bytes / path->bandwidth->value;
 }

@@ -6,14 +6,18 @@
 //===----------------------------------------------------------------------===//
 #include "dougong/Runtime/Session.h"
 #include "dougong/Runtime/TensorIO.h"
+#include "dougong/Support/Text.h"
 
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <set>
+#include <unistd.h>
 
 using namespace dougong;
 using Clock = std::chrono::steady_clock;
@@ -49,6 +53,20 @@ struct Failure {
   ExitCode code;
   std::string message;
 };
+
+/// Refuses, before anything runs, a folder that cannot be made or written.
+static void checkOutputFolder(const std::string &outputs) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  fs::path place = fs::absolute(outputs, error);
+  while (!fs::exists(fs::symlink_status(place, error)) && place.has_relative_path())
+    place = place.parent_path();
+  if (!fs::is_directory(place, error))
+    throw Failure{exitUsage, "--outputs '" + outputs + "': '" + place.string() + "' is no folder"};
+  if (::access(place.c_str(), W_OK | X_OK) != 0)
+    throw Failure{exitUsage, "--outputs '" + outputs + "': '" + place.string() +
+                                 "' cannot be written: " + std::strerror(errno)};
+}
 
 /// What one step took and made.
 struct StepRecord {
@@ -99,6 +117,14 @@ void Runner::open() {
   session = orThrow(Session::open(package, sessionOptions), exitPlan);
 }
 
+/// "'x', 'y'".
+static std::string listNames(const std::vector<std::string> &names) {
+  std::string text;
+  for (const std::string &name : names)
+    text += (text.empty() ? "'" : ", '") + name + "'";
+  return text.empty() ? "none" : text;
+}
+
 void Runner::readInputs() {
   std::vector<std::string> names;
   for (const plan::v1::Value &input : model().inputs())
@@ -107,11 +133,19 @@ void Runner::readInputs() {
     steps.push_back(orThrow(readInputFolder(folder, names), exitInput));
   if (steps.empty())
     steps.emplace_back();
+  std::set<std::string> given;
   for (const std::string &option : options.inputFiles) {
     std::size_t equals = option.find('=');
     if (equals == std::string::npos)
       throw Failure{exitUsage, "--input '" + option + "' must be NAME=FILE"};
     std::string name = option.substr(0, equals), file = option.substr(equals + 1);
+    if (std::find(names.begin(), names.end(), name) == names.end())
+      throw Failure{exitUsage, "--input '" + option + "': the model has no input '" + name +
+                                   "'; its inputs: " + listNames(names)};
+    if (!given.insert(name).second)
+      throw Failure{exitUsage, "--input '" + option + "': input '" + name + "' is given twice"};
+    if (file.empty())
+      throw Failure{exitUsage, "--input '" + option + "' must be NAME=FILE"};
     // Given to every step: tensors do not copy, so the file is read for each.
     for (InputTensors &step : steps)
       step[name] = orThrow(readTensor(file), exitInput);
@@ -142,13 +176,14 @@ void Runner::writeOutputs(std::size_t step, StepRecord &record) {
   std::error_code error;
   if (session->rank() == 0 && !options.outputs.empty() &&
       !std::filesystem::create_directories(folder, error) && error)
-    throw Failure{exitInternal, "cannot make '" + folder.string() + "': " + error.message()};
+    throw Failure{exitUsage,
+                  "--outputs: cannot make '" + folder.string() + "': " + error.message()};
   for (int index : wantedOutputs()) {
     Tensor tensor = orThrow(session->fetch(index), exitStep);
     if (session->rank() != 0)
       continue;
     std::filesystem::path file = folder / ("output_" + std::to_string(index) + ".pb");
-    orThrow(writeTensor(tensor, file), exitInternal);
+    orThrow(writeTensor(tensor, file), exitUsage);
     Json::Array dims;
     for (std::int64_t dim : tensor.dims)
       dims.push_back(dim);
@@ -224,6 +259,8 @@ void Runner::report() const {
 
 void Runner::run() {
   open();
+  if (!options.outputs.empty() && session->rank() == 0)
+    checkOutputFolder(options.outputs);
   (void)wantedOutputs(); // refuses unknown names before anything runs
   readInputs();
   runSteps();
@@ -273,7 +310,8 @@ static void addOptions(CLI::App &app, Options &options) {
   app.add_flag("--json", options.json, "Print one JSON object");
   app.add_flag("--quiet", options.quiet, "Print no times");
   app.add_flag("--profile", options.profile, "Measure stages and calls of each rank");
-  app.footer("Exit codes: 0 done, 2 usage, 3 input refused, 4 plan or package refused, 5 step "
+  app.footer("Exit codes: 0 done, 2 usage or a place that cannot be written, 3 input refused, 4 "
+             "plan or package refused, 5 step "
              "failed, 6 internal");
 }
 
@@ -299,6 +337,6 @@ int main(int argc, char **argv) {
   }
   if (runner.session)
     runner.session->abort(failure.message, failure.code); // with MPI: ends the job
-  std::fprintf(stderr, "error: %s\n", failure.message.c_str());
+  std::fprintf(stderr, "error: %s\n", escapeControl(failure.message).c_str());
   return failure.code;
 }

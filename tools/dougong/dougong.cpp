@@ -1,5 +1,7 @@
 //===- dougong.cpp - the driver -------------------------------------------===//
 #include "dougong/Driver/Commands.h"
+#include "dougong/Support/Cleanup.h"
+#include "dougong/Support/Text.h"
 #include "dougong/Version.h"
 
 #include <CLI/CLI.hpp>
@@ -12,16 +14,17 @@
 using namespace dougong;
 
 static const char exitCodes[] =
-    "Exit codes: 0 done; 2 command line; 3 model, fleet, strategy or input refused; 4 nothing\n"
-    "fits, or a package is refused; 5 a program failed, or verify found a difference;\n"
-    "6 a defect of Dougong";
+    "Exit codes: 0 done; 2 command line, or a place that cannot be written; 3 model, fleet,\n"
+    "strategy or input refused; 4 nothing fits, or a package is refused; 5 a program failed,\n"
+    "or verify found a difference; 6 a defect of Dougong";
 
 /// One line in the style of all other errors, and where to look.
 static int fail(const CLI::App &app, const CLI::ParseError &error) {
   std::string what = error.what();
   if (app.get_subcommands().empty() && !app.remaining().empty())
     what = "there is no command '" + app.remaining().front() + "'";
-  llvm::StringRef text = llvm::StringRef(what).trim();
+  std::string line = escapeControl(llvm::StringRef(what).trim());
+  llvm::StringRef text = line;
   const CLI::App *command = &app;
   while (!command->get_subcommands().empty())
     command = command->get_subcommands().front();
@@ -34,7 +37,19 @@ static int fail(const CLI::App &app, const CLI::ParseError &error) {
   return exitUsage;
 }
 
+/// No option and no argument means anything by an empty text.
+static void refuseEmptyValues(CLI::App &command) {
+  for (CLI::Option *option : command.get_options())
+    if (option->get_items_expected_max() > 0)
+      option->check([](const std::string &text) {
+        return std::string(text.empty() ? "expected a value, got ''" : "");
+      });
+  for (CLI::App *inner : command.get_subcommands([](CLI::App *) { return true; }))
+    refuseEmptyValues(*inner);
+}
+
 int main(int argc, char **argv) {
+  installInterruptCleanup();
   CLI::App app("Dougong: compiles an ONNX model for a fleet of chips", "dougong");
   app.require_subcommand(1);
   app.set_version_flag("--version", "dougong " DOUGONG_VERSION " (LLVM " LLVM_VERSION_STRING ")");
@@ -48,6 +63,7 @@ int main(int argc, char **argv) {
   auto add = [&](const char *name, const char *text, Command (*make)(CLI::App &)) {
     CLI::App *command = app.add_subcommand(name, text);
     commands.push_back({command, make(*command)});
+    refuseEmptyValues(*command);
     command->footer(command->get_footer() + "\n\n" + exitCodes);
   };
   add("compile", "model and fleet to a package", addCompileCommand);

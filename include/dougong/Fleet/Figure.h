@@ -57,6 +57,9 @@ llvm::Expected<double> parseQuantity(llvm::StringRef text, Quantity quantity);
 /// value: the largest suffix that leaves a short number.
 std::string printQuantity(double value, Quantity quantity);
 
+/// The same for people to read: "64 GiB", "36 TOP/s".
+std::string showQuantity(double value, Quantity quantity);
+
 /// A value of a figure that another source gives.
 struct ConflictingValue {
   double value = 0;

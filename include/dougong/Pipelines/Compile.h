@@ -14,7 +14,7 @@ namespace dougong {
 /// Exit codes of the tools, by class of failure.
 enum ExitCode : int {
   exitOk = 0,
-  exitUsage = 2,        ///< the command line
+  exitUsage = 2,        ///< the command line, or a place that cannot be written
   exitInputRefused = 3, ///< a model, fleet, strategy or input file
   exitInfeasible = 4,   ///< nothing fits, or a package is refused
   exitStepFailed = 5,   ///< a program failed while it ran

@@ -11,11 +11,6 @@
 
 namespace dougong {
 
-/// Whether a package can be written to `folder`: a new one, an empty one, or a
-/// package with nothing else in it, in a place where folders can be made. The
-/// current folder and those around it are refused.
-llvm::Error checkPackageFolder(llvm::StringRef folder);
-
 /// Says that nothing is wrong but that the model does not fit its chips.
 class InfeasibleError : public llvm::ErrorInfo<InfeasibleError, llvm::StringError> {
 public:
@@ -24,13 +19,29 @@ public:
       : ErrorInfo(message, llvm::inconvertibleErrorCode()) {}
 };
 
+/// Says that the output cannot be written.
+class OutputError : public llvm::ErrorInfo<OutputError, llvm::StringError> {
+public:
+  static char ID;
+  explicit OutputError(const llvm::Twine &message)
+      : ErrorInfo(message, llvm::inconvertibleErrorCode()) {}
+};
+
+/// Says that what an earlier phase made is wrong.
+class DefectError : public llvm::ErrorInfo<DefectError, llvm::StringError> {
+public:
+  static char ID;
+  explicit DefectError(const llvm::Twine &message)
+      : ErrorInfo(message, llvm::inconvertibleErrorCode()) {}
+};
+
 /// The `package` phase on a module after `codegen` (see Lower.h): emits every
 /// distinct code, executes the weight recipes, and writes the package `folder`
 /// with its plan and report. External data lies in `modelFolder`. The folder
 /// appears whole or not at all; an existing package there is replaced, any other
-/// non-empty folder refused, and so is a package in which checkPlan finds an error.
-/// The same inputs give the same bytes. An InfeasibleError if a stage may need more
-/// memory than its chip has.
+/// non-empty folder refused. The same inputs give the same bytes. An InfeasibleError
+/// if a stage may need more memory than its chip has; an OutputError if the folder
+/// cannot be written; a DefectError if checkPlan finds an error in the package.
 llvm::Error writePackage(mlir::ModuleOp lowered, const fleet::Fleet &fleet, const Target &target,
                          llvm::StringRef modelFolder, llvm::StringRef folder, Progress &progress);
 

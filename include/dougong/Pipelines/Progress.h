@@ -34,6 +34,8 @@ public:
 
   /// Watches the passes of a manager that is about to run.
   void watch(mlir::PassManager &manager);
+  /// The argument of the pass that failed last; empty if none did.
+  llvm::StringRef getFailedPass() const { return failedPass; }
 
 private:
   using Clock = std::chrono::steady_clock;
@@ -47,6 +49,7 @@ private:
   const CompileOptions &options;
   std::string current, detail;
   std::string last; ///< the text told last
+  std::string failedPass;
   Clock::time_point start, partStart, told;
   double cpuStart = 0;
 };

@@ -58,8 +58,9 @@ struct OpTime {
 ///     time = launch + max(flops / (peak * efficiency), bytes / (bandwidth * efficiency))
 ///
 /// Efficiencies that the fleet does not state are 0.7 for matrix products and
-/// 0.8 for memory; a launch takes 5 us. A data type without a peak has that of
-/// the next wider one of half precision, scaled by its width.
+/// 0.8 for memory; a launch takes 5 us. A data type without a peak has the
+/// first that is stated of fp16, bf16, fp32 and int8, scaled down to its width if it
+/// is wider, never up.
 class ChipModel {
 public:
   /// Fails, naming the figure, if the memory's bandwidth is not known.

@@ -5,6 +5,7 @@
 #include "Dist/IR/Layout.h"
 #include "dougong/Dist/States.h"
 #include "dougong/Dist/Strategy.h"
+#include "dougong/Support/Text.h"
 
 #include <limits>
 
@@ -139,8 +140,8 @@ LogicalResult StrategyWriter::assignStages() {
     return !isSource(&op) && !op.hasTrait<OpTrait::IsTerminator>();
   });
   if (strategy.pipeline > std::max<int64_t>(ops, 1))
-    return main.emitError() << "cannot be cut into " << strategy.pipeline << " stages: it has "
-                            << ops << " operators";
+    return main.emitError() << "cannot be cut into " << countOf(strategy.pipeline, "stage")
+                            << ": it has " << countOf(ops, "operator");
   splitIntoStages(main, strategy.pipeline);
   return success();
 }

@@ -1,6 +1,8 @@
 //===- FunctionShapes.cpp - shape inference of one function ---------------===//
 #include "FunctionShapes.h"
 
+#include "dougong/Onnx/DimOption.h"
+
 #include "dougong/Onnx/DimRanges.h"
 
 using namespace mlir;
@@ -72,23 +74,25 @@ LogicalResult FunctionShapes::readAttributes() {
   return success();
 }
 
-/// name=8, name=0..8192, input[axis]=8, input[axis]=0..8
-LogicalResult FunctionShapes::readOption(StringRef option) {
-  auto [target, value] = option.split('=');
-  target = target.trim();
-  auto malformed = [&]() {
-    return function.emitError() << "dim '" << option
-                                << "' is not of the form name=value, name=min..max or "
-                                   "input[axis]=value";
-  };
-  int64_t low, high;
+llvm::Expected<DimOption> onnx::parseDimOption(StringRef text) {
+  auto [target, value] = text.split('=');
   auto [first, last] = value.trim().split("..");
-  if (target.empty() || first.getAsInteger(10, low) || low < 0)
-    return malformed();
-  bool isRange = value.contains("..");
-  high = low;
-  if (isRange && (last.getAsInteger(10, high) || high < low))
-    return malformed();
+  DimOption option{target.trim(), 0, 0, value.contains("..")};
+  bool isNumber = !first.getAsInteger(10, option.low);
+  option.high = option.low;
+  bool isEnd = !option.isRange || !last.getAsInteger(10, option.high);
+  if (!option.target.empty() && isNumber && isEnd && option.low >= 0 && option.high >= option.low)
+    return option;
+  return llvm::createStringError("'" + text +
+                                 "' is not of the form name=value, name=min..max or "
+                                 "input[axis]=value, with values from 0 on");
+}
+
+LogicalResult FunctionShapes::readOption(StringRef option) {
+  llvm::Expected<DimOption> parsed = parseDimOption(option);
+  if (!parsed)
+    return function.emitError() << "dim " << llvm::toString(parsed.takeError());
+  auto [target, low, high, isRange] = *parsed;
 
   std::optional<DimExpr> dim;
   auto [input, axisText] = target.split('[');

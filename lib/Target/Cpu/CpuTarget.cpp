@@ -69,7 +69,7 @@ static llvm::Error withDiagnostics(MLIRContext *context, llvm::function_ref<Logi
   ScopedDiagnosticHandler handler(context, [&](Diagnostic &diagnostic) {
     if (diagnostic.getSeverity() == DiagnosticSeverity::Error) {
       llvm::raw_string_ostream stream(text);
-      stream << (text.empty() ? "" : "\n") << diagnostic.getLocation() << ": " << diagnostic;
+      stream << (text.empty() ? "" : "; ") << diagnostic.getLocation() << ": " << diagnostic;
     }
     return success();
   });

@@ -9,7 +9,6 @@
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
-#include "llvm/Transforms/Utils/ModuleUtils.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
@@ -17,6 +16,7 @@
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
+#include "llvm/Transforms/Utils/ModuleUtils.h"
 
 using namespace dougong;
 using namespace dougong::cpu;
@@ -36,7 +36,7 @@ cpu::createTargetMachine(const CpuTraits &traits, unsigned optLevel) {
   // results of plain arithmetic are those of IEEE.
   options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
   // Level 0 code is many times slower: never.
-  auto level = optLevel >= 3 ? llvm::CodeGenOptLevel::Aggressive
+  auto level = optLevel >= 3   ? llvm::CodeGenOptLevel::Aggressive
                : optLevel == 2 ? llvm::CodeGenOptLevel::Default
                                : llvm::CodeGenOptLevel::Less;
   std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
@@ -58,7 +58,7 @@ static std::string getHostFeatures() {
   return text;
 }
 
-llvm::Expected<CpuTraits> cpu::getCpuTraits(const CpuOptions &options) {
+static void initializeTargets() {
   static bool initialized = [] {
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
@@ -66,6 +66,22 @@ llvm::Expected<CpuTraits> cpu::getCpuTraits(const CpuOptions &options) {
     return true;
   }();
   (void)initialized;
+}
+
+/// A processor of the host's kind that has only what all of them have.
+static llvm::Expected<std::unique_ptr<llvm::MCSubtargetInfo>> createGenericInfo() {
+  initializeTargets();
+  llvm::Triple triple(llvm::Triple::normalize(llvm::sys::getProcessTriple()));
+  std::string message;
+  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, message);
+  std::unique_ptr<llvm::MCSubtargetInfo> info(target ? target->createMCSubtargetInfo(triple, "", "")
+                                                     : nullptr);
+  if (!info)
+    return llvm::createStringError("no code generator for '" + triple.str() + "': " + message);
+  return info;
+}
+
+llvm::Expected<CpuTraits> cpu::getCpuTraits(const CpuOptions &options) {
   CpuTraits traits;
   traits.triple = llvm::Triple::normalize(llvm::sys::getProcessTriple());
   traits.cpu = options.cpu;
@@ -76,22 +92,29 @@ llvm::Expected<CpuTraits> cpu::getCpuTraits(const CpuOptions &options) {
   if (!options.features.empty())
     traits.features += (traits.features.empty() ? "" : ",") + options.features;
 
+  // Asked before it is used: LLVM complains on stderr about names it does not know.
+  auto generic = createGenericInfo();
+  if (!generic)
+    return generic.takeError();
+  if (!(*generic)->isCPUStringValid(traits.cpu)) {
+    std::string known = "native";
+    for (const llvm::SubtargetSubTypeKV &processor : (*generic)->getAllProcessorDescriptions())
+      known += std::string(", ") + processor.Key;
+    return llvm::createStringError("unknown processor '" + traits.cpu + "': expected one of " +
+                                   known);
+  }
+  llvm::Triple triple(traits.triple);
   std::string message;
-  const llvm::Target *target =
-      llvm::TargetRegistry::lookupTarget(llvm::Triple(traits.triple), message);
-  if (!target)
-    return llvm::createStringError("no code generator for '" + traits.triple + "': " + message);
-  std::unique_ptr<llvm::MCSubtargetInfo> info(target->createMCSubtargetInfo(
-      llvm::Triple(traits.triple), traits.cpu, traits.features));
-  if (!info || !info->isCPUStringValid(traits.cpu))
-    return llvm::createStringError("unknown processor '" + traits.cpu + "' for '" +
-                                   traits.triple + "'");
+  std::unique_ptr<llvm::MCSubtargetInfo> info(
+      llvm::TargetRegistry::lookupTarget(triple, message)
+          ->createMCSubtargetInfo(triple, traits.cpu, traits.features));
   llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine = createTargetMachine(traits, 2);
   if (!machine)
     return machine.takeError();
   traits.dataLayout = (*machine)->createDataLayout().getStringRepresentation();
   // Register tiles: measured in notes of the project; more rows spill.
-  traits.pairProducts = info->checkFeatures(info->checkFeatures("+avx512f") ? "+avx512bw" : "+sse2");
+  traits.pairProducts =
+      info->checkFeatures(info->checkFeatures("+avx512f") ? "+avx512bw" : "+sse2");
   if (info->checkFeatures("+avx512f")) {
     traits.lanes = 16;
     traits.tileRows = 8;
@@ -106,14 +129,15 @@ llvm::Expected<CpuTraits> cpu::getCpuTraits(const CpuOptions &options) {
 /// function, and refuses calls of functions that a program may not need.
 static llvm::Error prepareModule(llvm::Module &module, const CpuTraits &traits) {
   static const llvm::StringSet<> allowed = {
-      "memcpy", "memmove", "memset", "sinf",   "cosf",  "tanf",   "sinhf",  "coshf", "asinhf",
-      "acoshf", "atanhf",  "powf",   "fmodf",  "atan2f", "atanf", "asinf",  "acosf", "expf",
-      "exp2f",  "expm1f",  "logf",   "log2f",  "log10f", "log1pf", "tanhf", "erff",  "erfcf",
-      "cbrtf",  "roundf",  "roundevenf", "truncf", "floorf", "ceilf", "rintf", "sqrtf", "fmaf",
-      "sin",    "cos",     "tan",    "sinh",   "cosh",  "asinh",  "acosh",  "atanh", "pow",
-      "fmod",   "atan2",   "atan",   "asin",   "acos",  "exp",    "exp2",   "expm1", "log",
-      "log2",   "log10",   "log1p",  "tanh",   "erf",   "erfc",   "cbrt",   "round", "roundeven",
-      "trunc",  "floor",   "ceil",   "rint",   "sqrt",  "fma"};
+      "memcpy", "memmove", "memset", "sinf",   "cosf",   "tanf",       "sinhf",     "coshf",
+      "asinhf", "acoshf",  "atanhf", "powf",   "fmodf",  "atan2f",     "atanf",     "asinf",
+      "acosf",  "expf",    "exp2f",  "expm1f", "logf",   "log2f",      "log10f",    "log1pf",
+      "tanhf",  "erff",    "erfcf",  "cbrtf",  "roundf", "roundevenf", "truncf",    "floorf",
+      "ceilf",  "rintf",   "sqrtf",  "fmaf",   "sin",    "cos",        "tan",       "sinh",
+      "cosh",   "asinh",   "acosh",  "atanh",  "pow",    "fmod",       "atan2",     "atan",
+      "asin",   "acos",    "exp",    "exp2",   "expm1",  "log",        "log2",      "log10",
+      "log1p",  "tanh",    "erf",    "erfc",   "cbrt",   "round",      "roundeven", "trunc",
+      "floor",  "ceil",    "rint",   "sqrt",   "fma"};
   for (llvm::Function &function : module) {
     if (function.isIntrinsic())
       continue;
@@ -158,18 +182,17 @@ static void defineBf16Rounding(llvm::Module &module) {
     return;
   llvm::LLVMContext &context = module.getContext();
   llvm::Type *f32 = llvm::Type::getFloatTy(context), *bf16 = llvm::Type::getBFloatTy(context);
-  auto *function = llvm::Function::Create(llvm::FunctionType::get(bf16, {f32}, false),
-                                          llvm::GlobalValue::ExternalLinkage, "__truncsfbf2", module);
+  auto *function =
+      llvm::Function::Create(llvm::FunctionType::get(bf16, {f32}, false),
+                             llvm::GlobalValue::ExternalLinkage, "__truncsfbf2", module);
   function->setVisibility(llvm::GlobalValue::HiddenVisibility);
   llvm::IRBuilder<> builder(llvm::BasicBlock::Create(context, "", function));
   llvm::Value *value = function->getArg(0);
   llvm::Value *bits = builder.CreateBitCast(value, builder.getInt32Ty());
   llvm::Value *odd = builder.CreateAnd(builder.CreateLShr(bits, 16), 1);
-  llvm::Value *rounded =
-      builder.CreateAdd(bits, builder.CreateAdd(odd, builder.getInt32(0x7fff)));
+  llvm::Value *rounded = builder.CreateAdd(bits, builder.CreateAdd(odd, builder.getInt32(0x7fff)));
   llvm::Value *quiet = builder.CreateOr(bits, 0x00400000);
-  llvm::Value *result =
-      builder.CreateSelect(builder.CreateFCmpUNO(value, value), quiet, rounded);
+  llvm::Value *result = builder.CreateSelect(builder.CreateFCmpUNO(value, value), quiet, rounded);
   llvm::Value *upper = builder.CreateTrunc(builder.CreateLShr(result, 16), builder.getInt16Ty());
   builder.CreateRet(builder.CreateBitCast(upper, bf16));
   llvm::appendToUsed(module, {function});

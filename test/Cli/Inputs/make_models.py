@@ -57,6 +57,23 @@ def write_small(folder):
     (folder / "cut-off.npy").write_bytes(cut[:-5])
 
 
+def write_outputs(folder):
+    """One operator; an output listed twice; one value under two names; many weights."""
+    x, y, z = value("x", [2]), value("y", [2]), value("z", [2])
+    relu = helper.make_node("Relu", ["x"], ["y"], "clip")
+    save(folder, "single", [relu], [x], [y])
+    save(folder, "output-twice", [relu], [x], [y, y])
+    save(folder, "same-value", [relu, helper.make_node("Identity", ["y"], ["z"], "again")], [x], [y, z])
+    data = folder / "same-value"
+    data.mkdir()
+    given = numpy.array([-1, 2], numpy.float32)
+    for name, array in (("input_0", given), ("output_0", given.clip(0)), ("output_1", given.clip(0))):
+        (data / f"{name}.pb").write_bytes(numpy_helper.from_array(array).SerializeToString())
+    weights = numpy.random.default_rng(3).standard_normal((4096, 8192), dtype=numpy.float32)
+    save(folder, "large", [helper.make_node("MatMul", ["x", "w"], ["y"], "multiply")],
+         [value("x", [1, 4096])], [value("y", [1, 8192])], [numpy_helper.from_array(weights, "w")])
+
+
 def write_bad(folder):
     x, y = value("x", [4, 4]), value("y", [4, 4])
     relu = helper.make_node("Relu", ["x"], ["y"], "clip")
@@ -87,6 +104,7 @@ def main():
     folder = pathlib.Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     write_small(folder)
+    write_outputs(folder)
     write_bad(folder)
 
 

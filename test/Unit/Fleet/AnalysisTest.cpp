@@ -159,11 +159,11 @@ TEST(Remarks, SlipsInUnits) {
                      "peak: {fp16: 300GFLOP/s, int8: 600}}]\n"
                      "levels: [{name: l, bandwidth: 400TB/s, latency: 4s}]\n"
                      "pools: [{id: p, chip: a, count: 3, path: [l]}]\n");
-  EXPECT_TRUE(hasRemark(fleet, "chip 'a'", "'memory.bytes' is 64kB: is the unit right?"));
-  EXPECT_TRUE(hasRemark(fleet, "chip 'a'", "'peak.int8' is 600OP/s"));
+  EXPECT_TRUE(hasRemark(fleet, "chip 'a'", "'memory.bytes' is 64 kB: is the unit right?"));
+  EXPECT_TRUE(hasRemark(fleet, "chip 'a'", "'peak.int8' is 600 OP/s"));
   EXPECT_FALSE(hasRemark(fleet, "chip 'a'", "'peak.fp16' is"));
-  EXPECT_TRUE(hasRemark(fleet, "site", "'levels[l].bandwidth' is 400TB/s"));
-  EXPECT_TRUE(hasRemark(fleet, "site", "'levels[l].latency' is 4s"));
+  EXPECT_TRUE(hasRemark(fleet, "site", "'levels[l].bandwidth' is 400 TB/s"));
+  EXPECT_TRUE(hasRemark(fleet, "site", "'levels[l].latency' is 4 s"));
 }
 
 TEST(Remarks, NoCatalogueFigureIsOutOfProportion) {

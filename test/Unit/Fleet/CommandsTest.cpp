@@ -50,7 +50,7 @@ TEST(FleetShow, ShowsFiguresWithProvenance) {
       run([](auto &out, auto &err) { return showCommand("ascend-910b3", false, out, err); });
   EXPECT_EQ(text.code, 0);
   EXPECT_HAS(text.out, "memory.bandwidth");
-  EXPECT_HAS(text.out, "294.912TFLOP/s");
+  EXPECT_HAS(text.out, "294.912 TFLOP/s");
   EXPECT_HAS(text.out, "functional stand-in");
   EXPECT_HAS(text.out, "CANN's own SoC description files");
   Outcome json =

@@ -1,0 +1,173 @@
+//===- Output.cpp - where a compilation may write -------------------------===//
+#include "Output.h"
+
+#include "dougong/Package/Plan.h"
+#include "dougong/Package/Report.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Process.h"
+
+#include <set>
+
+using namespace dougong;
+using llvm::SmallString;
+using llvm::StringRef;
+namespace fs = std::filesystem;
+
+/// The path from the root on, without "." and ".." and a last slash.
+static fs::path normalise(StringRef folder) {
+  std::error_code ignored;
+  fs::path path = (fs::current_path(ignored) / folder.str()).lexically_normal();
+  return path.has_filename() ? path : path.parent_path();
+}
+
+/// Fails unless `path` is new, an empty folder, or a package with nothing else
+/// in it: these may be replaced. `shown` is its name in messages.
+static llvm::Error checkReplaceable(const fs::path &path, StringRef shown) {
+  std::error_code code;
+  auto refuse = [&](const std::string &why) {
+    return llvm::createStringError("output folder '" + shown.str() + "' " + why +
+                                   ": give another one");
+  };
+  if (!fs::exists(path, code))
+    return llvm::Error::success();
+  if (!fs::is_directory(path, code))
+    return refuse("is a file");
+  fs::path current = fs::current_path(code);
+  for (fs::path outer = current; !code; outer = outer.parent_path()) {
+    if (fs::equivalent(outer, path, code))
+      return refuse(outer == current ? "is the current folder" : "holds the current folder");
+    if (!outer.has_relative_path())
+      break;
+  }
+  std::set<std::string> entries;
+  for (fs::directory_iterator entry(path, code), end; !code && entry != end; entry.increment(code))
+    entries.insert(entry->path().filename().string());
+  if (code)
+    return refuse("cannot be read (" + code.message() + ")");
+  if (entries.empty())
+    return llvm::Error::success();
+  if (!entries.count(std::string(planFileName)) || !readPlan(path))
+    return refuse("exists and is no package");
+  for (const std::string &entry : entries)
+    if (!llvm::is_contained(
+            {planFileName, programsFolderName, weightsFolderName, {reportFileName}, {"onnx"}},
+            std::string_view(entry)))
+      return refuse("holds '" + entry + "', which is no part of a package");
+  return llvm::Error::success();
+}
+
+fs::path PendingFolder::beside(const char *kind) const {
+  return target.string() + "." + kind + "-" + std::to_string(llvm::sys::Process::getProcessId());
+}
+
+llvm::Expected<PendingFolder> PendingFolder::create(StringRef target) {
+  std::error_code code;
+  PendingFolder result;
+  result.target = normalise(target);
+  result.folder = result.beside("tmp");
+  fs::remove_all(result.folder, code);
+  result.guard = RemoveOnInterrupt(result.folder);
+  if (Result<void> made = createPackage(result.folder); !made)
+    return llvm::createStringError(made.message());
+  return result;
+}
+
+PendingFolder::~PendingFolder() {
+  std::error_code ignored;
+  if (!folder.empty())
+    fs::remove_all(folder, ignored);
+}
+
+llvm::Error PendingFolder::commit() {
+  // It may have changed while the model was compiled.
+  if (llvm::Error error = checkReplaceable(target, target.string()))
+    return error;
+  std::error_code code;
+  fs::path old = beside("old");
+  bool replaces = fs::exists(fs::symlink_status(target, code));
+  if (replaces) {
+    fs::rename(target, old, code);
+    if (code)
+      return llvm::createStringError("cannot move '" + target.string() + "' to '" + old.string() +
+                                     "': " + code.message());
+  }
+  fs::rename(folder, target, code);
+  if (code) {
+    std::string message = "cannot write '" + target.string() + "': " + code.message();
+    if (replaces)
+      fs::rename(old, target, code);
+    if (replaces && code)
+      message += "; what was there is now '" + old.string() + "': " + code.message();
+    return llvm::createStringError(message);
+  }
+  folder.clear();
+  if (replaces)
+    fs::remove_all(old, code);
+  if (code)
+    return llvm::createStringError("'" + target.string() + "' is written, but '" + old.string() +
+                                   "', which it replaces, cannot be removed: " + code.message());
+  return llvm::Error::success();
+}
+
+llvm::Error dougong::checkPackageFolder(StringRef folder) {
+  std::error_code code;
+  auto refuse = [&](const std::string &why) {
+    return llvm::createStringError("output folder '" + folder.str() + "' " + why);
+  };
+  fs::path parent = normalise(folder);
+  if (llvm::Error error = checkReplaceable(parent, folder))
+    return error;
+  // The package is made beside its place, under the nearest folder that exists.
+  do
+    parent = parent.parent_path();
+  while (!fs::exists(parent, code) && parent.has_relative_path());
+  if (!fs::is_directory(parent, code))
+    return refuse("cannot be made: '" + parent.string() + "' is a file");
+  // Trying is the only sure test: permissions are not all that forbids it.
+  SmallString<128> trial;
+  if (std::error_code failed =
+          llvm::sys::fs::createUniqueDirectory((parent / ".dougong-trial").string(), trial))
+    return refuse("cannot be made in '" + parent.string() + "': " + failed.message());
+  fs::remove(trial.str().str(), code);
+  return llvm::Error::success();
+}
+
+/// Trying is the only sure test: permissions are not all that forbids it.
+static std::error_code tryFile(const fs::path &folder) {
+  SmallString<128> trial;
+  if (std::error_code failed =
+          llvm::sys::fs::createUniqueFile((folder / ".dougong-trial-%%%%%%").string(), trial))
+    return failed;
+  return llvm::sys::fs::remove(trial);
+}
+
+llvm::Error dougong::checkOutputFile(StringRef path) {
+  auto refuse = [&](const std::string &why) {
+    return llvm::createStringError("output file '" + path.str() + "' " + why +
+                                   ": give another one");
+  };
+  std::error_code code;
+  if (fs::is_directory(path.str(), code))
+    return refuse("is a folder");
+  if (fs::exists(path.str(), code) && !fs::is_regular_file(path.str(), code))
+    return refuse("is no regular file");
+  fs::path folder = normalise(path).parent_path();
+  if (!fs::is_directory(folder, code))
+    return refuse("cannot be made: there is no folder '" + folder.string() + "'");
+  if (std::error_code failed = tryFile(folder))
+    return refuse("cannot be made in '" + folder.string() + "': " + failed.message());
+  return llvm::Error::success();
+}
+
+llvm::Error dougong::makeOutputFolder(StringRef folder) {
+  std::error_code code;
+  fs::create_directories(folder.str(), code);
+  if (!code)
+    code = tryFile(folder.str());
+  if (code)
+    return llvm::createStringError("folder '" + folder.str() +
+                                   "' cannot be written: " + code.message() + ": give another one");
+  return llvm::Error::success();
+}
