@@ -62,7 +62,7 @@ LogicalResult dougong::checkInputDims(ModuleOp module) {
 }
 
 /// Symbols and ranges of a model that is not partitioned yet.
-FailureOr<ModelRanges> dougong::getModelRanges(ModuleOp module) {
+static FailureOr<ModelRanges> getModelRanges(ModuleOp module) {
   FailureOr<func::FuncOp> main = dist::getMainFunction(module);
   if (failed(main))
     return failure();

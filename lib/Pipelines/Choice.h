@@ -25,9 +25,6 @@ plan::v1::Choice describeChoice(const planner::Decision &decision);
 /// tell all their symbols: the runner could not either.
 llvm::LogicalResult checkInputDims(mlir::ModuleOp module);
 
-/// Symbols and ranges of a normalized module that is not partitioned yet.
-llvm::FailureOr<ModelRanges> getModelRanges(mlir::ModuleOp module);
-
 /// Symbols of the model's dims, with their ranges.
 void addSymbols(plan::v1::Model &model, const SymbolRanges &ranges);
 

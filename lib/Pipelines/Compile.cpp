@@ -73,8 +73,6 @@ private:
   ExitCode importFile();
   ExitCode readIR(size_t &next);
   ExitCode runPasses(llvm::function_ref<void(PassManager &)> add);
-  /// Tells which dims are taken at their least because nobody says their greatest.
-  void warnOfAssumed(const ModelRanges &ranges);
   ExitCode runPlanPhase();
   ExitCode runPhase(StringRef phase);
   /// Dumps the module; whether to go on with the next phase.
@@ -196,25 +194,9 @@ ExitCode Compilation::runPasses(llvm::function_ref<void(PassManager &)> add) {
   return succeeded(manager.run(*module)) ? exitOk : exitInputRefused;
 }
 
-void Compilation::warnOfAssumed(const ModelRanges &ranges) {
-  if (ranges.assumed.empty())
-    return;
-  errors << "warning: dims without an upper bound count as little in choice, prediction and memory "
-            "proof: ";
-  llvm::interleaveComma(ranges.assumed, errors, [&](const std::string &symbol) {
-    errors << symbol << " = " << ranges.ranges.at(symbol).max;
-  });
-  errors << "; give each a range (--dim " << *ranges.assumed.begin() << "=LOW..HIGH) or a value\n";
-}
-
 ExitCode Compilation::runPlanPhase() {
   if (failed(checkInputDims(*module)))
     return exitInputRefused;
-  FailureOr<ModelRanges> ranges = getModelRanges(*module);
-  if (failed(ranges))
-    return exitInputRefused;
-  if (!options.quiet)
-    warnOfAssumed(*ranges);
   bool infeasible = false;
   FailureOr<std::optional<planner::Decision>> decision =
       chooseIfWanted(*module, fleet, options, infeasible);

@@ -2,6 +2,7 @@
 #include "Commands.h"
 
 #include "dougong/Package/Describe.h"
+#include "dougong/Package/Memory.h"
 #include "dougong/Package/Plan.h"
 
 #include <CLI/CLI.hpp>
@@ -11,6 +12,22 @@
 #include <set>
 
 using namespace dougong;
+
+/// Says which dims were taken at their least, because nobody said their greatest.
+static void warnOfAssumed(const plan::v1::Model &model) {
+  ModelRanges ranges = ModelRanges::of(model);
+  if (ranges.assumed.empty())
+    return;
+  llvm::errs() << "warning: dims without an upper bound count as little in choice, prediction and "
+                  "memory proof: ";
+  const char *separator = "";
+  for (const std::string &symbol : ranges.assumed) {
+    llvm::errs() << separator << symbol << " = " << ranges.ranges.at(symbol).max;
+    separator = ", ";
+  }
+  llvm::errs() << "; give each a range (--dim " << *ranges.assumed.begin()
+               << "=LOW..HIGH) or a value\n";
+}
 
 CLI::Option *dougong::addListOption(CLI::App &app, const char *name,
                                     std::vector<std::string> &values, const char *text) {
@@ -62,6 +79,7 @@ Command dougong::addCompileCommand(CLI::App &app) {
     Result<plan::v1::Plan> plan = readPlan(options->output);
     if (!plan)
       return refuse(plan.message(), exitInternal);
+    warnOfAssumed(plan->model());
     llvm::outs() << (*json ? planToJson(*plan).print() + "\n" : describePlan(*plan));
     return exitOk;
   };
