@@ -395,6 +395,22 @@ def write_page(page, rows, reasons):
     page.write_text(text)
 
 
+def list_others(chosen, cells):
+    """What the table has no row for: cells that failed, that were not run, and
+    strategies that do not apply."""
+    name = lambda cell: f"{cell[0]} {cell[1]} ({cell[2]})"
+    failed = [f"{name(cell)}: {cells[cell]['failure']}" for cell in chosen
+              if cell in cells and cells[cell]["failure"]]
+    missing = [name(cell) for cell in chosen if cell not in cells]
+    lines = [f"Failed: {'; '.join(failed) or 'none'}.", "",
+             f"Not run: {', '.join(missing) or 'none'}.", ""]
+    for axis, cases in strategies.INAPPLICABLE.items():
+        for reason in sorted(set(cases.values())):
+            prefixes = ", ".join(sorted(case for case, why in cases.items() if why == reason))
+            lines.append(f"Inapplicable: `{axis}`, {reason}: {prefixes}.")
+    return lines
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bin", type=pathlib.Path, required=True)
@@ -429,10 +445,7 @@ def main():
         for reason in row["reasons"]:
             reasons.setdefault(reason, set()).add(row["case"])
     lines = [HEAD, "|---" * (HEAD.count("|") - 1) + "|", *map(format_row, rows)]
-    missing = [f"{case} {strategy} ({ranks})" for case, strategy, ranks in chosen
-               if results.cells.get((case, strategy, ranks), {"failure": "none"})["failure"]]
-    if missing:
-        lines += ["", f"Cells without a good result when this was written: {', '.join(missing)}."]
+    lines += ["", *list_others(chosen, results.cells)]
     print("\n".join(lines))
     if options.write:
         write_page(options.write, lines,

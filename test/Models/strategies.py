@@ -78,6 +78,15 @@ def cells(cases):
             yield case, "tp3 + tp2", "mpi"
 
 
+# Where a strategy has nothing to cut, by prefix of the case, and why: no cells.
+NO_TOKENS = "no input is of integers [batch, tokens]"
+NO_ROWS = "attention of queries whose number says what they see runs whole on every rank"
+INAPPLICABLE = {"cp": {"vit": NO_TOKENS, "whisper-encoder": NO_TOKENS, "moe-ms": NO_TOKENS,
+                       "qmoe-int4-ms": NO_TOKENS, "llama-gqa-f32-ms": NO_ROWS,
+                       "llama-int4-ms": NO_ROWS, "qwen3-f32-ms": NO_ROWS,
+                       "mixtral-moe-f32-ms": NO_ROWS, "llama-static-cache": NO_ROWS}}
+
+
 # Cases that also run a prompt that is padded on the right (padded.py).
 PADDED = ["llama-gqa-f32", "llama-gqa-f32-ms", "qwen3-f32-ms"]
 
