@@ -22,7 +22,7 @@
 // RUN: dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{strategy=%t/good.yaml})' | FileCheck %s --check-prefix=GOOD
 
 // COUNT: error: expected AXIS=COUNT with a count of at least 1, got "tp"
-// KIND: error: unknown kind of parallelism "xp": expected tp (tensor), pp (pipeline) or dp (data)
+// KIND: error: unknown kind of parallelism "xp": expected tp (tensor), sp (sequence), pp (pipeline), dp (data) or cp (context)
 // STAGES: error: cannot be cut into 9 stages: it has 2 operators
 // STATE: error: state "z" matches no input of the model
 // KEY: unknown-key.yaml:2: unknown key 'msh'

@@ -87,10 +87,10 @@ def matrix_flops(name, attributes, x, y):
 class Product:
     """A matrix product that one rank computes."""
 
-    def __init__(self, op, node, name, flops, weights, batch):
+    def __init__(self, node, name, flops, weights, batch, replicated):
         self.node, self.name, self.flops, self.weights = node, name, flops, weights
         self.rows = batch
-        self.replicated = op["attributes"].get("dist.replicated", "")
+        self.replicated = replicated
 
     @property
     def weight_bytes(self):
@@ -117,9 +117,11 @@ class Program:
         self.walk(body, values, symbols)
         self.ranks = math.prod(self.mesh.sizes)
 
-    def walk(self, body, values, symbols):
+    def walk(self, body, values, symbols, reason=""):
+        """`reason`: why the op around this region is replicated, and so all in it."""
         for op in body["ops"]:
             name, attributes = op["name"], op["attributes"]
+            replicated = attributes.get("dist.replicated", reason)
             x = [values[operand] for operand in op["operands"]]
             y = [Value(text, symbols) for text in op["types"]]
             for result, value in zip(op["results"], y):
@@ -140,12 +142,12 @@ class Program:
                                for w in v.flatten() if w.weight and len(w.dims) > 1]
                     node = self.nodes.get(op["location"], "")
                     self.products.append(
-                        Product(op, node, name, flops, weights, x[0].dims[0]))
+                        Product(node, name, flops, weights, x[0].dims[0], replicated))
             for region in op["regions"]:
                 inner = dict(values)
                 for argument, text in zip(region["arguments"], region["argument_types"]):
                     inner[argument] = Value(text, symbols)
-                self.walk(region, inner, symbols)
+                self.walk(region, inner, symbols, replicated)
 
     def sent_bytes(self, name, attributes, x, y):
         if name == "dist.axis_index":

@@ -74,6 +74,9 @@ class Whole:
         tools.run("dougong", "compile", case.model, "--stop-after", "stage", "-o", stage_file)
         self.count = Count(tools.read(stage_file), read_set(case.steps[0], "input"))
         self.attention = attention_nodes(case.model)
+        # Of a decoder or encoder: dim 1 of the first input [batch, tokens].
+        self.tokens = next((dims[1] for _, dims, text in self.count.stages[0].arguments
+                            if len(dims) == 2 and re.search(r"i(32|64)\b", text)), 1)
         self.products = by_node(self.count.products)
 
 
@@ -109,7 +112,9 @@ class Bounds:
             if stage.matmul_flops == 0:
                 raise Failure(f"{stage.stage}: no matrix product: the stage has nothing to do")
             self.check_batch(stage, axes.get("dp", 1))
-            self.check_tensor(stage, axes.get("tp", 1), axes.get("dp", 1))
+            self.check_context(stage, axes.get("cp", 1), axes.get("dp", 1))
+            self.check_tensor(stage, axes.get("tp", 1),
+                              self.rows(axes.get("dp", 1)) * self.tokens(axes.get("cp", 1)))
 
     def check_complete(self):
         """Every product of the model is in exactly one stage."""
@@ -123,6 +128,36 @@ class Bounds:
         """The part of the rows that one of `ways` ranks may compute."""
         batch = self.count.symbols.get("batch", 1)
         return share(batch, ways)
+
+    def tokens(self, ways):
+        """The part of the tokens that one of `ways` ranks may compute."""
+        return share(self.whole.tokens, ways)
+
+    def check_context(self, stage, ways, batch_ways):
+        """No rank computes products for more than ceil(T / N) tokens; what is computed
+        for all says why."""
+        stage.replicated = 0
+        if ways == 1:
+            return
+        flops_in_all = replicated = 0
+        for node, products in by_node(stage.products).items():
+            whole = total(self.whole.products[node], "flops")
+            flops_in_all += whole
+            if products[0].replicated:
+                replicated += whole
+                continue
+            most = self.tokens(ways) * self.rows(batch_ways) * whole
+            if total(products, "flops") > most:
+                raise Failure(f"{stage.stage}: a rank computes {total(products, 'flops')} flop of "
+                              f"{node}, more than its tokens need: {most:.0f}")
+        self.bound_replicated(stage, replicated / flops_in_all)
+
+    def bound_replicated(self, stage, part):
+        stage.replicated = part
+        if self.is_decoder and part > 0.02:
+            reasons = sorted({p.replicated for p in stage.products if p.replicated})
+            raise Failure(f"{stage.stage}: {100 * part:.1f} % of the flop of matrix "
+                          f"products are on every rank: {'; '.join(reasons)}")
 
     def check_batch(self, stage, ways):
         """No rank computes more than ceil(B / N) rows."""
@@ -150,10 +185,9 @@ class Bounds:
                     return extent
         return None
 
-    def check_tensor(self, stage, ways, batch_ways):
+    def check_tensor(self, stage, ways, rows):
         """No rank holds more than its share of a split weight, nor computes more of a
         split product; what is not split says why, and is little."""
-        stage.replicated = 0
         if ways == 1:
             return
         flops_in_all = replicated = 0
@@ -173,14 +207,10 @@ class Bounds:
             if held > part * whole_bytes:
                 raise Failure(f"{stage.stage}: a rank holds {held} of {whole_bytes} weight bytes of "
                               f"{node}, more than {part:.3f}")
-            if flops > part * self.rows(batch_ways) * whole_flops:
+            if flops > part * rows * whole_flops:
                 raise Failure(f"{stage.stage}: a rank computes {flops} of {whole_flops} flop of "
-                              f"{node}, more than {part * self.rows(batch_ways):.3f}")
-        stage.replicated = replicated / flops_in_all
-        if self.is_decoder and stage.replicated > 0.05:
-            reasons = sorted({p.replicated for p in stage.products if p.replicated})
-            raise Failure(f"{stage.stage}: {100 * stage.replicated:.1f} % of the flop of matrix "
-                          f"products are on every rank: {'; '.join(reasons)}")
+                              f"{node}, more than {part * rows:.3f}")
+        self.bound_replicated(stage, replicated / flops_in_all)
 
 
 class Cell:
@@ -365,6 +395,22 @@ def write_page(page, rows, reasons):
     page.write_text(text)
 
 
+def list_others(chosen, cells):
+    """What the table has no row for: cells that failed, that were not run, and
+    strategies that do not apply."""
+    name = lambda cell: f"{cell[0]} {cell[1]} ({cell[2]})"
+    failed = [f"{name(cell)}: {cells[cell]['failure']}" for cell in chosen
+              if cell in cells and cells[cell]["failure"]]
+    missing = [name(cell) for cell in chosen if cell not in cells]
+    lines = [f"Failed: {'; '.join(failed) or 'none'}.", "",
+             f"Not run: {', '.join(missing) or 'none'}.", ""]
+    for axis, cases in strategies.INAPPLICABLE.items():
+        for reason in sorted(set(cases.values())):
+            prefixes = ", ".join(sorted(case for case, why in cases.items() if why == reason))
+            lines.append(f"Inapplicable: `{axis}`, {reason}: {prefixes}.")
+    return lines
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bin", type=pathlib.Path, required=True)
@@ -399,10 +445,7 @@ def main():
         for reason in row["reasons"]:
             reasons.setdefault(reason, set()).add(row["case"])
     lines = [HEAD, "|---" * (HEAD.count("|") - 1) + "|", *map(format_row, rows)]
-    missing = [f"{case} {strategy} ({ranks})" for case, strategy, ranks in chosen
-               if results.cells.get((case, strategy, ranks), {"failure": "none"})["failure"]]
-    if missing:
-        lines += ["", f"Cells without a good result when this was written: {', '.join(missing)}."]
+    lines += ["", *list_others(chosen, results.cells)]
     print("\n".join(lines))
     if options.write:
         write_page(options.write, lines,

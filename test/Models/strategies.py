@@ -5,6 +5,8 @@ SHORT = {
     "tp2": "tp=2", "tp3": "tp=3", "tp4": "tp=4", "tp8": "tp=8", "dp2": "dp=2", "dp3": "dp=3",
     "pp2": "pp=2", "pp2 x tp2": "pp=2,tp=2", "pp2 x tp4": "pp=2,tp=4",
     "pp2 x tp2 x dp2": "pp=2,tp=2,dp=2",
+    "cp2": "cp=2", "cp4": "cp=4", "tp2 + sp": "tp=2,sp=2", "tp4 + sp": "tp=4,sp=4",
+    "cp2 x tp2": "cp=2,tp=2", "pp2 x cp2": "pp=2,cp=2",
 }
 # Stages of different widths on two kinds of chips: a file for each way in which
 # models name their layers, and the fleet.
@@ -24,6 +26,13 @@ CORE = ["llama-gqa-f32", "llama-gqa-f32-plain", "llama-tp-odd-f32", "gpt2-f32",
         "bert-f32-torch", "mixtral-moe-f32"]
 EVERYWHERE = ["tp2", "pp2"]
 ON_CORE = ["tp2", "tp3", "tp4", "tp8", "dp2", "pp2", "pp2 x tp2", "pp2 x tp4", "pp2 x tp2 x dp2"]
+# Along the sequence: the tokens of the whole model (cp), or what tensor parallelism
+# leaves whole (sp).
+SEQUENCE = {"llama-gqa-f32": ["cp2", "cp4", "cp2 x tp2", "pp2 x cp2", "tp2 + sp", "tp4 + sp"],
+            "llama-gqa-f32-plain": ["cp2", "tp2 + sp"], "gpt2-f32": ["cp2", "cp4", "tp2 + sp"],
+            "mixtral-moe-f32": ["cp2", "tp2 + sp"], "bert-f32-torch": ["cp2", "tp2 + sp"],
+            "llama-tp-odd-f32": ["cp2", "tp2 + sp"]}
+
 # Where heads, blocks or rows run out, and other widths of stages.
 MORE = {"llama-gqa-f32": ["dp3", "tp3 + tp1", "tp2 + dp2"],
         "llama-gqa-f32-ms": ["tp3", "dp2", "dp3"], "mixtral-moe-f32-ms": ["dp3"],
@@ -63,8 +72,19 @@ def cells(cases):
     for case in cases:
         for strategy in [*(ON_CORE if case in CORE else EVERYWHERE), *MORE.get(case, [])]:
             yield case, strategy, "threads"
+        for strategy in SEQUENCE.get(case, []):
+            yield case, strategy, "threads"
         if case in CORE:
             yield case, "tp3 + tp2", "mpi"
+
+
+# Where a strategy has nothing to cut, by prefix of the case, and why: no cells.
+NO_TOKENS = "no input is of integers [batch, tokens]"
+NO_ROWS = "attention of queries whose number says what they see runs whole on every rank"
+INAPPLICABLE = {"cp": {"vit": NO_TOKENS, "whisper-encoder": NO_TOKENS, "moe-ms": NO_TOKENS,
+                       "qmoe-int4-ms": NO_TOKENS, "llama-gqa-f32-ms": NO_ROWS,
+                       "llama-int4-ms": NO_ROWS, "qwen3-f32-ms": NO_ROWS,
+                       "mixtral-moe-f32-ms": NO_ROWS, "llama-static-cache": NO_ROWS}}
 
 
 # Cases that also run a prompt that is padded on the right (padded.py).
@@ -72,6 +92,7 @@ PADDED = ["llama-gqa-f32", "llama-gqa-f32-ms", "qwen3-f32-ms"]
 
 # What `make test` runs: every kind of strategy, and every kind of product.
 SAMPLE = [
+    ("llama-gqa-f32", "cp2 x tp2", "threads"), ("gpt2-f32", "tp2 + sp", "threads"),
     ("llama-gqa-f32", "tp8", "threads"), ("llama-tp-odd-f32", "tp3 + tp2", "mpi"),
     ("gpt2-f32", "pp2 x tp2 x dp2", "threads"), ("llama-gqa-f32-ms", "tp3", "threads"),
     ("llama-int4-ms", "tp2", "threads"), ("qmoe-int4-ms", "tp3", "threads"),

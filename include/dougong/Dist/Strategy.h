@@ -40,7 +40,8 @@ struct Strategy {
   std::vector<ShardSpec> shards;
   /// Pools of the `pipeline` stages, one for each; empty: any.
   std::vector<std::string> pools;
-  int64_t microbatches = 1;
+  /// Axis along which the sequence is cut where weights are whole; empty: none.
+  std::string sequence;
   /// Input pattern -> output pattern of states; `*` stands for the same text.
   std::vector<std::pair<std::string, std::string>> states;
 
@@ -48,7 +49,8 @@ struct Strategy {
   bool isSilent() const { return stages.empty() && mesh.empty() && pipeline == 1; }
 };
 
-/// Reads the short form: "tp=2,pp=2,dp=2" in any order; "none" is one rank.
+/// Reads the short form: "tp=2,pp=2,dp=2,cp=2,sp=2" in any order; "none" is one
+/// rank. sp is sequence parallelism over the ranks of tp: their counts are equal.
 llvm::Expected<Strategy> parseShortStrategy(llvm::StringRef text);
 /// Reads "INPUT=OUTPUT" of the option --state into `strategy`.
 llvm::Error addState(Strategy &strategy, llvm::StringRef text);

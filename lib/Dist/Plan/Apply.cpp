@@ -27,6 +27,8 @@ public:
     declareStages();
     if (llvm::any_of(meshes, [](MeshOp mesh) { return mesh.getAxisSize("tp").value_or(1) > 1; }))
       unpackAttention(module, main);
+    if (llvm::any_of(meshes, [](MeshOp mesh) { return mesh.getAxisSize("cp").value_or(1) > 1; }))
+      writeCausality(main);
     if (failed(assignStages()))
       return failure();
     nameStages();
@@ -34,12 +36,16 @@ public:
     if (failed(tieStates(module, main, propagation)) || failed(writeShards(propagation)))
       return failure();
     cutBatch(main, meshes, propagation);
-    cutCrossingBatch(main, meshes, propagation);
+    if (failed(cutContext(main, meshes, propagation)))
+      return failure();
+    cutCrossing(main, meshes, "dp", 0, propagation);
+    cutCrossing(main, meshes, "cp", 1, propagation);
     for (BlockArgument argument : main.getArguments())
       writeArgument(argument, propagation);
     cutUnpackedHeads(main, meshes, propagation);
     cutWeights(main, meshes, propagation);
-    return success();
+    return strategy.sequence.empty() ? success()
+                                     : cutSequence(main, meshes, strategy.sequence, propagation);
   }
 
 private:

@@ -13,10 +13,23 @@ void splitIntoStages(mlir::func::FuncOp main, int64_t count);
 /// Cuts the batch along axis "dp": dim 0 of the inputs that share its extent.
 void cutBatch(mlir::func::FuncOp main, llvm::ArrayRef<MeshOp> meshes, Propagation &propagation);
 
-/// Cuts the batch of values that enter a later stage, as cutBatch cuts inputs:
-/// nothing spreads between stages.
-void cutCrossingBatch(mlir::func::FuncOp main, llvm::ArrayRef<MeshOp> meshes,
-                      Propagation &propagation);
+/// Cuts the tokens along axis "cp": dim 1 of the inputs that share its extent.
+/// Emits an error if the model has no such inputs.
+llvm::LogicalResult cutContext(mlir::func::FuncOp main, llvm::ArrayRef<MeshOp> meshes,
+                               Propagation &propagation);
+
+/// Writes `is_causal` of Attention as a mask, so that its queries can be cut.
+void writeCausality(mlir::func::FuncOp main);
+
+/// Cuts dim `dim` of values that enter a later stage along `axis`, where that
+/// of the inputs was cut: nothing spreads between stages.
+void cutCrossing(mlir::func::FuncOp main, llvm::ArrayRef<MeshOp> meshes, llvm::StringRef axis,
+                 unsigned dim, Propagation &propagation);
+
+/// Cuts norms and residuals along the sequence, over the axis that cuts weights.
+/// Comes after cutWeights. Emits an error if there is none to cut.
+llvm::LogicalResult cutSequence(mlir::func::FuncOp main, llvm::ArrayRef<MeshOp> meshes,
+                                llvm::StringRef axis, Propagation &propagation);
 
 /// Writes the cuts of an operand to its op as a directive (`dist.in`).
 void writeDirective(mlir::Operation *op, unsigned operand, Propagation &propagation);
@@ -34,6 +47,9 @@ struct WeightProduct {
 
 /// The op as a product with a weight matrix, if it is one.
 std::optional<WeightProduct> getWeightProduct(mlir::Operation *op, const onnx::ShardingRule &rule);
+
+/// An extent as text ("128", "batch"), or "" if there is no such dim.
+std::string getExtentText(mlir::Value value, unsigned dim);
 
 /// Bytes of a static tensor type, rounded up; 0 for others.
 int64_t getBytes(mlir::Type type);

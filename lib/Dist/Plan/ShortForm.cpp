@@ -19,7 +19,7 @@ Expected<Strategy> dougong::dist::parseShortStrategy(StringRef text) {
   if (!text.empty())
     text.split(entries, ',');
   StringSet<> seen;
-  std::optional<int64_t> tp, dp;
+  std::optional<int64_t> tp, dp, cp, sp;
   for (StringRef entry : entries) {
     auto [name, value] = entry.trim().split('=');
     int64_t count;
@@ -33,13 +33,26 @@ Expected<Strategy> dougong::dist::parseShortStrategy(StringRef text) {
       tp = count;
     else if (name == "dp")
       dp = count;
+    else if (name == "cp")
+      cp = count;
+    else if (name == "sp")
+      sp = count;
     else
       return makeError("unknown kind of parallelism \"" + name +
-                       "\": expected tp (tensor), pp (pipeline) or dp (data)");
+                       "\": expected tp (tensor), sp (sequence), pp (pipeline), dp (data) or "
+                       "cp (context)");
   }
+  if (sp && *sp != tp.value_or(1))
+    return makeError("sp=" + Twine(*sp) + " shares the ranks of tp, which is " +
+                     Twine(tp.value_or(1)) + ": give sp=" + Twine(tp.value_or(1)) + " or tp=" +
+                     Twine(*sp));
+  if (sp && *sp > 1)
+    strategy.sequence = "tp";
   // Ranks that talk most are neighbours: tp is the fastest axis.
   if (dp)
     strategy.mesh.push_back({"dp", *dp});
+  if (cp)
+    strategy.mesh.push_back({"cp", *cp});
   if (tp)
     strategy.mesh.push_back({"tp", *tp});
   return strategy;

@@ -140,14 +140,14 @@ template <> struct MappingTraits<Strategy> {
     io.mapOptional("mesh", mesh);
     io.mapOptional("pipeline", strategy.pipeline);
     io.mapOptional("shard", strategy.shards);
-    io.mapOptional("microbatches", strategy.microbatches);
+    io.mapOptional("sequence", strategy.sequence);
     io.mapOptional("state", states);
     strategy.mesh = mesh.get();
     strategy.states = states;
     if (!strategy.stages.empty() && (!mesh.empty() || strategy.pipeline != 1))
       io.setError("give either stages, or a mesh and a number of equal stages");
-    if (strategy.microbatches < 1 || strategy.pipeline < 1)
-      io.setError("microbatches and pipeline must be at least 1");
+    if (strategy.pipeline < 1)
+      io.setError("pipeline must be at least 1");
   }
 };
 

@@ -28,7 +28,7 @@ TEST(Strategy, ReadsAllKeys) {
   auto strategy = parseStrategy(R"(
 stages: [{nodes: "layers.[0-15]/**", mesh: {tp: 4, dp: 2}, on: ascend}, {nodes: rest, mesh: {tp: 2}, on: metax}]
 shard:  [{node: "**/q_proj/MatMul*", operand: 1, dims: [_, tp]}, {role: attention.output, dims: [tp, _]}]
-microbatches: 4
+sequence: tp
 state:  {"past_key_values.*": "present.*"}
 )",
                                 "strategy.yaml");
@@ -42,7 +42,7 @@ state:  {"past_key_values.*": "present.*"}
   EXPECT_EQ(strategy->shards[0].operand, 1);
   EXPECT_EQ(strategy->shards[0].dims, (std::vector<std::string>{"_", "tp"}));
   EXPECT_EQ(strategy->shards[1].role, "attention.output");
-  EXPECT_EQ(strategy->microbatches, 4);
+  EXPECT_EQ(strategy->sequence, "tp");
   ASSERT_EQ(strategy->states.size(), 1u);
   EXPECT_EQ(strategy->states[0].second, "present.*");
 }
