@@ -11,14 +11,17 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <iostream>
-#include <iterator>
+#include <ctime>
+#include <string>
 
 using namespace dougong;
 using namespace dougong::planner;
 
 int main(int argc, char **argv) {
-  std::string text{std::istreambuf_iterator<char>(std::cin), {}};
+  std::string text;
+  char block[1 << 16];
+  while (size_t count = std::fread(block, 1, sizeof(block), stdin))
+    text.append(block, count);
   Result<CostNetwork> network = bench::readContest(text);
   if (!network) {
     std::fprintf(stderr, "error: %s\n", network.message().c_str());
@@ -30,8 +33,9 @@ int main(int argc, char **argv) {
     return argc > i ? std::strtoull(argv[i], nullptr, 10) : standard;
   };
   options.seconds = argc > 1 ? std::strtod(argv[1], nullptr) : 60;
-  options.dualSweeps = number(2, options.dualSweeps);
-  options.moves = number(3, options.moves);
+  options.spreadOverTime = true;
+  options.dualSweeps = number(2, 1'000'000);
+  options.moves = number(3, 1'000'000'000);
   options.branches = number(4, options.branches);
   options.seed = number(5, options.seed);
   auto start = std::chrono::steady_clock::now();
@@ -44,7 +48,9 @@ int main(int argc, char **argv) {
   // Against the instance itself, not against what the solver says.
   bool isFeasible = !solution->labels.empty() && network->isFeasible(solution->labels);
   Cost cost = isFeasible ? network->getCost(solution->labels) : forbidden;
-  std::printf("{\"feasible\": %s, \"cost\": %lld, \"lower_bound\": %lld, \"seconds\": %.2f}\n",
+  std::printf("{\"feasible\": %s, \"cost\": %lld, \"lower_bound\": %lld, \"seconds\": %.2f, "
+              "\"cpu_seconds\": %.2f}\n",
               isFeasible ? "true" : "false", static_cast<long long>(cost),
-              static_cast<long long>(solution->lowerBound), seconds);
+              static_cast<long long>(solution->lowerBound), seconds,
+              static_cast<double>(std::clock()) / CLOCKS_PER_SEC);
 }

@@ -163,9 +163,11 @@ void Dual::step(double upperBound) {
   priceMemory();
   sendForth();
   sendBack();
+  usage = timeline.getUsage(labels);
   double bound = getCurrentBound();
   if (bound > bestBound + 1e-7 * std::abs(bestBound)) {
     stalled = 0;
+    stepLength = std::min(2.0, stepLength * 1.05);
   } else if (++stalled == 30) {
     // Begin again from the best, with shorter steps.
     stalled = 0;
@@ -184,7 +186,6 @@ void Dual::step(double upperBound) {
   }
   if (timeline.size() == 0)
     return;
-  std::vector<int64_t> usage = timeline.getUsage(labels);
   double norm = 0;
   for (unsigned t = 0; t < timeline.size(); ++t) {
     double excess = static_cast<double>(usage[t] - timeline.getCapacity());
@@ -199,6 +200,11 @@ void Dual::step(double upperBound) {
   double length = stepLength * std::max(upperBound - bound, 1e-6 * std::abs(bound)) / norm;
   for (unsigned t = 0; t < timeline.size(); ++t)
     multipliers[t] = std::max(0.0, multipliers[t] + length * direction[t]);
+}
+
+bool Dual::isWithinCapacity() const {
+  return std::all_of(usage.begin(), usage.end(),
+                     [&](int64_t bytes) { return bytes <= timeline.getCapacity(); });
 }
 
 Certificate Dual::getCertificate() const {

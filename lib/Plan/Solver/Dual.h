@@ -44,6 +44,8 @@ public:
 
   /// The choice that the last step's messages suggest.
   const Labeling &getLabels() const { return labels; }
+  /// Whether it stays within the capacity.
+  bool isWithinCapacity() const;
   /// The greatest bound so far, in floating point.
   double getBound() const { return bestBound; }
   /// The multipliers and the certificate of that bound.
@@ -68,6 +70,7 @@ private:
   double stepLength = 1.0;
   unsigned stalled = 0;
   Labeling labels;
+  std::vector<int64_t> usage; ///< of the labels
   double bestBound = -1e300;
   std::vector<double> bestMultipliers;
   std::vector<std::vector<double>> bestToNode;

@@ -185,6 +185,10 @@ int64_t LocalSearch::measure(const Labeling &choice, unsigned &fullest) {
 }
 
 bool LocalSearch::move(double slack) {
+  // Oscillates about the border of what fits: a penalty that is too high or too low
+  // hides the best choices.
+  if (++numMoves % 64 == 0)
+    penalty *= peak > timeline.getCapacity() ? 1.2 : 0.95;
   pickForest();
   if (members.empty())
     return false;

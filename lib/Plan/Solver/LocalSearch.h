@@ -51,6 +51,7 @@ private:
   uint64_t state;
   std::vector<double> accumulated; ///< multipliers
   double penalty = 1;              ///< of a byte above the capacity
+  uint64_t numMoves = 0;
   Labeling labels, candidate, best;
   Cost bestCost = forbidden;
   double cost = 0;

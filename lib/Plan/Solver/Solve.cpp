@@ -23,31 +23,36 @@ double Solution::getGap() const {
 
 namespace {
 
+/// Share of the time that goes to the bound.
+constexpr double dualTime = 0.4;
+
 /// The phases over a reduced network.
 class Solver {
 public:
   Solver(const CostNetwork &network, const SolveOptions &options)
-      : network(network), options(options), timeline(network), dense(network, HUGE_VAL),
-        dual(network, dense, timeline), start(std::chrono::steady_clock::now()) {}
+      : network(network), options(options), start(Clock::now()), timeline(network),
+        dense(network, HUGE_VAL), dual(network, dense, timeline) {}
 
   Solution run();
 
 private:
-  bool isLate() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() >=
-           options.seconds;
-  }
+  using Clock = std::chrono::steady_clock;
+  double getElapsed() const { return std::chrono::duration<double>(Clock::now() - start).count(); }
+  bool isLate() const { return getElapsed() >= options.seconds; }
   bool isCloseEnough() const { return solution.getGap() <= options.gap; }
-  void ascend(unsigned sweeps);
-  void search(uint64_t moves, LocalSearch &local);
+  /// Runs `step(progress)` until a budget of steps is used up, or a share of time.
+  template <typename Step> void repeat(uint64_t budget, double timeShare, const Step &step);
+  void ascend(double share);
+  void search(LocalSearch &local, double share);
+  bool isSmall() const;
   void take(const Labeling &labels, Cost cost);
 
   const CostNetwork &network;
   const SolveOptions &options;
+  Clock::time_point start;
   Timeline timeline;
   DenseNetwork dense;
   Dual dual;
-  std::chrono::steady_clock::time_point start;
   Solution solution;
 };
 
@@ -60,46 +65,72 @@ void Solver::take(const Labeling &labels, Cost cost) {
   solution.cost = cost;
 }
 
-/// Sharpens the bound, and looks at what the messages suggest on the way.
-void Solver::ascend(unsigned sweeps) {
-  for (unsigned sweep = 0; sweep < sweeps && !isLate(); ++sweep) {
-    double aim = solution.cost < forbidden ? static_cast<double>(solution.cost)
-                                           : dual.getBound() + 0.05 * std::abs(dual.getBound()) + 1;
-    dual.step(sweep == 0 && solution.cost >= forbidden ? 1 : aim);
-    const Labeling &labels = dual.getLabels();
-    if (network.isFeasible(labels))
-      take(labels, network.getCost(labels));
+template <typename Step> void Solver::repeat(uint64_t budget, double timeShare, const Step &step) {
+  double begin = getElapsed(), seconds = options.seconds * timeShare;
+  for (uint64_t done = 0; done < budget; ++done) {
+    // In so few bits that a move's time does not count.
+    double progress = static_cast<double>(done) / static_cast<double>(budget);
+    if (double now = getElapsed(); now >= options.seconds)
+      return;
+    else if (options.spreadOverTime)
+      progress = std::max(progress, (now - begin) / seconds);
+    if (progress >= 1)
+      return;
+    step(progress);
   }
+}
+
+/// Sharpens the bound, and looks at what the messages suggest on the way.
+void Solver::ascend(double share) {
+  repeat(1 + static_cast<uint64_t>(options.dualSweeps * share), dualTime * share, [&](double) {
+    double bound = dual.getBound();
+    bool isFirst = bound < -1e299;
+    double aim = solution.cost < forbidden ? static_cast<double>(solution.cost)
+                 : isFirst                 ? 1
+                                           : bound + 0.5 * std::abs(bound) + 1;
+    dual.step(aim);
+    if (dual.isWithinCapacity())
+      take(dual.getLabels(), network.getCost(dual.getLabels()));
+  });
   solution.lowerBound =
       std::max(solution.lowerBound, getLowerBound(network, dual.getCertificate()));
 }
 
-void Solver::search(uint64_t moves, LocalSearch &local) {
+void Solver::search(LocalSearch &local, double share) {
   local.setMultipliers(dual.getMultipliers());
   local.start(solution.labels.empty() ? dual.getLabels() : solution.labels);
   double scale = std::max(1.0, std::abs(dual.getBound()));
-  for (uint64_t move = 0; move < moves; ++move) {
-    if (move % 16 == 0 && isLate())
-      break;
-    // Cooling from a fraction of the cost to 0.
-    double left = 1 - static_cast<double>(move) / static_cast<double>(moves);
-    local.move(1e-4 * scale * left * left * left);
-  }
+  repeat(static_cast<uint64_t>(options.moves * share), (1 - dualTime) * share,
+         [&](double progress) {
+           // Cooling from a fraction of the cost to 0.
+           double left = 1 - progress;
+           local.move(1e-4 * scale * left * left * left);
+         });
   if (!local.getBest().empty())
     take(local.getBest(), local.getBestCost());
 }
 
+/// Exact search keeps a copy of all costs for each depth.
+bool Solver::isSmall() const {
+  size_t alternatives = 0;
+  for (const CostNetwork::Node &node : network.getNodes())
+    alternatives += node.costs.size();
+  return alternatives * network.getNodes().size() <= 2'000'000;
+}
+
 Solution Solver::run() {
-  ascend(1 + options.dualSweeps / 8);
-  // Any cheaper choice is worth more than breaking this many pairs.
+  constexpr double first = 0.4, shares[] = {0.3, 0.4, 0.3};
+  ascend(first);
+  // No choice that breaks a pair may look cheaper.
   LocalSearch local(network, timeline, std::max(1.0, std::abs(dual.getBound())), options.seed);
-  constexpr unsigned rounds = 4;
-  for (unsigned round = 0; round < rounds && !isLate() && !isCloseEnough(); ++round) {
-    search(options.moves / rounds, local);
+  for (double share : shares) {
+    if (isLate() || isCloseEnough())
+      break;
+    search(local, share);
     if (!isCloseEnough())
-      ascend(options.dualSweeps / rounds);
+      ascend((1 - first) * share);
   }
-  if (solution.labels.empty() || solution.cost > solution.lowerBound) {
+  if (solution.cost > solution.lowerBound && isSmall() && !isLate()) {
     bool isComplete = searchExactly(
         network, timeline, dual.getCertificate(), options.branches, [&] { return isLate(); },
         solution.labels, solution.cost);

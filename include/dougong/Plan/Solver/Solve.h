@@ -16,6 +16,9 @@ struct SolveOptions {
   /// Seconds after which everything stops. It never steers: without it the same
   /// budgets give the same result.
   double seconds = std::numeric_limits<double>::infinity();
+  /// Spread the schedule over `seconds`, with the budgets as upper limits: the best
+  /// use of a given time, but the result then depends on the machine's speed.
+  bool spreadOverTime = false;
   uint64_t seed = 1;
   /// No further search once (cost - bound) / cost is at most this.
   double gap = 0;
