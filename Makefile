@@ -2,6 +2,7 @@
 #   make          set up and build
 #   make test     all tests
 #   make test-matrix   every strategy on every recorded model, with proof of the split
+#   make test-differential   thousands of random graphs against ONNX Runtime
 #   make demo     the main job, end to end
 #   make docs     the reference pages, from the TableGen sources
 #   make conformance   the whole ONNX suite, as given
@@ -12,7 +13,7 @@ VENV   := build/venv/bin
 export CCACHE_SLOPPINESS := pch_defines,time_macros
 export CCACHE_BASEDIR := $(CURDIR)
 
-.PHONY: all setup configure build test test-matrix conformance demo docs format clean
+.PHONY: all setup configure build test test-matrix test-differential conformance demo docs format clean
 all: build
 
 setup:
@@ -29,6 +30,9 @@ test: build
 
 test-matrix: build
 	@$(VENV)/python test/run.py --build $(BUILD) --jobs $(JOBS) --only matrix
+
+test-differential: build
+	@$(VENV)/python test/run.py --build $(BUILD) --only differential
 
 conformance: build
 	@$(BUILD)/bin/dougong-conformance --form given --jobs $(JOBS) --summary

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Runs all tests: unit tests, the lit suite, and recorded models end to end; with
---only conformance a sample of the ONNX suite.
+"""Runs all tests: unit tests, the lit suite, random graphs, and recorded models end to
+end; with --only conformance a sample of the ONNX suite.
 
     run.py --build build/dev [--jobs N]
 
@@ -26,6 +26,8 @@ DECODERS = ["llm/llama-gqa-f32/", "llm/llama-gqa-f32-plain/", "llm/llama-tp-odd-
 PARTITIONED = [(strategy, "threads", "", DECODERS)
                for strategy in ("tp=2", "tp=3", "tp=4", "dp=2", "pp=2", "tp=2,pp=2")]
 PARTITIONED += [("tp=2,pp=2", "mpi", "lab-2x2", ["llm/llama-gqa-f32/", "llm/bert-f32-torch/"])]
+# Seeds of random graphs: some 30 s.
+DIFFERENTIAL_SAMPLE = "2000:2030"
 
 
 class Tally:
@@ -110,6 +112,15 @@ def run_matrix(build, tally, arguments=(), timeout=1500):
     tally.add("strategies", *counts, result.stdout)
 
 
+def run_differential(build, tally, arguments, timeout=1500):
+    """Random graphs against ONNX Runtime."""
+    result = run([PYTHON, ROOT / "test" / "Exec" / "differential" / "differential.py", "--bin",
+                  build / "bin", *arguments], timeout)
+    last = re.search(r"(\d+) passed, (\d+) failed, (\d+) skipped\s*$", result.stdout)
+    counts = [int(number) for number in last.groups()] if last else [0, 1, 0]
+    tally.add("random graphs", *counts, result.stdout)
+
+
 def run_conformance(build, jobs, tally):
     """A fixed choice of the ONNX suite, as given, and whether its table is fresh."""
     tool = build / "bin" / "dougong-conformance"
@@ -126,8 +137,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", type=pathlib.Path, required=True)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--only", choices=["unit", "lit", "conformance", "models", "matrix"],
-                        help="one part; matrix: all strategies of all cases")
+    parser.add_argument("--only", choices=["unit", "lit", "conformance", "models", "matrix",
+                                           "differential"],
+                        help="one part; matrix: all strategies of all cases; differential: "
+                             "thousands of random graphs")
     options = parser.parse_args()
     build = options.build.resolve()
     tally = Tally()
@@ -135,6 +148,11 @@ def main():
         run_unit_tests(build, tally)
     if options.only in (None, "lit"):
         run_lit(build, options.jobs, tally)
+    if options.only is None:
+        run_differential(build, tally, ["--seeds", DIFFERENTIAL_SAMPLE])
+    if options.only == "differential":
+        run_differential(build, tally, ["--seeds", "1000:6000", "--failures",
+                                        build / "differential"], timeout=7200)
     if options.only in (None, "conformance"):
         run_conformance(build, options.jobs, tally)
     if options.only in (None, "models"):

@@ -31,13 +31,13 @@ class Worker:
         self.options = options
         self.process = None
 
-    def run(self, model, steps, outputs):
-        """Gives "" or why the model did not run to its end."""
+    def run(self, model, steps, outputs, arguments=()):
+        """Gives "" or why the model did not run to its end. For `arguments` see worker.cpp."""
         if self.process is None or self.process.poll() is not None:
             self.process = subprocess.Popen(
                 [self.options.bin / "dougong-conformance-worker", str(self.options.timeout),
                  str(self.options.memory)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        request = "\t".join(map(str, [model, outputs, *steps]))
+        request = "\t".join(map(str, [*arguments, model, outputs, *steps]))
         self.process.stdin.write(request + "\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline().split()

@@ -3,7 +3,9 @@
 //     dougong-conformance-worker SECONDS MEBIBYTES
 //
 // A line of standard input is a request: the model, the folder for outputs, and
-// the folder of inputs of each step, with tabs between. A child of this process
+// the folder of inputs of each step, with tabs between; before them may stand
+// "--parallel=STRATEGY", and "--through=PHASE": the IR is written after that phase
+// and read back. A child of this process
 // compiles the model, runs the steps and writes OUTPUTS/step_<n>/output_<i>.pb;
 // what it says goes to OUTPUTS/log. The answer is a line "exit CODE" or
 // "signal NUMBER". Forked children share the loaded libraries: a case costs
@@ -27,6 +29,7 @@ namespace fs = std::filesystem;
 namespace {
 
 struct Request {
+  std::string parallel, through;
   fs::path model, outputs;
   std::vector<fs::path> steps;
 };
@@ -34,11 +37,22 @@ struct Request {
 Request parseRequest(const std::string &line) {
   std::istringstream stream(line);
   std::string field;
+  Request request;
   std::vector<fs::path> fields;
-  while (std::getline(stream, field, '\t'))
-    fields.emplace_back(field);
+  while (std::getline(stream, field, '\t')) {
+    llvm::StringRef option(field);
+    if (option.consume_front("--parallel="))
+      request.parallel = option;
+    else if (option.consume_front("--through="))
+      request.through = option;
+    else
+      fields.emplace_back(field);
+  }
   fields.resize(std::max<size_t>(fields.size(), 2));
-  return {fields[0], fields[1], {fields.begin() + 2, fields.end()}};
+  request.model = fields[0];
+  request.outputs = fields[1];
+  request.steps.assign(fields.begin() + 2, fields.end());
+  return request;
 }
 
 /// Runs the steps of a package. The error of the first that fails.
@@ -78,6 +92,17 @@ Result<void> runSteps(const fs::path &folder, const Request &request) {
 int runCase(const Request &request) {
   CompileOptions options;
   options.model = request.model.string();
+  options.parallel = request.parallel;
+  if (!request.through.empty()) {
+    CompileOptions first = options;
+    first.stopAfter = request.through;
+    first.output = (request.outputs / "stopped.mlir").string();
+    if (ExitCode code = compileModel(first, llvm::errs()); code != exitOk)
+      return code;
+    options.model = first.output;
+    if (request.through != "import" && request.through != "normalize")
+      options.parallel.clear(); // the plan is in the IR
+  }
   options.output = (request.outputs / "package").string();
   if (ExitCode code = compileModel(options, llvm::errs()); code != exitOk)
     return code;
