@@ -219,6 +219,9 @@ void populateNumeric(PatternSet &set) {
       Value result = e.select(positive, e.constant(type, 1), none);
       if (unsignedElement)
         return result;
+      if (isa<FloatType>(type)) // a NaN is neither, and stays
+        result = e.select(e.compare(Compare::Equal, args[0], none), none,
+                          e.select(positive, result, args[0]));
       Value negative = e.compare(Compare::Less, args[0], none);
       return e.select(negative, e.constant(type, -1), result);
     });

@@ -7,6 +7,18 @@ using namespace mlir;
 using namespace dougong;
 using namespace dougong::onnx;
 
+/// The products of what is left of two shapes without the extents that both have: an
+/// extent that a reshape keeps may be 0, and is nothing to divide by.
+static std::pair<DimExpr, DimExpr> cancelCommonDims(ArrayRef<DimExpr> from, ArrayRef<DimExpr> to) {
+  Dims rest(from.begin(), from.end()), added;
+  for (const DimExpr &dim : to)
+    if (auto *same = llvm::find(rest, dim); same != rest.end())
+      rest.erase(same);
+    else
+      added.push_back(dim);
+  return {ShapeScope::product(rest), ShapeScope::product(added)};
+}
+
 FailureOr<Dims> dougong::onnx::inferReshape(Operation *op, ShapeScope &scope,
                                             ArrayRef<DimExpr> input, ArrayRef<DimExpr> target,
                                             bool allowZero) {
@@ -28,7 +40,8 @@ FailureOr<Dims> dougong::onnx::inferReshape(Operation *op, ShapeScope &scope,
   }
   DimExpr from = ShapeScope::product(input), to = ShapeScope::product(result);
   if (inferred) {
-    if (auto quotient = divideExactly(from, to)) {
+    auto [dividend, divisor] = cancelCommonDims(input, result);
+    if (auto quotient = divideExactly(dividend, divisor)) {
       result[*inferred] = *quotient;
       return result;
     }
@@ -37,10 +50,11 @@ FailureOr<Dims> dougong::onnx::inferReshape(Operation *op, ShapeScope &scope,
                                << toString(target) << ": " << from.print()
                                << " elements are not a multiple of " << to.print();
     if (scope.isStrict())
-      scope.getSolver().requireEqual(mod(from, to), DimExpr(0), ShapeScope::getNodeLabel(op));
+      scope.getSolver().requireEqual(mod(dividend, divisor), DimExpr(0),
+                                     ShapeScope::getNodeLabel(op));
     else
       scope.leaveOpen();
-    result[*inferred] = floorDiv(from, to);
+    result[*inferred] = floorDiv(dividend, divisor);
     return result;
   }
   if (from.constant() && to.constant() && !(from == to))
@@ -119,8 +133,9 @@ LogicalResult inferFlatten(FlattenOp op, ShapeScope &scope) {
     return op.emitOpError() << "axis " << axis << " is out of range for rank " << rank;
   axis = axis < 0 ? axis + rank : axis;
   ArrayRef<DimExpr> dims(*input);
-  return scope.setResult(op, 0, {ShapeScope::product(dims.take_front(axis)),
-                                 ShapeScope::product(dims.drop_front(axis))});
+  return scope.setResult(
+      op, 0,
+      {ShapeScope::product(dims.take_front(axis)), ShapeScope::product(dims.drop_front(axis))});
 }
 
 /// The axes operand of Squeeze and Unsqueeze, made non-negative for `rank`.
@@ -218,8 +233,8 @@ LogicalResult inferExpand(ExpandOp op, ShapeScope &scope) {
   auto contents = scope.getContents(op.getInput());
   auto extents = getStatic(*result);
   auto own = getStatic(*input);
-  if (contents && extents && own && ShapeScope::product(*result).constant().value_or(INT64_MAX) <=
-                                        ShapeScope::maxContents) {
+  if (contents && extents && own &&
+      ShapeScope::product(*result).constant().value_or(INT64_MAX) <= ShapeScope::maxContents) {
     SmallVector<int64_t> strides = getStrides(*own);
     size_t lead = extents->size() - own->size();
     scope.setContents(op.getResult(),
@@ -302,8 +317,8 @@ LogicalResult inferConcat(ConcatOp op, ShapeScope &scope) {
         result[d] = result[d] + (*dims)[d];
         continue;
       }
-      FailureOr<DimExpr> dim = scope.unify(
-          op, result[d], (*dims)[d], "dim " + Twine(d) + " of operands 0 and " + Twine(i));
+      FailureOr<DimExpr> dim = scope.unify(op, result[d], (*dims)[d],
+                                           "dim " + Twine(d) + " of operands 0 and " + Twine(i));
       if (failed(dim))
         return failure();
       result[d] = *dim;
@@ -344,10 +359,12 @@ LogicalResult inferConstant(ConstantOp op, ShapeScope &scope) {
     auto dense = dyn_cast<DenseIntElementsAttr>(*value);
     if (!dense || dense.getNumElements() > ShapeScope::maxContents)
       return success();
-    bool isSigned = !type.getElementType().isUnsignedInteger() && !type.getElementType().isInteger(1);
+    bool isSigned =
+        !type.getElementType().isUnsignedInteger() && !type.getElementType().isInteger(1);
     Dims contents;
     for (const APInt &element : dense.getValues<APInt>())
-      contents.push_back(DimExpr(isSigned ? element.getSExtValue() : int64_t(element.getZExtValue())));
+      contents.push_back(
+          DimExpr(isSigned ? element.getSExtValue() : int64_t(element.getZExtValue())));
     scope.setContents(result, contents);
     return success();
   }

@@ -13,6 +13,8 @@
 
 #include "llvm/ADT/StringSet.h"
 
+#include <limits>
+
 using namespace mlir;
 
 namespace dougong::cpu {
@@ -52,7 +54,8 @@ template <typename Op> struct ExpandFma : public OpRewritePattern<Op> {
   using OpRewritePattern<Op>::OpRewritePattern;
   LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    rewriter.replaceOp(op, createMulAdd(b, op->getOperand(0), op->getOperand(1), op->getOperand(2)));
+    rewriter.replaceOp(op,
+                       createMulAdd(b, op->getOperand(0), op->getOperand(1), op->getOperand(2)));
     return success();
   }
 };
@@ -80,10 +83,10 @@ struct ExpandExp : public OpRewritePattern<math::ExpOp> {
     // select(low > x, low, x) keeps a NaN in x and is one max instruction.
     Value x = op.getOperand();
     Value low = constant(-105.0), high = constant(89.5);
-    x = arith::SelectOp::create(
-        b, arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, low, x), low, x);
-    x = arith::SelectOp::create(
-        b, arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, high, x), high, x);
+    x = arith::SelectOp::create(b, arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, low, x), low,
+                                x);
+    x = arith::SelectOp::create(b, arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, high, x),
+                                high, x);
 
     Value magic = constant(12582912.0);
     Value shifted = fma(x, constant(1.44269504088896341), magic);
@@ -91,8 +94,7 @@ struct ExpandExp : public OpRewritePattern<math::ExpOp> {
     Value r = fma(n, constant(-0.693145751953125), x);
     r = fma(n, constant(-1.428606765330187045e-06), r);
     Value p = constant(0.0013930435525253415);
-    for (double c : {0.008333360776305199, 0.04166646674275398, 0.16666664183139801,
-                     0.5, 1.0, 1.0})
+    for (double c : {0.008333360776305199, 0.04166646674275398, 0.16666664183139801, 0.5, 1.0, 1.0})
       p = fma(p, r, constant(c));
 
     Value bits = arith::BitcastOp::create(b, intType, shifted);
@@ -109,26 +111,84 @@ struct ExpandExp : public OpRewritePattern<math::ExpOp> {
   }
 };
 
+/// log(x) = log(m) + n ln 2, x = 2^n * m, sqrt(1/2) <= m < sqrt(2).
+///
+/// log(1 + r) = r - r^2 / 2 + r^3 p(r) with the polynomial of Cephes' logf, n ln 2 in
+/// two parts. MLIR's own takes every denormal for the smallest normal number: here they
+/// are scaled into the range before.
+struct ExpandLog : public OpRewritePattern<math::LogOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(math::LogOp op, PatternRewriter &rewriter) const override {
+    Type type = op.getType();
+    auto vector = dyn_cast<VectorType>(type);
+    if (!getElementTypeOrSelf(type).isF32() || (vector && vector.isScalable()))
+      return rewriter.notifyMatchFailure(op, "not f32");
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    Type intType = withElementType(type, b.getI32Type());
+    auto constant = [&](double value) { return createSplat(b, type, value); };
+    auto integer = [&](int64_t value) { return createSplat(b, intType, double(value)); };
+    auto fma = [&](Value x, Value y, Value z) { return createMulAdd(b, x, y, z); };
+    auto is = [&](arith::CmpFPredicate predicate, Value x, Value y) -> Value {
+      return arith::CmpFOp::create(b, predicate, x, y);
+    };
+    auto select = [&](Value condition, Value x, Value y) -> Value {
+      return arith::SelectOp::create(b, condition, x, y);
+    };
+
+    Value x = op.getOperand(), zero = constant(0), one = constant(1);
+    Value denormal = is(arith::CmpFPredicate::OLT, x, constant(0x1p-126));
+    Value scaled = arith::MulFOp::create(b, x, constant(0x1p23));
+    Value bits = arith::BitcastOp::create(b, intType, select(denormal, scaled, x));
+    // Counted from sqrt(1/2), so that the exponent is that of the nearest power.
+    Value shifted = arith::SubIOp::create(b, bits, integer(0x3f3504f3));
+    Value power = arith::ShRSIOp::create(b, shifted, integer(23));
+    Value field = arith::ShLIOp::create(b, power, integer(23));
+    Value m = arith::BitcastOp::create(b, type, arith::SubIOp::create(b, bits, field));
+    Value n = arith::SIToFPOp::create(b, type, power);
+    n = arith::SubFOp::create(b, n, select(denormal, constant(23), zero));
+
+    Value r = arith::SubFOp::create(b, m, one), square = arith::MulFOp::create(b, r, r);
+    Value p = constant(7.0376836292e-2);
+    for (double c : {-1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
+                     -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1})
+      p = fma(p, r, constant(c));
+    Value y = arith::MulFOp::create(b, arith::MulFOp::create(b, p, r), square);
+    y = fma(n, constant(-2.12194440e-4), y);
+    y = fma(square, constant(-0.5), y);
+    y = fma(n, constant(0.693359375), arith::AddFOp::create(b, r, y));
+
+    // Infinity and NaN are their own logarithms.
+    double infinity = std::numeric_limits<double>::infinity();
+    y = select(is(arith::CmpFPredicate::OLT, x, constant(infinity)), y, x);
+    y = select(is(arith::CmpFPredicate::OEQ, x, zero), constant(-infinity), y);
+    y = select(is(arith::CmpFPredicate::OLT, x, zero),
+               constant(std::numeric_limits<double>::quiet_NaN()), y);
+    rewriter.replaceOp(op, y);
+    return success();
+  }
+};
+
 /// The functions for which MLIR's polynomials are exact to about 1e-7.
 bool hasPolynomial(StringRef name) {
   static const llvm::StringSet<> names = {
       math::TanhOp::getOperationName(),  math::ErfOp::getOperationName(),
-      math::ErfcOp::getOperationName(),  math::LogOp::getOperationName(),
-      math::Log2Op::getOperationName(),  math::Log1pOp::getOperationName(),
-      math::ExpM1Op::getOperationName(), math::AtanOp::getOperationName(),
-      math::AcosOp::getOperationName(),  math::AsinOp::getOperationName()};
+      math::ErfcOp::getOperationName(),  math::Log2Op::getOperationName(),
+      math::Log1pOp::getOperationName(), math::ExpM1Op::getOperationName(),
+      math::AtanOp::getOperationName(),  math::AcosOp::getOperationName(),
+      math::AsinOp::getOperationName()};
   return names.contains(name);
 }
 
-struct CpuExpandMathPass
-    : public dougong::cpu::impl::CpuExpandMathPassBase<CpuExpandMathPass> {
+struct CpuExpandMathPass : public dougong::cpu::impl::CpuExpandMathPassBase<CpuExpandMathPass> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     populateMathF32ExpansionPatterns(patterns, [](StringRef name) {
-      return hasPolynomial(name) || name == math::ExpOp::getOperationName();
+      return hasPolynomial(name) || name == math::ExpOp::getOperationName() ||
+             name == math::LogOp::getOperationName();
     });
     populateMathPolynomialApproximationPatterns(patterns, hasPolynomial);
-    patterns.add<ExpandExp, ExpandFma<math::FmaOp>, ExpandFma<vector::FMAOp>>(&getContext());
+    patterns.add<ExpandExp, ExpandLog, ExpandFma<math::FmaOp>, ExpandFma<vector::FMAOp>>(
+        &getContext());
     (void)applyPatternsGreedily(getOperation(), std::move(patterns));
   }
 };

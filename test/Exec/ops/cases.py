@@ -50,6 +50,9 @@ def unary():
     cases.append(Case("Gelu", [reals(3, 17)], {"approximate": "tanh"}))
     extreme = np.array([-100, 100, -1e30, 1e30, 0, np.inf, -np.inf, np.nan], np.float32)
     cases += [Case(name, [extreme]) for name in ("Sigmoid", "Tanh", "Relu", "IsInf", "IsNaN", "Exp")]
+    cases.append(Case("Sign", [extreme]))
+    small = np.array([0, -1, np.inf, np.nan, 1e-40, 1e-45, 1.2e-38, 1, .7, 1.5, 3e38], np.float32)
+    cases.append(Case("Log", [small]))
     cases += [Case(name, [integers(-5, 5, 3, 5)]) for name in ("Abs", "Neg", "Sign")]
     return cases
 
