@@ -183,6 +183,18 @@ ExpectedReader dougong::sliceWeight(ReaderPtr input, int64_t dim, int64_t index,
   return std::make_unique<SliceReader>(std::move(input), dim, index * local, shape);
 }
 
+ExpectedReader dougong::takePart(ReaderPtr input, int64_t dim, int64_t begin, int64_t size) {
+  ArrayRef<int64_t> full = input->getShape();
+  if (dim < 0 || dim >= static_cast<int64_t>(full.size()))
+    return makeError("part of dim {0} of a tensor of rank {1}", dim, full.size());
+  if (begin < 0 || size < 0 || begin > full[dim] - size)
+    return makeError("part [{0}, {1}) of a dim of {2} does not exist", begin, begin + size,
+                     full[dim]);
+  SmallVector<int64_t> shape(full);
+  shape[dim] = size;
+  return std::make_unique<SliceReader>(std::move(input), dim, begin, shape);
+}
+
 ExpectedReader dougong::packWeight(ReaderPtr input, int64_t columns) {
   ArrayRef<int64_t> full = input->getShape();
   if (full.size() < 2 || columns < 1)

@@ -128,6 +128,9 @@ WeightEvaluator::open(StringRef name, const AxisCoordinates &coordinates) {
               return sliceWeight(std::move(current), attr.getDim(), index, attr.getCount(),
                                  attr.getUnit());
             })
+            .Case([&](onnx::PartStepAttr attr) {
+              return takePart(std::move(current), attr.getDim(), attr.getBegin(), attr.getSize());
+            })
             .Case([&](onnx::PackStepAttr attr) {
               return packWeight(std::move(current), attr.getColumns());
             })

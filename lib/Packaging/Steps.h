@@ -28,6 +28,8 @@ ExpectedReader reshapeWeight(ReaderPtr input, llvm::ArrayRef<int64_t> shape);
 /// padded with zeros to the common length.
 ExpectedReader sliceWeight(ReaderPtr input, int64_t dim, int64_t index, int64_t count,
                            int64_t unit);
+/// Elements [begin, begin + size) of a dim.
+ExpectedReader takePart(ReaderPtr input, int64_t dim, int64_t begin, int64_t size);
 /// [..., K, N] -> [..., ceil(N / columns), K, columns].
 ExpectedReader packWeight(ReaderPtr input, int64_t columns);
 

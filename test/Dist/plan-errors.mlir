@@ -11,6 +11,10 @@
 // RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{strategy=%t/role.yaml})' 2>&1 | FileCheck %s --check-prefix=ROLE
 // RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{strategy=%t/claimed.yaml})' 2>&1 | FileCheck %s --check-prefix=CLAIMED
 // RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{strategy=%t/empty-stage.yaml})' 2>&1 | FileCheck %s --check-prefix=EMPTY
+// RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{strategy=%t/empty-rest.yaml})' 2>&1 | FileCheck %s --check-prefix=REST
+// RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{parallel=tp=64})' 2>&1 | FileCheck %s --check-prefix=WIDE
+// RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{parallel=cp=2})' 2>&1 | FileCheck %s --check-prefix=TOKENS
+// RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{parallel=tp=2,sp=2})' 2>&1 | FileCheck %s --check-prefix=NORMS
 // RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{strategy=%t/conflict.yaml})' 2>&1 | FileCheck %s --check-prefix=CONFLICT
 // RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{strategy=%t/other-axis.yaml})' 2>&1 | FileCheck %s --check-prefix=OTHER
 // RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{strategy=%t/twice.yaml})' 2>&1 | FileCheck %s --check-prefix=TWICE
@@ -33,6 +37,10 @@
 // ORDER: note: {{.*}}it is read for this node
 // CLAIMED: error: {{.*}}claimed.yaml:3: pattern "**/MatMul" of stage 1 claims a node of stage 0 ({{.*}}claimed.yaml:2)
 // EMPTY: error: {{.*}}empty-stage.yaml:3: stage 1 matches no node of the model
+// REST: error: {{.*}}empty-rest.yaml:3: stage 1 ("rest") is left without a node: the other stages take all 2; leave it out (1 stages), or name fewer nodes in another stage
+// WIDE: error: {{.*}}axis "tp" of stage 0 has 64 ranks, but the widest dim that its products can be cut along has 16 units (operand 1 of this node, of type 'tensor<8x16xf32>'): tp=16 would work
+// TOKENS: error: axis "cp" has nothing to cut: no input is of integers [batch, tokens]; use tp, dp or pp
+// NORMS: error: sequence parallelism along axis "tp" has nothing to cut: no norm of [batch, sequence, features] is in a stage whose mesh has that axis
 // CONFLICT: error: {{.*}}conflict.yaml:4: cannot cut dim 1 of operand 1 along "tp": another dim is already cut along that axis
 // CONFLICT: note: {{.*}}conflict.yaml:3: cuts dim 0 of operand 1 along "tp"
 // OTHER: error: {{.*}}other-axis.yaml:4: cannot cut dim 0 of operand 1 along "tp": that dim is already cut along another axis

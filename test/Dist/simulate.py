@@ -494,6 +494,9 @@ class Program:
             a, b = (other, array) if "true" in body else (array, other)
             return {"add": np.add, "sub": np.subtract, "mul": np.multiply,
                     "div": np.divide, "concat": lambda a, b: np.concatenate([a, b])}[kind](a, b)
+        if step == "part":
+            dim, begin, size = map(int, body.split(","))
+            return array.take(range(begin, begin + size), axis=dim)
         if step == "slice":
             dim, axes, count, unit = re.match(r"(\d+), \[(.*)\], (\d+), (\d+)", body).groups()
             return cut(array, int(dim), int(unit), int(count),

@@ -101,6 +101,16 @@ def Onnx_SliceStepAttr : Onnx_Attr<"SliceStep", "slice"> {
   let assemblyFormat = "`<` $dim `,` `[` $axes `]` `,` $count `,` $unit `>`";
 }
 
+def Onnx_PartStepAttr : Onnx_Attr<"PartStep", "part"> {
+  let summary = "recipe step: a run of elements of one dim";
+  let description = [{
+    Elements [begin, begin + size) of dim `dim`, the same on every rank.
+    Example: `#onnx.part<1, 64, 32>`
+  }];
+  let parameters = (ins "int64_t":$dim, "int64_t":$begin, "int64_t":$size);
+  let assemblyFormat = "`<` $dim `,` $begin `,` $size `>`";
+}
+
 def Onnx_PackStepAttr : Onnx_Attr<"PackStep", "pack"> {
   let summary = "recipe step: the layout that a matrix kernel reads";
   let description = [{

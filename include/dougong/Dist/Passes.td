@@ -18,8 +18,10 @@ def PlanPass : Pass<"dist-plan", "::mlir::ModuleOp"> {
     not cut yet cuts its output features (column), one whose input features are
     cut already adds up partial results (row). Embedding tables are cut along
     the vocabulary. Attention that takes query, key and value in one tensor gets
-    an operand for each first. An axis `dp` cuts the batch dim of all inputs, and
-    of what a stage gets from earlier ones.
+    an operand for each first, and a packed product a product for each part. An
+    axis `dp` cuts the batch dim of all inputs, an axis `cp` their tokens, and of
+    what a stage gets from earlier ones. With `sequence: tp` (short form `sp`)
+    norms and residuals are cut along the sequence where weights are whole.
 
     Example: `dist-plan{parallel=tp=2}` makes
 

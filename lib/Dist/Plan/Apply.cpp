@@ -43,7 +43,8 @@ public:
     for (BlockArgument argument : main.getArguments())
       writeArgument(argument, propagation);
     cutUnpackedHeads(main, meshes, propagation);
-    cutWeights(main, meshes, propagation);
+    if (failed(cutWeights(main, meshes, propagation)))
+      return failure();
     return strategy.sequence.empty() ? success()
                                      : cutSequence(main, meshes, strategy.sequence, propagation);
   }
@@ -118,8 +119,7 @@ void StrategyWriter::declareStages() {
   std::vector<StageSpec> specs = strategy.stages;
   if (specs.empty())
     for (int64_t stage = 0; stage < strategy.pipeline; ++stage)
-      specs.push_back(
-          {{}, strategy.mesh, strategy.pools.empty() ? "" : strategy.pools[stage], ""});
+      specs.push_back({{}, strategy.mesh, strategy.pools.empty() ? "" : strategy.pools[stage], ""});
   SmallVector<StageOp> stages;
   for (auto [index, spec] : llvm::enumerate(specs)) {
     SmallVector<Attribute> axes;
@@ -220,6 +220,13 @@ LogicalResult StrategyWriter::assignByPatterns() {
     if (auto it = named.find(op); it != named.end())
       stage = it->second;
     op->setAttr(stageAttrName, builder.getI64IntegerAttr(stage));
+  }
+  if (rest && llvm::none_of(ops, [&](Operation *op) { return getStage(op) == *rest; })) {
+    const StageSpec &spec = strategy.stages[*rest];
+    return main.emitError() << getWhere(spec.where) << "stage " << *rest
+                            << " (\"rest\") is left without a node: the other stages take all "
+                            << ops.size() << "; leave it out (" << strategy.stages.size() - 1
+                            << " stages), or name fewer nodes in another stage";
   }
   return success();
 }

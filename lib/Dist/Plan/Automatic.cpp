@@ -173,7 +173,18 @@ static std::optional<std::string> cutFeature(Operation *op, unsigned factor, Str
   return why;
 }
 
-void dist::cutWeights(func::FuncOp main, ArrayRef<MeshOp> meshes, Propagation &propagation) {
+namespace {
+/// The product of a stage that could be cut into most parts, of those that could
+/// not be cut into as many as there are ranks.
+struct NarrowProduct {
+  Operation *op = nullptr;
+  unsigned weight = 0; ///< operand number
+  int64_t extent = 0;
+};
+} // namespace
+
+LogicalResult dist::cutWeights(func::FuncOp main, ArrayRef<MeshOp> meshes,
+                               Propagation &propagation) {
   Builder builder(main.getContext());
   StringAttr axis = builder.getStringAttr("tp");
   propagation.run();
@@ -183,13 +194,19 @@ void dist::cutWeights(func::FuncOp main, ArrayRef<MeshOp> meshes, Propagation &p
   auto isCut = [&](Operation *op, std::optional<unsigned> factor) {
     return factor && llvm::is_contained(propagation.getFactorCut(op, *factor).axes, axis);
   };
+  SmallVector<NarrowProduct> narrow(meshes.size());
+  llvm::SmallDenseSet<int64_t> split; // stages of which a product is cut
   for (Operation &op : main.front()) {
     if (isSource(&op) || op.hasTrait<OpTrait::IsTerminator>() || getWays(&op) == 1)
       continue;
     const onnx::ShardingRule &rule = propagation.getRule(&op);
     std::optional<WeightProduct> product = getWeightProduct(&op, rule);
-    if (!product || isCut(&op, product->in) || isCut(&op, product->out))
+    if (!product)
       continue;
+    if (isCut(&op, product->in) || isCut(&op, product->out)) {
+      split.insert(getStage(&op));
+      continue;
+    }
     if (isRouter(&op)) {
       op.setAttr(replicatedAttrName,
                  builder.getStringAttr("the router decides for all experts on every rank"));
@@ -207,6 +224,8 @@ void dist::cutWeights(func::FuncOp main, ArrayRef<MeshOp> meshes, Propagation &p
       if (!extent || *extent < getWays(&op)) {
         reason = "a feature dim of " + rule.factors[*factor].size +
                  " has fewer units than there are ranks";
+        if (NarrowProduct &widest = narrow[getStage(&op)]; extent && *extent > widest.extent)
+          widest = {&op, product->weight, *extent};
         continue;
       }
       if (std::optional<std::string> why = cutFeature(&op, *factor, axis, propagation))
@@ -218,8 +237,17 @@ void dist::cutWeights(func::FuncOp main, ArrayRef<MeshOp> meshes, Propagation &p
       op.setAttr(replicatedAttrName, builder.getStringAttr(reason));
       continue;
     }
+    split.insert(getStage(&op));
     writeDirective(&op, product->weight, propagation);
   }
+  for (auto [stage, widest] : llvm::enumerate(narrow))
+    if (widest.op && !split.contains(stage))
+      return widest.op->emitError()
+             << "axis \"tp\" of stage " << stage << " has " << getWays(widest.op)
+             << " ranks, but the widest dim that its products can be cut along has "
+             << widest.extent << " units (operand " << widest.weight << " of this node, of type "
+             << widest.op->getOperand(widest.weight).getType() << "): tp=" << widest.extent
+             << " would work";
   // Tables: each rank holds a part of the rows.
   for (auto gather : main.front().getOps<onnx::GatherOp>()) {
     Operation *op = gather;
@@ -239,4 +267,5 @@ void dist::cutWeights(func::FuncOp main, ArrayRef<MeshOp> meshes, Propagation &p
     propagation.run();
     writeDirective(op, 0, propagation);
   }
+  return success();
 }

@@ -37,7 +37,8 @@ void dist::cutCrossing(func::FuncOp main, ArrayRef<MeshOp> meshes, StringRef axi
     for (auto [index, operand] : llvm::enumerate(op.getOperands())) {
       Operation *producer = operand.getDefiningOp();
       if (!producer || isSource(producer) || getStage(producer) == getStage(&op) ||
-          !extents.contains(getExtentText(operand, dim)) || isCut(propagation.getOperandCuts(&op, index)) ||
+          !extents.contains(getExtentText(operand, dim)) ||
+          isCut(propagation.getOperandCuts(&op, index)) ||
           propagation.cutOperand(&op, index, dim, {{axis}, 1}))
         continue;
       propagation.run();

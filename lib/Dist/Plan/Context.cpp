@@ -84,25 +84,25 @@ void CausalityWriter::run() {
     if (failed(maskExtents) || maskExtents->size() < 2 || maskExtents->back() != all)
       return;
   }
-  Value column = makeOp(
-      onnx::UnsqueezeOp::getOperationName(), getTensorType({queries, DimExpr(1)}, index),
-      {makeRange(past, queries),
-       makeConstant(DenseElementsAttr::get(RankedTensorType::get({1}, index), int64_t(1)))});
-  Value visible = makeOp(onnx::LessOrEqualOp::getOperationName(),
-                         getTensorType({queries, all}, boolean),
-                         {makeRange(DimExpr(0), all), column});
+  Value column =
+      makeOp(onnx::UnsqueezeOp::getOperationName(), getTensorType({queries, DimExpr(1)}, index),
+             {makeRange(past, queries),
+              makeConstant(DenseElementsAttr::get(RankedTensorType::get({1}, index), int64_t(1)))});
+  Value visible =
+      makeOp(onnx::LessOrEqualOp::getOperationName(), getTensorType({queries, all}, boolean),
+             {makeRange(DimExpr(0), all), column});
   if (isGiven(mask)) {
     SmallVector<DimExpr> extents = *maskExtents;
     extents[extents.size() - 2] = queries;
     Type element = cast<RankedTensorType>(mask.getType()).getElementType();
     if (element.isInteger(1)) {
-      visible = makeOp(onnx::AndOp::getOperationName(), getTensorType(extents, boolean),
-                       {mask, visible});
+      visible =
+          makeOp(onnx::AndOp::getOperationName(), getTensorType(extents, boolean), {mask, visible});
     } else {
       auto floating = cast<FloatType>(element);
-      Value hidden = makeConstant(DenseElementsAttr::get(
-          RankedTensorType::get({}, element),
-          APFloat::getInf(floating.getFloatSemantics(), /*Negative=*/true)));
+      Value hidden = makeConstant(
+          DenseElementsAttr::get(RankedTensorType::get({}, element),
+                                 APFloat::getInf(floating.getFloatSemantics(), /*Negative=*/true)));
       visible = makeOp(onnx::WhereOp::getOperationName(), getTensorType(extents, element),
                        {visible, mask, hidden});
     }

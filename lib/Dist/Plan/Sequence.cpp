@@ -28,17 +28,17 @@ LogicalResult dist::cutSequence(func::FuncOp main, ArrayRef<MeshOp> meshes, Stri
   };
   bool found = false;
   for (Operation &op : main.front()) {
-    if (!isa<onnx::RMSNormalizationOp, onnx::LayerNormalizationOp,
-             onnx::MsSkipLayerNormalizationOp, onnx::MsSkipSimplifiedLayerNormalizationOp,
-             onnx::MsSimplifiedLayerNormalizationOp>(op) ||
+    if (!isa<onnx::RMSNormalizationOp, onnx::LayerNormalizationOp, onnx::MsSkipLayerNormalizationOp,
+             onnx::MsSkipSimplifiedLayerNormalizationOp, onnx::MsSimplifiedLayerNormalizationOp>(
+            op) ||
         getWays(&op) == 1)
       continue;
     auto type = dyn_cast<RankedTensorType>(op.getResult(0).getType());
-    bool isCut = llvm::any_of(propagation.getResultCuts(&op, 0), [&](const Cut &cut) {
-      return llvm::is_contained(cut.axes, axis);
-    });
+    bool isCut = llvm::any_of(propagation.getResultCuts(&op, 0),
+                              [&](const Cut &cut) { return llvm::is_contained(cut.axes, axis); });
     // Norms of heads are cut along the axis already.
-    if (!type || type.getRank() != 3 || (isCut && propagation.getResultCuts(&op, 0)[1].axes.empty()))
+    if (!type || type.getRank() != 3 ||
+        (isCut && propagation.getResultCuts(&op, 0)[1].axes.empty()))
       continue;
     if (propagation.cutResult(&op, 0, 1, {{axis}, 1}))
       continue;

@@ -44,8 +44,8 @@ Expected<Strategy> dougong::dist::parseShortStrategy(StringRef text) {
   }
   if (sp && *sp != tp.value_or(1))
     return makeError("sp=" + Twine(*sp) + " shares the ranks of tp, which is " +
-                     Twine(tp.value_or(1)) + ": give sp=" + Twine(tp.value_or(1)) + " or tp=" +
-                     Twine(*sp));
+                     Twine(tp.value_or(1)) + ": give sp=" + Twine(tp.value_or(1)) +
+                     " or tp=" + Twine(*sp));
   if (sp && *sp > 1)
     strategy.sequence = "tp";
   // Ranks that talk most are neighbours: tp is the fastest axis.

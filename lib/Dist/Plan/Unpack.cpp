@@ -9,6 +9,7 @@
 #include "Automatic.h"
 
 #include "Onnx/IR/Recipes.h"
+#include "dougong/Onnx/Values.h"
 
 using namespace mlir;
 using namespace dougong;
@@ -22,9 +23,15 @@ public:
 
   void unpackQueries(onnx::MsGroupQueryAttentionOp op);
   void unpackBias(onnx::MsMultiHeadAttentionOp op);
+  void unpackProjections(onnx::MsAttentionOp op);
+  void unpackProduct(onnx::SplitOp op);
 
 private:
   SmallVector<Value> split(Value value, ArrayRef<int64_t> sizes);
+  std::optional<SmallVector<Value>> splitProduct(Value value, ArrayRef<int64_t> sizes);
+  Value takePart(Value weight, int64_t begin, int64_t size);
+  Value continueWeight(Value weight, const Twine &suffix, RankedTensorType type, Attribute step);
+  void eraseUnused(Value value);
   Value transpose(Value matrix);
   Value makeOp(Location loc, StringRef name, Type type, ValueRange operands) {
     OperationState state(loc, name, operands, {type});
@@ -75,40 +82,114 @@ bool hasExtents(onnx::ConcatOp concat, int64_t dim, ArrayRef<int64_t> sizes) {
 
 } // namespace
 
+/// Another weight: the recipe of this one, and a step more. Null if the value is
+/// none.
+Value Unpacker::continueWeight(Value weight, const Twine &suffix, RankedTensorType type,
+                               Attribute step) {
+  auto use = weight.getDefiningOp<onnx::UseOp>();
+  auto whole = use ? symbols.lookup<onnx::WeightOp>(use.getWeight()) : onnx::WeightOp();
+  if (!whole)
+    return {};
+  OpBuilder outer(whole->getContext());
+  outer.setInsertionPointAfter(whole);
+  auto made = onnx::WeightOp::create(outer, whole.getLoc(), (whole.getSymName() + suffix).str(),
+                                     type, onnx::continueRecipe(whole, {step}));
+  symbols.insert(made); // renames it if the name is taken
+  return onnx::UseOp::create(builder, use.getLoc(), type,
+                             FlatSymbolRefAttr::get(made.getSymNameAttr()));
+}
+
+/// Elements [begin, begin + size) of the last dim of a weight.
+Value Unpacker::takePart(Value weight, int64_t begin, int64_t size) {
+  auto type = cast<RankedTensorType>(weight.getType());
+  return continueWeight(
+      weight, "." + Twine(begin), withLastExtent(type, size),
+      onnx::PartStepAttr::get(builder.getContext(), type.getRank() - 1, begin, size));
+}
+
+/// Erases what made a value that nothing reads any more: a product, the bias
+/// behind it, and what made its matrix.
+void Unpacker::eraseUnused(Value value) {
+  SmallVector<Value> unused{value};
+  while (!unused.empty()) {
+    Operation *dead = unused.pop_back_val().getDefiningOp();
+    if (!dead || isSource(dead) || !dead->use_empty() ||
+        !isa<onnx::MatMulOp, onnx::AddOp, onnx::TransposeOp, onnx::ConcatOp>(dead))
+      continue;
+    llvm::append_range(unused, dead->getOperands());
+    dead->erase();
+  }
+}
+
 /// A matrix transposed: of a weight, by its recipe.
 Value Unpacker::transpose(Value matrix) {
   auto type = cast<RankedTensorType>(matrix.getType());
   auto swapped =
       RankedTensorType::get({type.getDimSize(1), type.getDimSize(0)}, type.getElementType());
-  auto use = matrix.getDefiningOp<onnx::UseOp>();
-  auto whole = use ? symbols.lookup<onnx::WeightOp>(use.getWeight()) : onnx::WeightOp();
-  if (!whole)
-    return makeOp(matrix.getLoc(), onnx::TransposeOp::getOperationName(), swapped, {matrix});
   auto swap = onnx::TransposeStepAttr::get(builder.getContext(), {1, 0});
-  OpBuilder outer(whole->getContext());
-  outer.setInsertionPointAfter(whole);
-  auto weight = onnx::WeightOp::create(outer, whole.getLoc(), (whole.getSymName() + ".t").str(),
-                                       swapped, onnx::continueRecipe(whole, {swap}));
-  symbols.insert(weight); // renames it if the name is taken
-  return onnx::UseOp::create(builder, use.getLoc(), swapped,
-                             FlatSymbolRefAttr::get(weight.getSymNameAttr()));
+  if (Value weight = continueWeight(matrix, ".t", swapped, swap))
+    return weight;
+  return makeOp(matrix.getLoc(), onnx::TransposeOp::getOperationName(), swapped, {matrix});
 }
 
-/// Parts of `sizes` elements of the last dim: each by a product of its own where
-/// its matrix is one by itself, else taken apart at run time.
-SmallVector<Value> Unpacker::split(Value value, ArrayRef<int64_t> sizes) {
+/// Parts of the last dim of a product that nothing else reads, with or without a
+/// bias: each by a product of its own. Nothing if its matrix cannot be taken
+/// apart before the run.
+std::optional<SmallVector<Value>> Unpacker::splitProduct(Value value, ArrayRef<int64_t> sizes) {
+  if (!value.hasOneUse())
+    return std::nullopt;
   SmallVector<Value> parts;
   Location loc = value.getLoc();
+  if (auto add = value.getDefiningOp<onnx::AddOp>()) {
+    int64_t bias = getRank(add->getOperand(0)) == 1 ? 0 : 1;
+    Value vector = add->getOperand(bias);
+    if (getRank(vector) != 1 || !vector.getDefiningOp<onnx::UseOp>() ||
+        cast<RankedTensorType>(vector.getType()).getDimSize(0) == 1)
+      return std::nullopt;
+    std::optional<SmallVector<Value>> products = splitProduct(add->getOperand(1 - bias), sizes);
+    if (!products)
+      return std::nullopt;
+    int64_t begin = 0;
+    for (auto [product, size] : llvm::zip_equal(*products, sizes)) {
+      parts.push_back(makeOp(loc, onnx::AddOp::getOperationName(), product.getType(),
+                             {product, takePart(vector, begin, size)}));
+      begin += size;
+    }
+    return parts;
+  }
+  auto matmul = value.getDefiningOp<onnx::MatMulOp>();
+  if (!matmul || getRank(matmul->getOperand(1)) != 2)
+    return std::nullopt;
+  Value input = matmul->getOperand(0), packed = matmul->getOperand(1);
+  if (packed.getDefiningOp<onnx::UseOp>()) {
+    int64_t begin = 0;
+    for (int64_t size : sizes) {
+      parts.push_back(makeOp(loc, onnx::MatMulOp::getOperationName(),
+                             withLastExtent(value.getType(), size),
+                             {input, takePart(packed, begin, size)}));
+      begin += size;
+    }
+    return parts;
+  }
   bool isTransposed = false;
   if (onnx::ConcatOp matrices = getSideBySide(value, isTransposed);
       matrices && hasExtents(matrices, !isTransposed, sizes)) {
-    Value input = value.getDefiningOp()->getOperand(0);
     for (auto [matrix, size] : llvm::zip_equal(matrices->getOperands(), sizes))
       parts.push_back(makeOp(loc, onnx::MatMulOp::getOperationName(),
                              withLastExtent(value.getType(), size),
                              {input, isTransposed ? transpose(matrix) : Value(matrix)}));
     return parts;
   }
+  return std::nullopt;
+}
+
+/// Parts of `sizes` elements of the last dim: by products of their own, else
+/// taken apart at run time.
+SmallVector<Value> Unpacker::split(Value value, ArrayRef<int64_t> sizes) {
+  if (std::optional<SmallVector<Value>> parts = splitProduct(value, sizes))
+    return *parts;
+  SmallVector<Value> parts;
+  Location loc = value.getLoc();
   auto vector = RankedTensorType::get({static_cast<int64_t>(sizes.size())}, builder.getI64Type());
   OperationState constant(loc, onnx::ConstantOp::getOperationName());
   constant.addAttribute("value", DenseElementsAttr::get(vector, sizes));
@@ -134,14 +215,78 @@ void Unpacker::unpackQueries(onnx::MsGroupQueryAttentionOp op) {
   SmallVector<Value> parts = split(packed, {queryHeads * size, heads * size, heads * size});
   for (auto [index, part] : llvm::enumerate(parts))
     op->setOperand(index, part);
-  // The product of all, and what made its matrix, may have no user left.
-  while (packed.use_empty()) {
-    Operation *dead = packed.getDefiningOp();
-    packed = dead->getOperand(isa<onnx::MatMulOp>(dead) ? 1 : 0);
-    dead->erase();
-    if (!packed.getDefiningOp() || isSource(packed.getDefiningOp()))
-      break;
+  eraseUnused(packed);
+}
+
+/// Query, key and value (or gate and up) from one product: a product for each.
+/// Two parts of different sizes are no heads: such a product is left.
+void Unpacker::unpackProduct(onnx::SplitOp op) {
+  auto type = dyn_cast<RankedTensorType>(op->getOperand(0).getType());
+  if (!type || onnx::normalizeAxis(op.getAxis(), type.getRank()) != type.getRank() - 1)
+    return;
+  SmallVector<int64_t> sizes;
+  for (Value result : op->getResults()) {
+    auto part = cast<RankedTensorType>(result.getType());
+    if (part.isDynamicDim(part.getRank() - 1))
+      return;
+    sizes.push_back(part.getShape().back());
   }
+  if (sizes.size() < 2 || (sizes.size() == 2 && sizes[0] != sizes[1]))
+    return;
+  builder.setInsertionPoint(op);
+  Value packed = op->getOperand(0);
+  std::optional<SmallVector<Value>> parts = splitProduct(packed, sizes);
+  if (!parts)
+    return;
+  op->replaceAllUsesWith(*parts);
+  op->erase();
+  eraseUnused(packed);
+}
+
+/// ms.Attention without a cache: three products and MultiHeadAttention.
+void Unpacker::unpackProjections(onnx::MsAttentionOp op) {
+  Value input = op->getOperand(0), weights = op->getOperand(1), bias = op->getOperand(2);
+  Value mask = op->getOperand(3);
+  auto inputType = dyn_cast<RankedTensorType>(input.getType());
+  auto type = dyn_cast<RankedTensorType>(weights.getType());
+  bool known = inputType && inputType.getRank() == 3 && type && type.hasStaticShape() &&
+               type.getRank() == 2 && weights.getDefiningOp<onnx::UseOp>() &&
+               (!isGiven(bias) || bias.getDefiningOp<onnx::UseOp>()) &&
+               (!isGiven(mask) || getRank(mask) == 2);
+  bool cached =
+      isGiven(op->getOperand(4)) || isGiven(op->getOperand(6)) || !op->getResult(1).use_empty();
+  if (!known || cached || op.getDoRotary() != 0)
+    return;
+  int64_t columns = type.getDimSize(1);
+  SmallVector<int64_t> sizes(3, columns / 3);
+  if (auto given = op.getQkvHiddenSizes(); given && !given->empty())
+    sizes.assign(given->begin(), given->end());
+  if (sizes.size() != 3 || sizes[0] + sizes[1] + sizes[2] != columns || sizes[0] != sizes[1])
+    return;
+  builder.setInsertionPoint(op);
+  Location loc = op.getLoc();
+  Value none = onnx::NoneOp::create(builder, loc, builder.getNoneType());
+  SmallVector<Value> operands;
+  int64_t begin = 0;
+  for (int64_t size : sizes) {
+    Type part = withLastExtent(inputType, size);
+    Value product = makeOp(loc, onnx::MatMulOp::getOperationName(), part,
+                           {input, takePart(weights, begin, size)});
+    if (isGiven(bias))
+      product = makeOp(loc, onnx::AddOp::getOperationName(), part,
+                       {product, takePart(bias, begin, size)});
+    operands.push_back(product);
+    begin += size;
+  }
+  operands.append({none, mask, op->getOperand(5), none, none, none, none});
+  OperationState state(loc, onnx::MsMultiHeadAttentionOp::getOperationName(), operands,
+                       {op->getResult(0).getType(), builder.getNoneType(), builder.getNoneType(),
+                        builder.getNoneType()});
+  for (StringRef name : {"num_heads", "mask_filter_value", "scale", "unidirectional"})
+    if (Attribute attribute = op->getAttr(name))
+      state.addAttribute(name, attribute);
+  op->getResult(0).replaceAllUsesWith(builder.create(state)->getResult(0));
+  op->erase();
 }
 
 /// MultiHeadAttention(query, key, value, bias): the bias is that of all three.
@@ -172,6 +317,10 @@ void dist::unpackAttention(ModuleOp module, func::FuncOp main) {
       unpacker.unpackQueries(attention);
     else if (auto attention = dyn_cast<onnx::MsMultiHeadAttentionOp>(op))
       unpacker.unpackBias(attention);
+    else if (auto attention = dyn_cast<onnx::MsAttentionOp>(op))
+      unpacker.unpackProjections(attention);
+    else if (auto parts = dyn_cast<onnx::SplitOp>(op))
+      unpacker.unpackProduct(parts);
   }
 }
 

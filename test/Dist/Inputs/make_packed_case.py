@@ -5,7 +5,8 @@
 
 A GroupQueryAttention that reads query, key and value (6 heads over 3) from one
 product with one matrix, then a MultiHeadAttention of 3 heads with one bias for
-all three. Batch 2. Expected outputs are those of ONNX Runtime on the whole model.
+all three, one that reads the parts of one product with a bias, and an Attention
+with one matrix for all. Batch 2. Expected outputs are those of ONNX Runtime on the whole model.
 """
 
 import json
@@ -16,7 +17,7 @@ import numpy as np
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
-HEADS, GROUP, SIZE, WIDTH = 3, 2, 8, 20
+HEADS, GROUP, SIZE, WIDTH = 3, 2, 32, 20
 QUERY, BATCH, SEQUENCE = HEADS * GROUP * SIZE, 2, 5
 random = np.random.default_rng(11)
 
@@ -30,7 +31,10 @@ def make_model():
     packed, inner = QUERY + 2 * HEADS * SIZE, HEADS * SIZE
     weights = [weight("qkv", WIDTH, packed), weight("wo", QUERY, WIDTH),
                weight("wq", WIDTH, inner), weight("wk", WIDTH, inner), weight("wv", WIDTH, inner),
-               weight("bias", 3 * inner), weight("out", inner, WIDTH)]
+               weight("bias", 3 * inner), weight("out", inner, WIDTH),
+               weight("c_attn", WIDTH, 3 * inner), weight("c_bias", 3 * inner),
+               weight("c_proj", inner, WIDTH), weight("all", WIDTH, 3 * inner),
+               weight("all_bias", 3 * inner), weight("all_proj", inner, WIDTH)]
     node = helper.make_node
     nodes = [
         node("MatMul", ["x", "qkv"], ["packed"], "self/qkv_proj"),
@@ -43,7 +47,16 @@ def make_model():
         node("MatMul", ["r", "wv"], ["v"], "cross/v_proj"),
         node("MultiHeadAttention", ["q", "k", "v", "bias"], ["b"], "cross/attention",
              domain="com.microsoft", num_heads=HEADS),
-        node("MatMul", ["b", "out"], ["y"], "cross/o_proj"),
+        node("MatMul", ["b", "out"], ["s"], "cross/o_proj"),
+        node("MatMul", ["s", "c_attn"], ["c"], "split/c_attn"),
+        node("Add", ["c", "c_bias"], ["cb"], "split/c_bias"),
+        node("Split", ["cb"], ["sq", "sk", "sv"], "split/parts", axis=-1, num_outputs=3),
+        node("MultiHeadAttention", ["sq", "sk", "sv"], ["sa"], "split/attention",
+             domain="com.microsoft", num_heads=HEADS),
+        node("MatMul", ["sa", "c_proj"], ["t"], "split/c_proj"),
+        node("Attention", ["t", "all", "all_bias"], ["aa"], "old/attention",
+             domain="com.microsoft", num_heads=HEADS, unidirectional=1),
+        node("MatMul", ["aa", "all_proj"], ["y"], "old/proj"),
     ]
 
     def value(name, kind, dims):

@@ -150,6 +150,22 @@ void addSlice(Case &c, Random &random, int64_t index) {
           }));
 }
 
+void addPart(Case &c, Random &random) {
+  if (c.tensor.shape.empty())
+    return;
+  Tensor from = c.tensor;
+  Shape shape = from.shape;
+  int64_t dim = random.below(shape.size()), begin = random.below(shape[dim]);
+  shape[dim] = 1 + random.below(shape[dim] - begin);
+  addStep(c, "#onnx.part<" + std::to_string(dim) + ", " + std::to_string(begin) + ", " +
+                 std::to_string(shape[dim]) + ">",
+          generate(shape, [&](const Shape &at) {
+            Shape source = at;
+            source[dim] += begin;
+            return from.elements[from.position(source)];
+          }));
+}
+
 void addPack(Case &c, Random &random) {
   size_t rank = c.tensor.shape.size();
   if (rank < 2)
@@ -227,7 +243,7 @@ TEST(Recipe, PiecesOfRandomRecipesAreThoseOfWholeTensors) {
     c.weights = "onnx.weight @w0 : " + typeOf(c.tensor.shape) + " = " + file.add(c.tensor.elements);
     int64_t index = random.below(2);
     for (int64_t steps = 1 + random.below(6); steps > 0; --steps)
-      switch (random.below(7)) {
+      switch (random.below(8)) {
       case 0:
         addTranspose(c, random);
         break;
@@ -240,6 +256,9 @@ TEST(Recipe, PiecesOfRandomRecipesAreThoseOfWholeTensors) {
         break;
       case 4:
         addPack(c, random);
+        break;
+      case 6:
+        addPart(c, random);
         break;
       case 5:
         addConcat(c, random, file);
