@@ -43,7 +43,7 @@ private:
   /// Runs `step(progress)` until a budget of steps is used up, or a share of time.
   template <typename Step> void repeat(uint64_t budget, double timeShare, const Step &step);
   void ascend(double share);
-  void search(LocalSearch &local, double share);
+  void search(LocalSearch &local, double share, const Labeling &from);
   bool isSmall() const;
   void take(const Labeling &labels, Cost cost);
 
@@ -96,9 +96,9 @@ void Solver::ascend(double share) {
       std::max(solution.lowerBound, getLowerBound(network, dual.getCertificate()));
 }
 
-void Solver::search(LocalSearch &local, double share) {
+void Solver::search(LocalSearch &local, double share, const Labeling &from) {
   local.setMultipliers(dual.getMultipliers());
-  local.start(solution.labels.empty() ? dual.getLabels() : solution.labels);
+  local.start(from);
   double scale = std::max(1.0, std::abs(dual.getBound()));
   repeat(static_cast<uint64_t>(options.moves * share), (1 - dualTime) * share,
          [&](double progress) {
@@ -119,14 +119,19 @@ bool Solver::isSmall() const {
 }
 
 Solution Solver::run() {
-  constexpr double first = 0.4, shares[] = {0.3, 0.4, 0.3};
+  constexpr double first = 0.4, shares[] = {0.1, 0.2, 0.15, 0.2, 0.15, 0.2};
   ascend(first);
   // No choice that breaks a pair may look cheaper.
   LocalSearch local(network, timeline, std::max(1.0, std::abs(dual.getBound())), options.seed);
+  // Walks from the choice that the prices suggest, which may be in another valley, and
+  // from the best one take turns.
+  bool fromPrices = true;
   for (double share : shares) {
     if (isLate() || isCloseEnough())
       break;
-    search(local, share);
+    search(local, share,
+           fromPrices || solution.labels.empty() ? dual.getLabels() : solution.labels);
+    fromPrices = !fromPrices;
     if (!isCloseEnough())
       ascend((1 - first) * share);
   }
