@@ -21,8 +21,9 @@ llvm::FailureOr<std::optional<planner::Decision>> chooseIfWanted(mlir::ModuleOp 
 /// The choice as the plan tells it.
 plan::v1::Choice describeChoice(const planner::Decision &decision);
 
-/// Symbols of the model's dims, with their ranges.
-void addSymbols(plan::v1::Model &model, const SymbolRanges &ranges);
+/// Symbols of the model's dims and those in `others`, with their ranges.
+void addSymbols(plan::v1::Model &model, const SymbolRanges &ranges,
+                llvm::ArrayRef<std::string> others = {});
 
 /// Every symbol at its greatest, or as it is assumed.
 SymbolValues getExtents(const ModelRanges &ranges);

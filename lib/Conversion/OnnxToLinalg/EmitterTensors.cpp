@@ -374,6 +374,9 @@ Value Emitter::slice(Value tensor, int64_t dim, OpFoldResult offset, OpFoldResul
   Extents offsets(sizes.size(), attr(0)), strides(sizes.size(), attr(1));
   offsets[dim] = offset;
   sizes[dim] = size;
+  // A part of nothing may begin behind the last element, which no slice may.
+  if (isConstantIntValue(size, 0))
+    return empty(sizes, typeOf(tensor).getElementType());
   return tensor::ExtractSliceOp::create(*this, tensor, offsets, sizes, strides);
 }
 
@@ -382,6 +385,8 @@ Value Emitter::concat(ArrayRef<Value> tensors, int64_t axis, ArrayRef<OpFoldResu
   Extents offsets(shape.size(), attr(0)), strides(shape.size(), attr(1));
   for (Value tensor : tensors) {
     Extents sizes = extentsOf(tensor);
+    if (isConstantIntValue(sizes[axis], 0)) // it may lie behind the last element
+      continue;
     result = tensor::InsertSliceOp::create(*this, tensor, result, offsets, sizes, strides);
     offsets[axis] = addSizes(offsets[axis], sizes[axis]);
   }

@@ -7,6 +7,20 @@ using namespace mlir;
 using namespace dougong;
 using namespace dougong::onnx;
 
+FailureOr<DimExpr> dougong::onnx::divideDim(Operation *op, ShapeScope &scope, const DimExpr &whole,
+                                            const DimExpr &parts, const Twine &what) {
+  if (auto quotient = divideExactly(whole, parts))
+    return *quotient;
+  if (whole.constant() && parts.constant())
+    return op->emitOpError() << what << ": " << whole.print() << " is not a multiple of "
+                             << parts.print();
+  if (scope.isStrict())
+    scope.getSolver().requireEqual(mod(whole, parts), DimExpr(0), ShapeScope::getNodeLabel(op));
+  else
+    scope.leaveOpen();
+  return floorDiv(whole, parts);
+}
+
 FailureOr<Dims> dougong::onnx::inferReshape(Operation *op, ShapeScope &scope,
                                             ArrayRef<DimExpr> input, ArrayRef<DimExpr> target,
                                             bool allowZero) {
@@ -28,19 +42,12 @@ FailureOr<Dims> dougong::onnx::inferReshape(Operation *op, ShapeScope &scope,
   }
   DimExpr from = ShapeScope::product(input), to = ShapeScope::product(result);
   if (inferred) {
-    if (auto quotient = divideExactly(from, to)) {
-      result[*inferred] = *quotient;
-      return result;
-    }
-    if (from.constant() && to.constant())
-      return op->emitOpError() << "shape " << toString(input) << " cannot be reshaped to "
-                               << toString(target) << ": " << from.print()
-                               << " elements are not a multiple of " << to.print();
-    if (scope.isStrict())
-      scope.getSolver().requireEqual(mod(from, to), DimExpr(0), ShapeScope::getNodeLabel(op));
-    else
-      scope.leaveOpen();
-    result[*inferred] = floorDiv(from, to);
+    FailureOr<DimExpr> quotient =
+        divideDim(op, scope, from, to,
+                  "shape " + toString(input) + " cannot be reshaped to " + toString(target));
+    if (failed(quotient))
+      return failure();
+    result[*inferred] = *quotient;
     return result;
   }
   if (from.constant() && to.constant() && !(from == to))
