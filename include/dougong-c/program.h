@@ -31,7 +31,7 @@
 extern "C" {
 #endif
 
-#define DOUGONG_PROGRAM_ABI 2
+#define DOUGONG_PROGRAM_ABI 3
 
 /* Element types, numbered as ONNX's TensorProto.DataType. Elements of less than
  * a byte lie in a byte each, integers extended by their sign. */
@@ -39,7 +39,11 @@ typedef int32_t dougong_dtype;
 enum {
   DOUGONG_F32 = 1, DOUGONG_U8 = 2, DOUGONG_I8 = 3, DOUGONG_U16 = 4, DOUGONG_I16 = 5,
   DOUGONG_I32 = 6, DOUGONG_I64 = 7, DOUGONG_STRING = 8, DOUGONG_BOOL = 9, DOUGONG_F16 = 10,
-  DOUGONG_F64 = 11, DOUGONG_U32 = 12, DOUGONG_U64 = 13, DOUGONG_BF16 = 16
+  DOUGONG_F64 = 11, DOUGONG_U32 = 12, DOUGONG_U64 = 13, DOUGONG_BF16 = 16,
+  /* Beyond ONNX's numbers: a sequence, or an optional value, is the element of a scalar. */
+  DOUGONG_SEQUENCE = 64, DOUGONG_OPTIONAL = 65,
+  /* Not a tensor: `data` is a dougong_body_fn that the operator library runs. */
+  DOUGONG_BODY = 66
 };
 
 /* Reductions that a collective may apply. */
@@ -61,6 +65,14 @@ typedef struct dougong_tensor {
   int32_t rank;
   dougong_dtype dtype;
 } dougong_tensor;
+
+/* The element of a DOUGONG_SEQUENCE or DOUGONG_OPTIONAL tensor: `size` values, for
+ * an optional 0 or 1. A value may be a sequence itself: then it is a scalar of
+ * that type. What it points to is never changed, and lives until the next step. */
+typedef struct dougong_sequence {
+  const dougong_tensor *values;
+  int64_t size;
+} dougong_sequence;
 
 struct dougong_context;
 
@@ -123,6 +135,13 @@ typedef struct dougong_context {
   const int64_t *coordinates; /* this rank's index on each axis of the program's mesh */
   void *runtime;              /* the host's own */
 } dougong_context;
+
+/* The body of a loop or a branch, as a program gives it to the operator library.
+ * `input_dims` is the concatenation of the inputs' shapes. Sets `outputs`, which live
+ * until the next step. Returns 0, or a positive code where a dim of an input is not
+ * what the model says. */
+typedef int32_t (*dougong_body_fn)(const dougong_context *context, void *const *inputs,
+                                   dougong_tensor *outputs, const int64_t *input_dims);
 
 typedef int32_t (*dougong_program_abi_fn)(void);
 typedef int32_t (*dougong_program_shapes_fn)(const int64_t *input_dims,

@@ -115,10 +115,13 @@ public:
       return refuse(states.message(), exitUsage);
     request.states.insert(request.states.end(), states->begin(), states->end());
     std::vector<std::string> names;
-    for (const plan::v1::Value &input : plan.model().inputs())
+    std::vector<std::int32_t> dtypes;
+    for (const plan::v1::Value &input : plan.model().inputs()) {
       names.push_back(input.name());
+      dtypes.push_back(input.dtype());
+    }
     for (const std::string &inputs : options.folders) {
-      auto tensors = readInputFolder(inputs, names);
+      auto tensors = readInputFolder(inputs, names, dtypes);
       if (!tensors)
         return refuse(tensors.message());
       request.steps.push_back(std::move(*tensors));

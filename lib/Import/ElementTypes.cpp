@@ -2,6 +2,7 @@
 #include "dougong/Import/ElementTypes.h"
 
 #include "Onnx/IR/Onnx.h"
+#include "dougong-c/program.h"
 #include "dougong/Import/Protos.h"
 
 using namespace mlir;
@@ -72,6 +73,10 @@ Type dougong::importer::convertElementType(int32_t dataType, MLIRContext *contex
 }
 
 int32_t dougong::importer::getDataType(Type elementType) {
+  if (isa<onnx::SequenceType>(elementType))
+    return DOUGONG_SEQUENCE;
+  if (isa<onnx::OptionalType>(elementType))
+    return DOUGONG_OPTIONAL;
   for (int32_t dataType = 1; dataType <= TensorProto::DataType_MAX; ++dataType)
     if (convertElementType(dataType, elementType.getContext()) == elementType)
       return dataType;

@@ -79,6 +79,20 @@ bool buildBody(const pb::NodeProto &node, int64_t opset, const Types &types,
   return schema->BuildContextDependentFunction(context, body, opset);
 }
 
+/// Writes out attributes that the node leaves to their defaults: a body refers to
+/// them by name.
+void addDefaults(pb::NodeProto &node, int64_t opset) {
+  const pb::OpSchema *schema =
+      pb::OpSchemaRegistry::Instance()->GetSchema(node.op_type(), opset, node.domain());
+  for (const auto &[name, attribute] : schema->attributes()) {
+    bool isGiven = llvm::any_of(node.attribute(), [&](const pb::AttributeProto &given) {
+      return given.name() == attribute.name;
+    });
+    if (!isGiven && attribute.default_value.type() != pb::AttributeProto::UNDEFINED)
+      *node.add_attribute() = attribute.default_value;
+  }
+}
+
 } // namespace
 
 void dougong::importer::expandOperators(pb::ModelProto &model, mlir::MLIRContext *context) {
@@ -94,6 +108,7 @@ void dougong::importer::expandOperators(pb::ModelProto &model, mlir::MLIRContext
         if (!isExpanded(node) ||
             !buildBody(node, getOpsetVersion(model, node.domain()), types, body))
           continue;
+        addDefaults(node, getOpsetVersion(model, node.domain()));
         // The call of a function of the model: inlining knows how to go on.
         body.set_domain(expandedDomain);
         body.set_name(node.op_type() + "_" + std::to_string(model.functions_size()));

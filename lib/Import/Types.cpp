@@ -128,6 +128,10 @@ bool convertTensorType(TensorType type, pb::TypeProto::Tensor &result) {
 } // namespace
 
 bool dougong::importer::convertType(Type type, pb::TypeProto &result) {
+  // A scalar of a sequence is that sequence: see onnx-box-sequences.
+  if (auto tensor = dyn_cast<TensorType>(type);
+      tensor && isa<onnx::SequenceType, onnx::OptionalType>(tensor.getElementType()))
+    return convertType(tensor.getElementType(), result);
   if (auto tensor = dyn_cast<TensorType>(type))
     return convertTensorType(tensor, *result.mutable_tensor_type());
   if (auto sequence = dyn_cast<onnx::SequenceType>(type))

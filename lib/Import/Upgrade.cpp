@@ -75,7 +75,7 @@ public:
     bool any = false;
     forEachGraph(*model.mutable_graph(), [&](pb::GraphProto &graph) {
       for (const pb::NodeProto &node : graph.node())
-        any |= changes(node) || isBatchedScan(node);
+        any |= changes(node) || isBatchedScan(node) || hasOldSlope(node);
     });
     return any;
   }
@@ -95,6 +95,10 @@ public:
 private:
   bool isBatchedScan(const pb::NodeProto &node) const {
     return from == 8 && node.domain().empty() && node.op_type() == "Scan";
+  }
+
+  bool hasOldSlope(const pb::NodeProto &node) const {
+    return from < 7 && node.domain().empty() && node.op_type() == "PRelu";
   }
 
   /// Scan of opset 8 works on batches, along axis 1. The library's adapter
@@ -200,6 +204,8 @@ private:
                                               : scope.constants.end();
           it != scope.constants.end() && it->second == &node)
         it->second = moved;
+      if (hasOldSlope(*moved))
+        alignSlope(pb::NodeProto(*moved), graph, scope);
     }
   }
 
@@ -222,7 +228,7 @@ private:
                         node.name(), index);
     }
     splice(node, converted, graph);
-    if (node.op_type() == "PRelu" && from < 7)
+    if (hasOldSlope(node))
       alignSlope(node, graph, scope);
   }
 

@@ -2,6 +2,8 @@
 
 #include "DataTypes.h"
 
+#include "dougong-c/program.h"
+
 #include <array>
 
 namespace dougong::package {
@@ -24,6 +26,11 @@ constexpr std::array<Entry, 27> table = {{
 }};
 
 Entry entry(std::int32_t dtype) {
+  // Of the program ABI alone: what they hold is memory of the host.
+  if (dtype == DOUGONG_SEQUENCE)
+    return {"sequence", 0};
+  if (dtype == DOUGONG_OPTIONAL)
+    return {"optional", 0};
   return dtype > 0 && dtype < static_cast<std::int32_t>(table.size())
              ? table[static_cast<std::size_t>(dtype)]
              : Entry();

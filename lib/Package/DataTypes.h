@@ -11,7 +11,7 @@ namespace dougong::package {
 /// number that ONNX does not use.
 std::string dataTypeName(std::int32_t dtype);
 
-/// Bits of a stored element; 0 for strings and unknown types.
+/// Bits of a stored element; 0 for strings, sequences and unknown types.
 int dataTypeBits(std::int32_t dtype);
 
 /// False for UNDEFINED and for numbers that ONNX does not use.

@@ -63,9 +63,8 @@ ModelRanges ModelRanges::of(const plan::v1::Model &model) {
 
 namespace {
 
-constexpr std::int32_t stringType = 8;
-/// An element of a string tensor in a buffer: a pointer and a length.
-constexpr std::int64_t stringElementBytes = 16;
+/// A string or a sequence in a buffer: a pointer and a length.
+constexpr std::int64_t pointingElementBytes = 16;
 
 /// How many ways `axes` cut.
 std::int64_t countParts(const Mesh &mesh,
@@ -168,9 +167,9 @@ Result<std::uint64_t> StageBound::localBytes(const Port &port) {
                             countParts(*port.mesh, value.sharding(d).axes()));
     elements = elements * *extent;
   }
-  if (value.dtype() == stringType) {
+  if (dataTypeBits(value.dtype()) == 0) {
     result.hasStrings = true;
-    return upper(elements * DimExpr(stringElementBytes));
+    return upper(elements * DimExpr(pointingElementBytes));
   }
   return upper(ceilDiv(elements * DimExpr(dataTypeBits(value.dtype())), 8));
 }

@@ -14,8 +14,12 @@
 using namespace mlir;
 using namespace dougong;
 
-void dougong::addSymbols(plan::v1::Model &model, const SymbolRanges &ranges) {
+void dougong::addSymbols(plan::v1::Model &model, const SymbolRanges &ranges,
+                         ArrayRef<std::string> others) {
   std::set<std::string> names;
+  for (const std::string &text : others)
+    if (Result<DimExpr> expr = DimExpr::parse(text))
+      names.merge(expr->symbols());
   for (const auto *values : {&model.inputs(), &model.outputs()})
     for (const plan::v1::Value &value : *values)
       for (const std::string &dim : value.dims())

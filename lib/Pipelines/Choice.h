@@ -28,8 +28,9 @@ llvm::LogicalResult checkInputDims(mlir::ModuleOp module);
 /// Symbols and ranges of a normalized module that is not partitioned yet.
 llvm::FailureOr<ModelRanges> getModelRanges(mlir::ModuleOp module);
 
-/// Symbols of the model's dims, with their ranges.
-void addSymbols(plan::v1::Model &model, const SymbolRanges &ranges);
+/// Symbols of the model's dims and those in `others`, with their ranges.
+void addSymbols(plan::v1::Model &model, const SymbolRanges &ranges,
+                llvm::ArrayRef<std::string> others = {});
 
 /// Every symbol at its greatest, or as it is assumed.
 SymbolValues getExtents(const ModelRanges &ranges);

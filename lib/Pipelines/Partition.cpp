@@ -161,7 +161,14 @@ void addModel(plan::v1::Model &model, const dist::PartitionResult &partition) {
     *model.add_inputs() = describe(input.name, input.type.getElementType(), input.dims);
   for (const dist::ModelPortInfo &output : partition.outputs)
     *model.add_outputs() = describe(output.name, output.type.getElementType(), output.dims);
-  addSymbols(model, partition.ranges);
+  // Extents that only data tell are in the work of what comes behind them.
+  std::vector<std::string> work;
+  for (const dist::ProgramInfo &program : partition.programs) {
+    work.insert(work.end(), {program.work.flops, program.work.sentBytes});
+    for (const dist::NodeInfo &node : program.work.nodes)
+      work.push_back(node.flops);
+  }
+  addSymbols(model, partition.ranges, work);
   for (const auto &[input, output] : partition.states) {
     plan::v1::State *state = model.add_states();
     state->set_input(input);

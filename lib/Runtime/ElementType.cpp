@@ -66,6 +66,10 @@ static TypeFact factOf(std::int32_t dtype) {
     return {"uint2", 2};
   case typeI2:
     return {"int2", 2};
+  case DOUGONG_SEQUENCE:
+    return {"sequence", 8 * sizeof(dougong_sequence)};
+  case DOUGONG_OPTIONAL:
+    return {"optional", 8 * sizeof(dougong_sequence)};
   default:
     return {nullptr, 0};
   }

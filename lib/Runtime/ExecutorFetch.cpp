@@ -10,13 +10,6 @@ using namespace dougong;
 /// The rank that gets whole outputs.
 static constexpr std::uint32_t root = 0;
 
-/// A string tensor owns its texts; what ranks exchange only points to them.
-static void ownStrings(Tensor &tensor, const Buffer &elements) {
-  const auto *texts = reinterpret_cast<const dougong_string *>(elements.data());
-  for (std::size_t i = 0; i < tensor.strings.size(); ++i)
-    tensor.strings[i].assign(texts[i].data, static_cast<std::size_t>(texts[i].size));
-}
-
 Result<Tensor> Executor::Impl::fetch(int index) {
   if (!ran)
     return Error{"no step has run whose outputs could be fetched"};
@@ -26,24 +19,17 @@ Result<Tensor> Executor::Impl::fetch(int index) {
   const plan::v1::Value &value = model().outputs(index);
   bool atRoot = rank() == static_cast<int>(root);
   if (origin.isModel()) {
-    if (!atRoot)
-      return Tensor();
-    const Tensor &kept = passedThrough.at(index);
-    Result<Tensor> copy = Tensor::create(kept.dtype, kept.dims);
-    if (copy) {
-      if (kept.bytes())
-        std::memcpy(copy->data.data(), kept.data.data(), kept.bytes());
-      copy->strings = kept.strings;
-      copy->name = kept.name;
-    }
-    return copy;
+    return atRoot ? passedThrough.at(index).clone() : Tensor();
   }
 
   const ShardLayout &from = layouts[origin.stage].outputs[origin.index];
   ShardLayout whole = ShardLayout::whole(root, from.globalExtents());
-  bool isString = value.dtype() == DOUGONG_STRING;
-  if (isString && std::string_view(collectives.backend()) != "threads" && !from.contains(root))
-    return Error{"model output '" + value.name() + "': strings cannot move between processes"};
+  // Elements that a tensor owns in another form than buffers have them.
+  bool isOwned = holdsPointers(value.dtype()) || elementBits(value.dtype()) < 8;
+  if (holdsPointers(value.dtype()) && std::string_view(collectives.backend()) != "threads" &&
+      !from.contains(root))
+    return Error{"model output '" + value.name() + "': " + elementTypeName(value.dtype()) +
+                 " elements cannot move between processes"};
   Part part = stages[origin.stage] ? stages[origin.stage]->outputs[origin.index] : nullptr;
   Result<Tensor> tensor = Tensor();
   if (atRoot) {
@@ -52,9 +38,6 @@ Result<Tensor> Executor::Impl::fetch(int index) {
       return Error{"model output '" + value.name() + "': " + tensor.message()};
     tensor->name = value.name();
   }
-  // Elements that a tensor owns in another form than buffers have them.
-  bool isSubByte = elementBits(value.dtype()) < 8;
-
   Result<Mover> mover = Mover::create(from, whole, bufferElementBytes(value.dtype()),
                                       wiring.firstGatherTag + index, collectives, buffers);
   if (!mover)
@@ -70,7 +53,7 @@ Result<Tensor> Executor::Impl::fetch(int index) {
     Result<std::size_t> bytes = bufferBytes(value.dtype(), tensor->dims);
     if (!bytes)
       return bytes.takeError();
-    if (isString || isSubByte) {
+    if (isOwned) {
       Result<Part> taken = buffers.take(*bytes);
       if (!taken)
         return taken.takeError();
@@ -79,10 +62,13 @@ Result<Tensor> Executor::Impl::fetch(int index) {
     }
     if (Result<void> done = mover->receive(part.get(), to, site); !done)
       return done.takeError();
-    if (isString)
-      ownStrings(*tensor, *elements);
-    else if (isSubByte)
-      packElements(value.dtype(), {elements->data(), *bytes}, tensor->data.data());
+    if (isOwned) {
+      std::vector<std::int64_t> dims = tensor->dims;
+      tensor = ownTensor({to, dims.data(), static_cast<std::int32_t>(dims.size()), value.dtype()});
+      if (!tensor)
+        return Error{"model output '" + value.name() + "': " + tensor.message()};
+      tensor->name = value.name();
+    }
   }
   std::vector<Collectives::RequestPtr> requests;
   for (Mover::Outgoing &message : outgoing)

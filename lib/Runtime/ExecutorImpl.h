@@ -4,6 +4,7 @@
 
 #include "dougong/Runtime/Executor.h"
 #include "dougong/Runtime/Library.h"
+#include "dougong/Runtime/TensorViews.h"
 #include "dougong/Runtime/ThreadPool.h"
 
 #include "Host.h"
@@ -47,6 +48,7 @@ struct Executor::Impl {
   ExecutorOptions options;
   ThreadPool pool;
   StringStore strings;
+  TensorViews views; ///< of the step's inputs
   BufferPool buffers;
   Wiring wiring;
   std::vector<DimExprs> modelInputDims;

@@ -136,8 +136,9 @@ Result<Mover *> Executor::Impl::moverOf(int index) {
       if (std::count(wiring.states[s].links.begin(), wiring.states[s].links.end(), index))
         from = &*carried[s].layout;
   const plan::v1::Value &value = wiring.stages[link.stage].program->inputs(link.index);
-  if (value.dtype() == DOUGONG_STRING && std::string_view(collectives.backend()) != "threads")
-    return Error{"value '" + value.name() + "': strings cannot move between processes"};
+  if (holdsPointers(value.dtype()) && std::string_view(collectives.backend()) != "threads")
+    return Error{"value '" + value.name() + "': " + elementTypeName(value.dtype()) +
+                 " elements cannot move between processes"};
   Result<Mover> made =
       Mover::create(*from, layouts[link.stage].inputs[link.index],
                     bufferElementBytes(value.dtype()), link.tag, collectives, buffers);
@@ -172,22 +173,11 @@ Result<Part> Executor::Impl::cutInput(const ShardLayout &layout, const Tensor &t
                                       std::int32_t dtype) {
   Box box = layout.box(static_cast<std::uint32_t>(rank()));
   std::vector<std::int64_t> start(tensor.dims.size(), 0);
-  const void *data = tensor.data.data();
   std::size_t size = bufferElementBytes(dtype);
-  std::vector<dougong_string> texts;
-  std::vector<std::byte> unpacked;
-  if (dtype == DOUGONG_STRING) {
-    for (const std::string &text : tensor.strings)
-      texts.push_back({text.data(), static_cast<std::int64_t>(text.size())});
-    data = texts.data();
-  } else if (elementBits(dtype) < 8) {
-    Result<std::int64_t> count = elementCount(tensor.dims);
-    if (!count)
-      return count.takeError();
-    unpacked.resize(static_cast<std::size_t>(*count));
-    unpackElements(dtype, tensor.data.data(), unpacked);
-    data = unpacked.data();
-  } else if (layout.localExtents() == tensor.dims) {
+  Result<dougong_tensor> view = views.view(tensor);
+  if (!view)
+    return view.takeError();
+  if (view->data == tensor.data.data() && layout.localExtents() == tensor.dims) {
     // Not owned: the caller's tensors outlive the step.
     return Part(std::shared_ptr<void>(), const_cast<Buffer *>(&tensor.data));
   }
@@ -200,7 +190,7 @@ Result<Part> Executor::Impl::cutInput(const ShardLayout &layout, const Tensor &t
   if (box.extents() != layout.localExtents())
     std::memset((*part)->data(), 0, *bytes);
   if (!box.empty())
-    copyBox(box, size, {start, tensor.dims}, data, {box.begin, layout.localExtents()},
+    copyBox(box, size, {start, tensor.dims}, view->data, {box.begin, layout.localExtents()},
             (*part)->data());
   return part;
 }
@@ -411,13 +401,9 @@ Result<void> Executor::Impl::keepStates(const InputTensors &inputs) {
     if (found == inputs.end())
       return Error{"model output '" + model().outputs(i).name() +
                    "' is an input that is carried between steps, which is not supported"};
-    const Tensor &input = found->second;
-    Result<Tensor> copy = Tensor::create(input.dtype, input.dims);
+    Result<Tensor> copy = found->second.clone();
     if (!copy)
       return copy.takeError();
-    if (input.bytes())
-      std::memcpy(copy->data.data(), input.data.data(), input.bytes());
-    copy->strings = input.strings;
     copy->name = model().outputs(i).name();
     passedThrough.emplace(i, std::move(*copy));
   }
@@ -427,6 +413,7 @@ Result<void> Executor::Impl::keepStates(const InputTensors &inputs) {
 Result<void> Executor::Impl::step(const InputTensors &inputs) {
   ran = false;
   strings.clear();
+  views.clear();
   Result<std::vector<GivenInput>> given = givenInputs(inputs);
   if (!given)
     return given.takeError();

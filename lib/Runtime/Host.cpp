@@ -197,19 +197,46 @@ static bool runLibrary(ProgramHost &host, const char *name, const LibraryCall &c
   return static_cast<bool>(done);
 }
 
+/// Runs the body of a loop or a branch. A failure in it leaves the body alone: the
+/// library function ends as after any other failure.
+static Result<void> runBody(const dougong_context *context, const dougong_tensor &body,
+                            std::span<const dougong_tensor> inputs,
+                            std::span<dougong_tensor> outputs) {
+  std::vector<void *> pointers;
+  std::vector<std::int64_t> dims;
+  for (const dougong_tensor &input : inputs) {
+    pointers.push_back(input.data);
+    dims.insert(dims.end(), input.dims, input.dims + input.rank);
+  }
+  auto function = reinterpret_cast<dougong_body_fn>(body.data);
+  std::int32_t code = 0;
+  if (!runProgramCode(
+          [&] { code = function(context, pointers.data(), outputs.data(), dims.data()); }))
+    return Error{hostOf(context).failureText()};
+  if (code != 0)
+    return Error{"a value that enters the body has other dims than the model says"};
+  return {};
+}
+
 /// The call is made here, so that nothing with a destructor lives where a failure
 /// leaves the program.
-static bool callLibrary(ProgramHost &host, const char *name, std::span<dougong_tensor> tensors,
+static bool callLibrary(const dougong_context *context, const char *name,
+                        std::span<dougong_tensor> tensors,
                         std::span<const std::int64_t> attributes) {
+  ProgramHost &host = hostOf(context);
   return runLibrary(host, name,
                     {tensors, attributes, &host.pool, &host.strings,
-                     [&host](std::size_t bytes) { return host.allocate(bytes); }});
+                     [&host](std::size_t bytes) { return host.allocate(bytes); },
+                     [context](const dougong_tensor &body, std::span<const dougong_tensor> inputs,
+                               std::span<dougong_tensor> outputs) {
+                       return runBody(context, body, inputs, outputs);
+                     }});
 }
 
 static void hostLibrary(const dougong_context *context, const char *name, dougong_tensor *tensors,
                         std::int64_t count, const std::int64_t *attributes,
                         std::int64_t attributeCount) {
-  if (!callLibrary(hostOf(context), name, {tensors, static_cast<std::size_t>(count)},
+  if (!callLibrary(context, name, {tensors, static_cast<std::size_t>(count)},
                    {attributes, static_cast<std::size_t>(attributeCount)}))
     leaveProgram();
 }

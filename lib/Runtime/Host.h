@@ -63,6 +63,8 @@ public:
   std::map<std::int64_t, GivenOutput> givenOutputs; ///< by number
   /// Records the first failure of a step.
   void fail(std::string message);
+  /// What was recorded.
+  const std::string &failureText() const { return failure; }
 
 private:
   std::vector<Buffer> heap;

@@ -7,19 +7,22 @@
 
 using namespace dougong;
 
-Result<Tensor> dougong::readTensor(const std::filesystem::path &path) {
+Result<Tensor> dougong::readTensor(const std::filesystem::path &path, std::int32_t dtype) {
   bool isNpy = path.extension() == ".npy";
   if (!isNpy && path.extension() != ".pb")
     return Error{"'" + path.string() + "' must end in .pb (ONNX TensorProto) or .npy"};
   Result<std::string> bytes = readFile(path);
   if (!bytes)
     return bytes.takeError();
+  if (isSequenceType(dtype) && !isNpy)
+    return parseSequenceProto(*bytes, path.string(), dtype);
   return isNpy ? parseNpy(*bytes, path.string()) : parseTensorProto(*bytes, path.string());
 }
 
 Result<void> dougong::writeTensor(const Tensor &tensor, const std::filesystem::path &path) {
   if (path.extension() == ".pb")
-    return writeFileAtomically(path, printTensorProto(tensor));
+    return writeFileAtomically(path, isSequenceType(tensor.dtype) ? printSequenceProto(tensor)
+                                                                  : printTensorProto(tensor));
   if (path.extension() != ".npy")
     return Error{"'" + path.string() + "' must end in .pb (ONNX TensorProto) or .npy"};
   Result<std::string> bytes = printNpy(tensor);
@@ -41,7 +44,8 @@ static int inputIndex(const std::string &stem) {
 
 Result<std::map<std::string, Tensor>>
 dougong::readInputFolder(const std::filesystem::path &folder,
-                         const std::vector<std::string> &names) {
+                         const std::vector<std::string> &names,
+                         const std::vector<std::int32_t> &dtypes) {
   std::error_code error;
   std::vector<std::pair<int, std::filesystem::path>> files;
   for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end;
@@ -57,7 +61,8 @@ dougong::readInputFolder(const std::filesystem::path &folder,
 
   std::map<std::string, Tensor> inputs;
   for (auto &[index, path] : files) {
-    Result<Tensor> tensor = readTensor(path);
+    auto slot = static_cast<std::size_t>(index);
+    Result<Tensor> tensor = readTensor(path, slot < dtypes.size() ? dtypes[slot] : 0);
     if (!tensor)
       return tensor.takeError();
     std::string name;

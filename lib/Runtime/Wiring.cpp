@@ -2,6 +2,7 @@
 #include "Wiring.h"
 
 #include "dougong/Runtime/ElementType.h"
+#include "dougong/Runtime/Tensor.h"
 
 #include <algorithm>
 #include <map>
@@ -233,8 +234,9 @@ Result<void> Wirer::addStates(const std::vector<std::pair<std::string, std::stri
       return Error{what + ": the model has no output '" + outputName + "'"};
     if (wiring.stateOfInput[state.input] >= 0)
       return Error{what + ": two states feed this input"};
-    if (plan.model().inputs(state.input).dtype() == DOUGONG_STRING)
-      return Error{what + ": strings cannot be carried from step to step"};
+    if (std::int32_t dtype = plan.model().inputs(state.input).dtype(); holdsPointers(dtype))
+      return Error{what + ": " + elementTypeName(dtype) +
+                   " elements cannot be carried from step to step"};
     if (Result<void> same = checkSameType(plan.model().outputs(state.output),
                                           plan.model().inputs(state.input), what);
         !same)

@@ -582,6 +582,9 @@ Result<DimRange> rangeOfPart(const DimExpr &e, const SymbolRanges &ranges) {
     DimRange a = *result, b = *next;
     bool quotient =
         e.kind() == Kind::FloorDiv || e.kind() == Kind::CeilDiv || e.kind() == Kind::Mod;
+    // By 0 there is no value: what the others can be is the range.
+    if (quotient && b.min == 0 && b.max > 0)
+      b.min = 1;
     if (quotient && b.min <= 0 && b.max >= 0)
       return problem(e, "may divide by zero");
     switch (e.kind()) {

@@ -28,7 +28,7 @@ func.func @negative_inner_dims(%a: tensor<2x3xf32>, %b: tensor<4x5xf32>) -> tens
 
 func.func @negative_reshape(%a: tensor<2x3xf32>) -> tensor<*xf32> {
   %shape = onnx.Constant() {value = dense<[4, -1]> : tensor<2xi64>} : () -> tensor<2xi64>
-  // expected-error @below {{'onnx.Reshape' op shape [2, 3] cannot be reshaped to [4, -1]: 6 elements are not a multiple of 4}}
+  // expected-error @below {{'onnx.Reshape' op shape [2, 3] cannot be reshaped to [4, -1]: 6 is not a multiple of 4}}
   %0 = onnx.Reshape(%a, %shape) : (tensor<2x3xf32>, tensor<2xi64>) -> tensor<*xf32>
   return %0 : tensor<*xf32>
 }

@@ -115,3 +115,21 @@ func.func @main(%x: tensor<?x4xf32, #onnx.dims<"n", _>>, %bias: tensor<128x4xf32
   %1 = onnx.MatMul(%w, %x) : (tensor<4x128xf32>, tensor<?x4xf32, #onnx.dims<"n", _>>) -> tensor<*xf32>
   return %0, %1 : tensor<*xf32>, tensor<*xf32>
 }
+
+// -----
+
+// What is taken out of a sequence has the extents that all its tensors have, and
+// new symbols for the others.
+
+// CHECK-LABEL: func.func @main
+// CHECK:         onnx.SequenceAt
+// CHECK-SAME:    -> tensor<?x3xf32, #onnx.dims<"SequenceAt:0.0", _>>
+// CHECK:         onnx.ConcatFromSequence
+// CHECK-SAME:    -> tensor<?x?x3xf32, #onnx.dims<"ConcatFromSequence:0.0", "ConcatFromSequence:0.1", _>>
+func.func @main(%a: tensor<2x3xf32>, %b: tensor<4x3xf32>, %i: tensor<i64>)
+    -> (tensor<*xf32>, tensor<*xf32>) {
+  %0 = onnx.SequenceConstruct(%a, %b) : (tensor<2x3xf32>, tensor<4x3xf32>) -> !onnx.seq<tensor<*xf32>>
+  %1 = onnx.SequenceAt(%0, %i) : (!onnx.seq<tensor<*xf32>>, tensor<i64>) -> tensor<*xf32>
+  %2 = onnx.ConcatFromSequence(%0) {axis = 0 : i64, new_axis = 1 : i64} : (!onnx.seq<tensor<*xf32>>) -> tensor<*xf32>
+  return %1, %2 : tensor<*xf32>, tensor<*xf32>
+}

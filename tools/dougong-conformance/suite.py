@@ -171,10 +171,26 @@ def prepare(case, form, folder):
     return path, copies
 
 
+def flatten(value):
+    """The arrays in lists of lists; the lists' lengths, and -1 for None, as arrays too."""
+    if isinstance(value, list):
+        return [np.array(len(value)), *(array for item in value for array in flatten(item))]
+    return [np.array(-1) if value is None else value]
+
+
 def compare(case, got, expected):
     """Why the values differ, or "". Integers, strings and bools must be equal; floats
     lie within the tolerances of the case, by the suite's own comparison."""
     try:
+        got, expected = flatten(got), flatten(expected)
+        if case.name.startswith("test_bernoulli"):
+            # Stored values come from a generator without a seed: "for informational
+            # purpose", says the suite.
+            for value, reference in zip(got, expected, strict=True):
+                assert np.isin(value, [0, 1]).all(), "values other than 0 and 1: DESIRED 0 or 1"
+                np.testing.assert_equal((value.dtype, value.shape),
+                                        (reference.dtype, reference.shape))
+            return ""
         Runner.assert_similar_outputs(expected, got, rtol=case.rtol, atol=case.atol)
         for value, reference in zip(got, expected):
             if isinstance(reference, np.ndarray) and reference.dtype.kind in "biu":

@@ -67,10 +67,13 @@ Result<void> runSteps(const fs::path &folder, const Request &request) {
     return session.takeError();
   const plan::v1::Model &model = (*package)->plan().model();
   std::vector<std::string> names;
-  for (const plan::v1::Value &input : model.inputs())
+  std::vector<std::int32_t> dtypes;
+  for (const plan::v1::Value &input : model.inputs()) {
     names.push_back(input.name());
+    dtypes.push_back(input.dtype());
+  }
   for (size_t step = 0; step < request.steps.size(); ++step) {
-    Result<InputTensors> inputs = readInputFolder(request.steps[step], names);
+    Result<InputTensors> inputs = readInputFolder(request.steps[step], names, dtypes);
     if (!inputs)
       return inputs.takeError();
     if (Result<void> done = (*session)->step(*inputs); !done)

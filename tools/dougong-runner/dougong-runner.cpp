@@ -127,10 +127,13 @@ static std::string listNames(const std::vector<std::string> &names) {
 
 void Runner::readInputs() {
   std::vector<std::string> names;
-  for (const plan::v1::Value &input : model().inputs())
+  std::vector<std::int32_t> dtypes;
+  for (const plan::v1::Value &input : model().inputs()) {
     names.push_back(input.name());
+    dtypes.push_back(input.dtype());
+  }
   for (const std::string &folder : options.inputFolders)
-    steps.push_back(orThrow(readInputFolder(folder, names), exitInput));
+    steps.push_back(orThrow(readInputFolder(folder, names, dtypes), exitInput));
   if (steps.empty())
     steps.emplace_back();
   std::set<std::string> given;

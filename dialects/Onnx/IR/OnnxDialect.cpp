@@ -1,6 +1,7 @@
 //===- OnnxDialect.cpp - registration and structural ops ------------------===//
 #include "Onnx/IR/Onnx.h"
 
+#include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;

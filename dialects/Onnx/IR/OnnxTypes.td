@@ -41,8 +41,11 @@ def Onnx_I2 : I<2>;
 def Onnx_UI2 : UI<2>;
 def Onnx_Complex64 : Complex<F32>;
 def Onnx_Complex128 : Complex<F64>;
-def Onnx_AnySequence : Type<CPred<"::llvm::isa<::dougong::onnx::SequenceType>($_self)">, "sequence">;
-def Onnx_AnyOptional : Type<CPred<"::llvm::isa<::dougong::onnx::OptionalType>($_self)">, "optional">;
+// As they are or, after normalize, as the element of a scalar.
+def Onnx_AnySequence : Type<CPred<
+    "::llvm::isa<::dougong::onnx::SequenceType>(::mlir::getElementTypeOrSelf($_self))">, "sequence">;
+def Onnx_AnyOptional : Type<CPred<
+    "::llvm::isa<::dougong::onnx::OptionalType>(::mlir::getElementTypeOrSelf($_self))">, "optional">;
 def Onnx_AnyMap : Type<CPred<"::llvm::isa<::dougong::onnx::MapType>($_self)">, "map">;
 
 class Onnx_TensorOf<list<Type> elements> : TensorOf<elements>;

@@ -12,7 +12,9 @@ Type getVariableType(Type type) {
   if (isa<NoneType>(type))
     return {};
   if (auto shaped = dyn_cast<ShapedType>(type))
-    return shaped.getElementType();
+    return isa<SequenceType, OptionalType>(shaped.getElementType())
+               ? getVariableType(shaped.getElementType())
+               : shaped.getElementType();
   // Sequences and optionals hold tensors of any shape: compare what they hold.
   if (auto sequence = dyn_cast<SequenceType>(type))
     return getVariableType(sequence.getElementType());

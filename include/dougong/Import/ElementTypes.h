@@ -14,7 +14,8 @@ namespace dougong::importer {
 /// `!onnx.string` for strings. Null for values that ONNX 1.22 does not define.
 mlir::Type convertElementType(int32_t dataType, mlir::MLIRContext *context);
 
-/// The inverse of convertElementType; 0 (UNDEFINED) for any other type.
+/// The inverse of convertElementType; DOUGONG_SEQUENCE and DOUGONG_OPTIONAL of the
+/// program ABI for those; 0 (UNDEFINED) for any other type.
 int32_t getDataType(mlir::Type elementType);
 
 /// Bits of one element as ONNX lays tensors down: bool takes a byte, 2- and

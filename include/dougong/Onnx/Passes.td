@@ -225,6 +225,28 @@ def ExposeValuesPass : Pass<"onnx-expose-values", "::mlir::ModuleOp"> {
   let dependentDialects = ["::dougong::onnx::OnnxDialect", "::mlir::func::FuncDialect"];
 }
 
+def BoxSequencesPass : Pass<"onnx-box-sequences", "::mlir::ModuleOp"> {
+  let summary = "makes sequences and optional values the elements of scalars";
+  let description = [{
+    What follows places, moves and hands over tensors only; a sequence is one more
+    element type to it, whose elements the operator library makes and reads. The
+    shapes of the tensors inside are forgotten.
+
+    Before:
+
+    ```mlir
+    %0 = onnx.SequenceConstruct(%a, %b) : (...) -> !onnx.seq<tensor<2xf32>>
+    ```
+
+    After:
+
+    ```mlir
+    %0 = onnx.SequenceConstruct(%a, %b) : (...) -> tensor<!onnx.seq<tensor<*xf32>>>
+    ```
+  }];
+  let dependentDialects = ["::dougong::onnx::OnnxDialect", "::mlir::func::FuncDialect"];
+}
+
 def VerifyNormalizedPass : Pass<"onnx-verify-normalized", "::mlir::ModuleOp"> {
   let summary = "proves what holds after the normalize phase";
   let description = [{

@@ -39,7 +39,9 @@ public:
   // Values
   //===--------------------------------------------------------------------===//
 
-  /// Whether `value` has a known rank. Values of type `none` have not.
+  /// Whether `value` has a known rank. Values of type `none` have not. Of a sequence
+  /// or an optional value it is the rank of its tensors, and an extent in which
+  /// they may differ is -1.
   bool isKnown(mlir::Value value) const;
   /// The extents of `value`, in canonical form. `value` is known.
   Dims getDims(mlir::Value value);
@@ -56,6 +58,8 @@ public:
   llvm::FailureOr<Dims> getOperandDims(mlir::Operation *op, unsigned index, size_t rank);
 
   void setDims(mlir::Value value, llvm::ArrayRef<DimExpr> dims);
+  /// Makes `value` one of which nothing is known.
+  void forget(mlir::Value value) { entries.erase(value); }
   /// Sets result `index` of `op`, unless nobody asked for it (type `none`). A
   /// negative extent is an error.
   llvm::LogicalResult setResult(mlir::Operation *op, unsigned index, llvm::ArrayRef<DimExpr> dims);
@@ -109,7 +113,7 @@ public:
 
   /// `value`'s type with its inferred shape; unchanged if that is not known.
   mlir::Type getInferredType(mlir::Value value);
-  /// The name of the ONNX node, for checks.
+  /// The name of the ONNX node, for checks. Several nodes may have it.
   static std::string getNodeLabel(mlir::Operation *op);
 
 private:
@@ -122,6 +126,8 @@ private:
 
   DimSolver &solver;
   llvm::DenseMap<mlir::Value, Entry> entries;
+  /// The op after whose label new symbols are named.
+  llvm::StringMap<mlir::Operation *> labels;
   bool strict = false;
   bool open = false;
 };
@@ -135,6 +141,9 @@ mlir::RankedTensorType getTensorType(llvm::ArrayRef<DimExpr> shape, mlir::Type e
 /// The extents that a ranked type says; symbols without a name are an error of
 /// the importer and come back as none.
 std::optional<Dims> getTypeDims(mlir::Type type);
+/// The extents that all tensors of a sequence or optional value have by its type,
+/// -1 where they may differ. None if their rank is not known.
+std::optional<Dims> getElementDims(mlir::Type type);
 /// Extents as people write them: "[batch, 3, past + seq]".
 std::string toString(llvm::ArrayRef<DimExpr> dims);
 

@@ -44,6 +44,11 @@ struct LibraryCall {
   ThreadPool *pool;     ///< of this rank
   StringStore *strings; ///< for string outputs
   std::function<Result<void *>(std::size_t bytes)> allocate; ///< until the next step
+  /// Runs a tensor of type DOUGONG_BODY; the outputs come as {} and live until the
+  /// next step.
+  std::function<Result<void>(const dougong_tensor &body, std::span<const dougong_tensor> inputs,
+                             std::span<dougong_tensor> outputs)>
+      run;
 
   /// The buffer of output `index` for these dims: the one that is there, which
   /// must have them, or a new one. Null for an output that nobody asked for.

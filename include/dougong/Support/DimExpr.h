@@ -86,9 +86,11 @@ public:
   /// division by zero, and a result (also of a part) outside 64 bits.
   Result<std::int64_t> evaluate(const SymbolValues &values) const;
   /// An interval that holds every value the expression can take. Exact where no
-  /// symbol occurs twice and there is no `mod`; it may be wider otherwise. Fails,
-  /// naming the symbol, where a range is missing, where a divisor's range holds
-  /// zero, and where a bound lies outside 64 bits.
+  /// symbol occurs twice and there is no `mod`; it may be wider otherwise. Divided
+  /// by an extent that may be zero, it holds the values for the others: by zero
+  /// there is none. Fails, naming the symbol, where a range is missing, where a
+  /// divisor's range holds zero in its middle or at its upper end, and where a
+  /// bound lies outside 64 bits.
   Result<DimRange> range(const SymbolRanges &ranges) const;
   /// Every symbol that `values` names is replaced, all at once.
   DimExpr substitute(const std::map<std::string, DimExpr> &values) const;

@@ -1,4 +1,5 @@
 //===- FormKernels.cpp - groups operators into kernel functions -----------===//
+#include "Bodies.h"
 #include "Grouping.h"
 #include "LibraryCalls.h"
 #include "Outlining.h"
@@ -24,11 +25,17 @@ struct FormKernels : dougong::impl::FormKernelsPassBase<FormKernels> {
       module.emitError("module has no function @main to form kernels from");
       return signalPassFailure();
     }
-    if (failed(dougong::formLibraryCalls(main)))
-      return signalPassFailure();
     dougong::KernelOutliner outliner(module);
-    for (Block &block : main.getBody())
-      for (dougong::KernelGroup &group : dougong::groupOperators(block))
+    // Bodies stand behind the functions that they are taken from, and come last.
+    SmallVector<func::FuncOp> functions = {main};
+    for (size_t index = 0; index < functions.size(); ++index) {
+      dougong::formLibraryCalls(functions[index]);
+      for (auto function : module.getOps<func::FuncOp>())
+        if (function->hasAttr(dougong::bodyAttrName) && !llvm::is_contained(functions, function))
+          functions.push_back(function);
+    }
+    for (func::FuncOp function : functions)
+      for (dougong::KernelGroup &group : dougong::groupOperators(function.front()))
         if (failed(outliner.outline(group)))
           return signalPassFailure();
   }

@@ -1,6 +1,7 @@
 //===- LibraryCalls.cpp - operators that are library functions ------------===//
 #include "LibraryCalls.h"
 
+#include "Bodies.h"
 #include "Grouping.h"
 
 #include "Onnx/IR/Onnx.h"
@@ -8,6 +9,7 @@
 
 #include "llvm/ADT/StringSet.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/xxhash.h"
 
 using namespace mlir;
 using namespace dougong;
@@ -99,6 +101,39 @@ void writeLabels(AttributeWriter &attributes, std::optional<ElementsAttr> tensor
   }
 }
 
+/// The seed of a node: the one that it states or, so that a model always gives the
+/// same, a hash of its name.
+template <typename OpTy> AttributeWriter writeSeed(OpTy op) {
+  auto isStated = [](const auto &seed) { return seed.has_value(); };
+  int64_t seed = static_cast<int64_t>(llvm::xxh3_64bits(onnx::getNodeName(op.getLoc())) >> 32);
+  if (isStated(op.getSeed())) {
+    if constexpr (std::is_same_v<std::decay_t<decltype(*op.getSeed())>, APFloat>)
+      seed = static_cast<int64_t>(op.getSeed()->convertToDouble());
+    else
+      seed = static_cast<int64_t>(*op.getSeed());
+  }
+  return AttributeWriter().integer(seed);
+}
+
+void writeNumbers(AttributeWriter &attributes, std::optional<ElementsAttr> numbers) {
+  writeLabels(attributes, numbers, std::nullopt, std::nullopt, std::nullopt);
+}
+
+AttributeWriter writeTrees(onnx::MlTreeEnsembleOp op) {
+  AttributeWriter attributes;
+  attributes.integer(op.getAggregateFunction()).integer(op.getPostTransform());
+  attributes.integers(op.getTreeRoots()).integers(op.getNodesFeatureids());
+  attributes.integers(op.getNodesTruenodeids()).integers(op.getNodesTrueleafs());
+  attributes.integers(op.getNodesFalsenodeids()).integers(op.getNodesFalseleafs());
+  attributes.integers(op.getNodesMissingValueTracksTrue().value_or(ArrayRef<int64_t>()));
+  attributes.integers(op.getLeafTargetids());
+  writeNumbers(attributes, op.getNodesModes());
+  writeNumbers(attributes, op.getNodesSplits());
+  writeNumbers(attributes, op.getLeafWeights());
+  writeNumbers(attributes, op.getMembershipValues());
+  return attributes;
+}
+
 LibraryFunction getLibraryFunction(Operation *operation) {
   return TypeSwitch<Operation *, LibraryFunction>(operation)
       .Case([](onnx::NonZeroOp) { return LibraryFunction{"NonZero", {}}; })
@@ -167,6 +202,36 @@ LibraryFunction getLibraryFunction(Operation *operation) {
       .Case([](onnx::MlBinarizerOp op) {
         return LibraryFunction{"Binarizer",
                                AttributeWriter().real(op.getThreshold().convertToDouble())};
+      })
+      .Case<onnx::SequenceConstructOp, onnx::SequenceEmptyOp, onnx::SequenceAtOp,
+            onnx::SequenceInsertOp, onnx::SequenceEraseOp, onnx::SequenceLengthOp, onnx::OptionalOp,
+            onnx::OptionalGetElementOp, onnx::OptionalHasElementOp>(
+          [](auto op) { return LibraryFunction{op.getOperationName().rsplit('.').second, {}}; })
+      .Case<onnx::RandomUniformOp, onnx::RandomUniformLikeOp>([](auto op) {
+        return LibraryFunction{
+            "RandomUniform",
+            writeSeed(op).real(op.getLow().convertToDouble()).real(op.getHigh().convertToDouble())};
+      })
+      .Case<onnx::RandomNormalOp, onnx::RandomNormalLikeOp>([](auto op) {
+        return LibraryFunction{"RandomNormal", writeSeed(op)
+                                                   .real(op.getMean().convertToDouble())
+                                                   .real(op.getScale().convertToDouble())};
+      })
+      .Case([](onnx::MultinomialOp op) { return LibraryFunction{"Multinomial", writeSeed(op)}; })
+      .Case([](onnx::DropoutOp op) -> LibraryFunction {
+        bool mayDrop = op->getNumOperands() > 2 && !isa<NoneType>(op->getOperand(2).getType());
+        return {mayDrop ? "Dropout" : "", writeSeed(op)};
+      })
+      .Case([](onnx::MelWeightMatrixOp) { return LibraryFunction{"MelWeightMatrix", {}}; })
+      .Case(
+          [](onnx::MlTreeEnsembleOp op) { return LibraryFunction{"TreeEnsemble", writeTrees(op)}; })
+      .Case([](onnx::SplitToSequenceOp op) {
+        return LibraryFunction{"SplitToSequence",
+                               AttributeWriter().integer(op.getAxis()).integer(op.getKeepdims())};
+      })
+      .Case([](onnx::ConcatFromSequenceOp op) {
+        return LibraryFunction{"ConcatFromSequence",
+                               AttributeWriter().integer(op.getAxis()).integer(op.getNewAxis())};
       })
       .Case([](onnx::ConstantOp op) -> LibraryFunction {
         // Texts have no place among the constants of a kernel.
@@ -237,38 +302,34 @@ LibraryFunction getExtentsFunction(Operation *operation) {
 class LibraryCalls {
 public:
   explicit LibraryCalls(func::FuncOp main) : main(main) {
-    for (Type type : main.getArgumentTypes())
-      addSymbols(type);
+    for (auto [index, type] : llvm::enumerate(main.getArgumentTypes())) {
+      addSymbols(type, known);
+      if (auto extents = main.getArgAttrOfType<ArrayAttr>(index, bodyExtentsAttrName))
+        for (StringRef symbol : extents.getAsValueRange<StringAttr>())
+          if (Result<DimExpr> parsed = DimExpr::parse(symbol.str()))
+            known.insert(parsed->name());
+    }
   }
 
-  LogicalResult run() {
+  void run() {
     for (Operation &op : llvm::make_early_inc_range(main.getBody().front())) {
-      LibraryFunction function = getLibraryFunction(&op);
+      bool hasBodies = needsBodies(&op, known);
+      LibraryFunction function = hasBodies ? LibraryFunction() : getLibraryFunction(&op);
       bool isCall = !function.name.empty();
-      if (!isCall && failed(addExtents(&op)))
-        return failure();
+      if (!isCall && !hasBodies)
+        addExtents(&op);
+      if (hasBodies)
+        replaceByBodies(&op);
       for (Value result : op.getResults())
-        addSymbols(result.getType());
-      if (isCall && failed(replace(&op, function)))
-        return failure();
+        addSymbols(result.getType(), known);
+      if (isCall)
+        replace(&op, function);
+      else if (hasBodies)
+        op.erase();
     }
-    return success();
   }
 
 private:
-  /// Remembers the symbols of a type as known from here on.
-  void addSymbols(Type type) {
-    auto tensor = dyn_cast<RankedTensorType>(type);
-    auto dims = tensor ? dyn_cast_if_present<onnx::DimsAttr>(tensor.getEncoding()) : nullptr;
-    if (!dims)
-      return;
-    for (StringAttr expr : dims.getExprs())
-      if (expr)
-        if (Result<DimExpr> parsed = DimExpr::parse(expr.getValue()))
-          for (const std::string &symbol : parsed->symbols())
-            known.insert(symbol);
-  }
-
   /// The symbols that extents of `type` are and that no value before has.
   SmallVector<Attribute> getNewSymbols(RankedTensorType type, bool &any) {
     Builder builder(main.getContext());
@@ -286,23 +347,24 @@ private:
     return symbols;
   }
 
-  LogicalResult addExtents(Operation *op) {
+  void addExtents(Operation *op) {
     if (op->getNumResults() == 0 || op->getDialect()->getNamespace() != "onnx")
-      return success();
+      return;
     auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
     bool any = false;
     SmallVector<Attribute> symbols = type ? getNewSymbols(type, any) : SmallVector<Attribute>();
     LibraryFunction function = any ? getExtentsFunction(op) : LibraryFunction();
     if (function.name.empty()) // the schedule names what is missing
-      return success();
+      return;
     OpBuilder builder(op);
     auto result = RankedTensorType::get({type.getRank()}, builder.getI64Type());
-    onnx::LaunchOp launch = makeLaunch(builder, op, function, {result}, {0});
+    onnx::LaunchOp launch = makeLaunch(builder, op, function, {result}, {0}, op->getOperands());
     launch->setAttr(libraryExtentsAttrName, builder.getArrayAttr(symbols));
-    return success();
   }
 
-  LogicalResult replace(Operation *op, const LibraryFunction &function) {
+  /// Puts a launch in the place of an operator, which is left without uses.
+  void replaceUses(Operation *op, const LibraryFunction &function, ValueRange operands,
+                   ArrayRef<Attribute> bodies = {}) {
     OpBuilder builder(op);
     SmallVector<Type> types;
     SmallVector<int64_t> tensors;
@@ -316,7 +378,9 @@ private:
       types.push_back(result.getType());
       results.push_back(result);
     }
-    onnx::LaunchOp launch = makeLaunch(builder, op, function, types, tensors);
+    onnx::LaunchOp launch = makeLaunch(builder, op, function, types, tensors, operands);
+    if (!bodies.empty())
+      launch->setAttr(libraryBodiesAttrName, builder.getArrayAttr(bodies));
     for (auto [result, output] : llvm::zip_equal(results, launch.getOutputs()))
       result.replaceAllUsesWith(output);
     for (Value result : op->getResults())
@@ -324,14 +388,41 @@ private:
         OpBuilder none(op);
         result.replaceAllUsesWith(onnx::NoneOp::create(none, op->getLoc(), none.getNoneType()));
       }
+  }
+
+  void replace(Operation *op, const LibraryFunction &function) {
+    replaceUses(op, function, op->getOperands());
     op->erase();
-    return success();
+  }
+
+  /// Loop: {results, carried values}; If: {results, values that the first branch takes}.
+  void replaceByBodies(Operation *op) {
+    SmallVector<Value> operands(op->getOperands());
+    SmallVector<Attribute> bodies;
+    int64_t count = isa<onnx::LoopOp>(op) ? op->getNumOperands() - 2 : 0;
+    SmallVector<Region *> regions;
+    if (auto branch = dyn_cast<onnx::IfOp>(op))
+      regions = {&branch.getThenBranch(), &branch.getElseBranch()};
+    else
+      regions = {&op->getRegion(0)};
+    for (Region *region : regions) {
+      Body body = outlineBody(op, *region, known);
+      bodies.push_back(body.function);
+      llvm::append_range(operands, body.captured);
+      if (isa<onnx::IfOp>(op) && region == regions[0])
+        count = body.captured.size();
+    }
+    replaceUses(op,
+                {isa<onnx::LoopOp>(op) ? "Loop" : "If",
+                 AttributeWriter().integer(op->getNumResults()).integer(count)},
+                operands, bodies);
   }
 
   onnx::LaunchOp makeLaunch(OpBuilder &builder, Operation *op, const LibraryFunction &function,
-                            ArrayRef<Type> types, SmallVector<int64_t> tensors) {
+                            ArrayRef<Type> types, SmallVector<int64_t> tensors,
+                            ValueRange operands) {
     SmallVector<Value> inputs;
-    for (Value operand : op->getOperands()) {
+    for (Value operand : operands) {
       bool isAbsent = isa<NoneType>(operand.getType());
       tensors.push_back(isAbsent ? -1 : static_cast<int64_t>(types.size() + inputs.size()));
       if (!isAbsent)
@@ -351,4 +442,6 @@ private:
 
 } // namespace
 
-LogicalResult dougong::formLibraryCalls(func::FuncOp main) { return LibraryCalls(main).run(); }
+bool dougong::isLibraryOperator(Operation *op) { return !getLibraryFunction(op).name.empty(); }
+
+void dougong::formLibraryCalls(func::FuncOp function) { LibraryCalls(function).run(); }

@@ -19,11 +19,17 @@ constexpr llvm::StringLiteral libraryAttrName = "dougong.library",
                               libraryAttributesAttrName = "dougong.attributes",
                               libraryTensorsAttrName = "dougong.tensors",
                               libraryExtentsAttrName = "dougong.extents";
+/// ... and the functions that it runs (see Bodies.h), which follow the tensors.
+constexpr llvm::StringLiteral libraryBodiesAttrName = "dougong.bodies";
 
-/// Replaces the operators of `@main` that are library functions by launches, and
-/// puts before each other operator whose result has an extent that depends on
-/// data a launch that computes it.
-llvm::LogicalResult formLibraryCalls(mlir::func::FuncOp main);
+/// Whether an operator is a function of the library.
+bool isLibraryOperator(mlir::Operation *op);
+
+/// Replaces the operators of a program's `@main`, or of a body, that are library
+/// functions by launches, and puts before each other operator whose result has an
+/// extent that depends on data a launch that computes it. May add bodies to the
+/// module.
+void formLibraryCalls(mlir::func::FuncOp function);
 
 } // namespace dougong
 

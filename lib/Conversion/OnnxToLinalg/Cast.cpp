@@ -48,6 +48,11 @@ Lowered lowerBitCast(BitCastOp op, BitCastOp::Adaptor in, Emitter &e) {
                               return truncateNarrow(e, args[0], to);
                             if (args[0].getType() == storage)
                               return args[0];
+                            // A bool takes a byte.
+                            if (args[0].getType().isInteger(1))
+                              return arith::ExtUIOp::create(e, storage, args[0]);
+                            if (storage.isInteger(1))
+                              return arith::TruncIOp::create(e, storage, args[0]);
                             return arith::BitcastOp::create(e, storage, args[0]);
                           });
 }

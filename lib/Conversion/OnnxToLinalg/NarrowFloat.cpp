@@ -158,6 +158,11 @@ Value dougong::onnx::encodeNarrow(Emitter &e, Value x, Type element,
       nan = arith::OrIOp::create(e, nan, sign);
     code = e.select(isNan, nan, code);
   }
+  if (!format.nan) {
+    // Not stated by the operator; the stored outputs of the ONNX suite have -0.
+    Value isNan = e.compare(Compare::Greater, size, int32(e, infinityBits));
+    code = e.select(isNan, int32(e, int64_t(1) << (format.bits - 1)), code);
+  }
   return arith::TruncIOp::create(e, e.getI8Type(), code);
 }
 

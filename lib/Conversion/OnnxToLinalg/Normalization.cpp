@@ -6,10 +6,10 @@ using namespace dougong::onnx;
 
 namespace {
 
-/// Moments of the dims `reductions` of a tensor: means (null if not centred) and
-/// 1 / sqrt(variance + epsilon), without those dims.
+/// Moments of the dims `reductions` of a tensor: means (null if not centred),
+/// variances and 1 / sqrt(variance + epsilon), without those dims.
 struct Moments {
-  Value means, scales;
+  Value means, variances, scales;
   AffineMap kept;
 };
 
@@ -49,10 +49,12 @@ Moments computeMoments(Emitter &e, Value x, ArrayRef<OpFoldResult> shape,
                                 d = e.sub(d, args[1]);
                               return e.addReassoc(args.back(), e.mul(d, d));
                             });
-  moments.scales =
-      e.pointwise(keptShape, compute, {{squares, same}}, [&](Emitter &e, ValueRange args) {
-        Value variance = e.add(e.div(args[0], count), e.constant(compute, epsilon));
-        Value deviation = math::SqrtOp::create(e, variance);
+  moments.variances =
+      e.pointwise(keptShape, compute, {{squares, same}},
+                  [&](Emitter &e, ValueRange args) { return e.div(args[0], count); });
+  moments.scales = e.pointwise(
+      keptShape, compute, {{moments.variances, same}}, [&](Emitter &e, ValueRange args) {
+        Value deviation = math::SqrtOp::create(e, e.add(args[0], e.constant(compute, epsilon)));
         return e.div(e.constant(compute, 1), deviation);
       });
   return moments;
@@ -200,10 +202,42 @@ Lowered lowerGroupNormalization(GroupNormalizationOp op, GroupNormalizationOp::A
   return e.joinDims(y, 1, 2);
 }
 
+/// Means and variances of the batch itself, and both averaged with those so far.
+Lowered lowerBatchTraining(BatchNormalizationOp op, BatchNormalizationOp::Adaptor in, Emitter &e) {
+  RankedTensorType type = resultType(op);
+  unsigned rank = type.getRank(), axis = rank > 1 ? 1 : 0;
+  Type element = resultElement(op), compute = getComputeType(element);
+  double epsilon = op.getEpsilon().convertToFloat(), momentum = op.getMomentum().convertToFloat();
+  SmallVector<unsigned> reductions;
+  for (unsigned dim = 0; dim < rank; ++dim)
+    if (dim != axis)
+      reductions.push_back(dim);
+  Extents shape = e.extents(type), channels = {shape[axis]};
+  Moments moments = computeMoments(e, in.getX(), shape, reductions, epsilon, true, compute);
+  AffineMap channel = e.mapOf(rank, {axis});
+  AffineMap one = e.identity(1);
+  Value y = applyMoments(e, in.getX(), shape, moments, Operand{in.getScale(), channel},
+                         Operand{in.getB(), channel}, compute, element);
+  auto average = [&](unsigned result, Value before, Value now) -> Value {
+    if (isa<NoneType>(op->getResult(result).getType()))
+      return {};
+    Type kept = resultElement(op, result);
+    return e.pointwise(channels, kept, {{before, one}, {now, one}},
+                       [&](Emitter &e, ValueRange args) {
+                         Value old = e.mul(e.toFloatType(args[0], compute),
+                                           e.constant(compute, momentum));
+                         Value part = e.mul(args[1], e.constant(compute, 1 - momentum));
+                         return e.toFloatType(e.add(old, part), kept);
+                       });
+  };
+  return {y, average(1, in.getInputMean(), moments.means),
+          average(2, in.getInputVar(), moments.variances)};
+}
+
 Lowered lowerBatchNormalization(BatchNormalizationOp op, BatchNormalizationOp::Adaptor in,
                                 Emitter &e) {
   if (op.getTrainingMode())
-    return Lowered::refuse("training mode is not supported");
+    return lowerBatchTraining(op, in, e);
   RankedTensorType type = resultType(op);
   unsigned rank = type.getRank();
   Type element = resultElement(op), compute = getComputeType(element);

@@ -88,7 +88,8 @@ Value BufferAssignment::getRoot(Value value) {
 }
 
 FailureOr<BufferAssignment> BufferAssignment::compute(func::FuncOp main,
-                                                      const llvm::StringMap<unsigned> &weights) {
+                                                      const llvm::StringMap<unsigned> &weights,
+                                                      bool heapOnly) {
   BufferAssignment result;
   Block &body = main.getBody().front();
   llvm::DenseMap<Operation *, int64_t> positions;
@@ -101,6 +102,8 @@ FailureOr<BufferAssignment> BufferAssignment::compute(func::FuncOp main,
     result.storage[use.getResult()] = {Storage::Kind::Weight, weights.lookup(use.getWeight())};
   std::set<std::string> inputSymbols = getInputSymbols(main);
   for (auto [index, returned] : llvm::enumerate(body.getTerminator()->getOperands())) {
+    if (heapOnly)
+      break;
     if (dependsOnData(main.getLoc(), returned.getType(), inputSymbols)) {
       result.given.push_back(index);
       continue;
@@ -122,7 +125,7 @@ FailureOr<BufferAssignment> BufferAssignment::compute(func::FuncOp main,
       auto type = dyn_cast<RankedTensorType>(value.getType());
       if (!type || result.storage.contains(value))
         continue;
-      if (dependsOnData(op.getLoc(), type, inputSymbols)) {
+      if (heapOnly || dependsOnData(op.getLoc(), type, inputSymbols)) {
         result.storage[value] = {Storage::Kind::Heap, 0};
         continue;
       }

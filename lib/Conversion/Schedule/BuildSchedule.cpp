@@ -3,6 +3,7 @@
 #include "Extents.h"
 #include "Fallbacks.h"
 #include "Host.h"
+#include "Kernels/Bodies.h"
 #include "Kernels/Grouping.h"
 #include "Kernels/LibraryCalls.h"
 #include "LibraryLaunch.h"
@@ -42,7 +43,13 @@ public:
   LogicalResult run();
 
 private:
-  void collectWeights();
+  /// Of the body of a loop or a branch.
+  ScheduleBuilder(func::FuncOp body, const ScheduleBuilder &program)
+      : main(body), module(program.module), isBody(true), weightNumbers(program.weightNumbers) {}
+
+  void collectWeights(ArrayRef<func::FuncOp> bodies);
+  /// Puts a function of the ABI (dougong_body_fn) in the place of a body.
+  LogicalResult runBody();
   EntryPoint createEntryPoint(StringRef name, unsigned pointers);
   /// Ends the prologue: to the body, or out with the number of the first failed
   /// check.
@@ -51,7 +58,11 @@ private:
   /// Writes what the arena holds to the module, for the memory proof.
   LogicalResult describeArena();
   LogicalResult createShapes();
-  LogicalResult createRun();
+  /// The entry point that runs the operators.
+  LogicalResult createRun(StringRef name);
+  LogicalResult emitOperators();
+  /// Sets the outputs of a body.
+  LogicalResult emitYield(func::ReturnOp exit);
 
   /// The offset of each slot of the arena, as index values; `total` is where the
   /// kernels' workspace begins.
@@ -81,6 +92,7 @@ private:
 
   func::FuncOp main;
   ModuleOp module;
+  bool isBody = false;
   llvm::StringMap<unsigned> weightNumbers;
   std::optional<BufferAssignment> buffers;
 
@@ -97,16 +109,23 @@ private:
 LogicalResult ScheduleBuilder::run() {
   if (!llvm::hasSingleElement(main.getBody()))
     return main.emitError("a program's @main must be one block");
-  collectWeights();
+  SmallVector<func::FuncOp> bodies;
+  for (auto function : module.getOps<func::FuncOp>())
+    if (function->hasAttr(bodyAttrName))
+      bodies.push_back(function);
+  collectWeights(bodies);
   FailureOr<BufferAssignment> assignment = BufferAssignment::compute(main, weightNumbers);
   if (failed(assignment))
     return failure();
   buffers = std::move(*assignment);
   createAbi();
-  if (failed(describeArena()) || failed(createShapes()) || failed(createRun()))
+  if (failed(describeArena()) || failed(createShapes()) || failed(createRun("dougong_program_run")))
     return failure();
   module->setAttr(fallbacksAttrName, collectFallbacks(main));
   main.erase();
+  for (func::FuncOp body : bodies)
+    if (failed(ScheduleBuilder(body, *this).runBody()))
+      return failure();
   // What only the onnx dialect understands is no concern of a code generator.
   for (auto function : module.getOps<func::FuncOp>())
     for (unsigned index = 0; index < function.getNumArguments(); ++index)
@@ -122,11 +141,28 @@ LogicalResult ScheduleBuilder::run() {
   return success();
 }
 
-void ScheduleBuilder::collectWeights() {
+LogicalResult ScheduleBuilder::runBody() {
+  FailureOr<BufferAssignment> assignment =
+      BufferAssignment::compute(main, weightNumbers, /*heapOnly=*/true);
+  if (failed(assignment))
+    return failure();
+  buffers = std::move(*assignment);
+  std::string name = main.getSymName().str();
+  main.setSymName(name + "_operators");
+  if (failed(createRun(name)))
+    return failure();
+  main.erase();
+  return success();
+}
+
+void ScheduleBuilder::collectWeights(ArrayRef<func::FuncOp> bodies) {
   SmallVector<Attribute> names;
-  for (auto use : main.getOps<onnx::UseOp>())
-    if (weightNumbers.try_emplace(use.getWeight(), names.size()).second)
-      names.push_back(use.getWeightAttr());
+  SmallVector<func::FuncOp> functions = {main};
+  llvm::append_range(functions, bodies);
+  for (func::FuncOp function : functions)
+    for (auto use : function.getOps<onnx::UseOp>())
+      if (weightNumbers.try_emplace(use.getWeight(), names.size()).second)
+        names.push_back(use.getWeightAttr());
   module->setAttr("dougong.weights", ArrayAttr::get(module.getContext(), names));
 }
 
@@ -345,14 +381,21 @@ LogicalResult ScheduleBuilder::createShapes() {
   return success();
 }
 
-LogicalResult ScheduleBuilder::createRun() {
+LogicalResult ScheduleBuilder::createRun(StringRef name) {
   // (context, inputs, outputs, input dims)
-  EntryPoint run = createEntryPoint("dougong_program_run", 4);
+  EntryPoint run = createEntryPoint(name, 4);
   entry = &run;
   Location loc = main.getLoc();
   Value context = run.function.getArgument(0);
   ExtentEvaluator evaluator(run.prologue, run.function.getArgument(3));
   extents = &evaluator;
+  for (BlockArgument argument : main.getArguments()) {
+    auto symbols = main.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(), bodyExtentsAttrName);
+    for (auto [index, symbol] :
+         llvm::enumerate(symbols ? symbols : ArrayAttr::get(module.getContext(), {})))
+      evaluator.bind(cast<StringAttr>(symbol).getValue(),
+                     loadExtent(run.prologue, loc, getPointer(argument), index));
+  }
   if (failed(evaluator.bindInputs(main)))
     return failure();
   Value total;
@@ -362,18 +405,33 @@ LogicalResult ScheduleBuilder::createRun() {
   Value arena = loadPointer(run.prologue, loc, context, contextArena);
   for (Value offset : *offsets)
     slots.push_back(offsetPointer(run.prologue, loc, arena, offset));
-  FailureOr<Value> bytes = getWorkspaceBytes(run.prologue, evaluator);
-  if (failed(bytes))
+  if (!isBody) {
+    FailureOr<Value> bytes = getWorkspaceBytes(run.prologue, evaluator);
+    if (failed(bytes))
+      return failure();
+    workspaceBytes = *bytes;
+    if (workspaceBytes)
+      workspace = offsetPointer(run.prologue, loc, arena, total);
+  }
+  if (failed(emitOperators()))
     return failure();
-  workspaceBytes = *bytes;
-  if (workspaceBytes)
-    workspace = offsetPointer(run.prologue, loc, arena, total);
+  if (!isBody) {
+    module->setAttr("dougong.groups", ArrayAttr::get(module.getContext(), groups));
+    module->setAttr("dougong.calls", ArrayAttr::get(module.getContext(), calls));
+  }
+  finishPrologue(run, evaluator.getChecks());
+  return success();
+}
 
+LogicalResult ScheduleBuilder::emitOperators() {
   for (Operation &op : main.getBody().front()) {
     if (auto launch = dyn_cast<onnx::LaunchOp>(op)) {
       if (failed(emitLaunch(launch)))
         return failure();
-    } else if (auto exit = dyn_cast<func::ReturnOp>(op)) {
+    } else if (auto exit = dyn_cast<func::ReturnOp>(op); exit && isBody) {
+      if (failed(emitYield(exit)))
+        return failure();
+    } else if (exit) {
       for (unsigned output : buffers->getCopiedOutputs())
         if (failed(emitCopy(exit.getOperand(output), output)))
           return failure();
@@ -385,9 +443,28 @@ LogicalResult ScheduleBuilder::createRun() {
         return failure();
     }
   }
-  module->setAttr("dougong.groups", ArrayAttr::get(module.getContext(), groups));
-  module->setAttr("dougong.calls", ArrayAttr::get(module.getContext(), calls));
-  finishPrologue(run, evaluator.getChecks());
+  return success();
+}
+
+LogicalResult ScheduleBuilder::emitYield(func::ReturnOp exit) {
+  OpBuilder &builder = entry->body;
+  Location loc = exit.getLoc();
+  Value context = entry->function.getArgument(0), outputs = entry->function.getArgument(2);
+  for (auto [index, value] : llvm::enumerate(exit.getOperands())) {
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    if (!type) // nothing
+      continue;
+    FailureOr<SmallVector<Value>> extentValues = extents->getExtents(loc, type);
+    Value data = succeeded(extentValues) ? getPointer(value) : Value();
+    if (!data)
+      return failure();
+    // The frame of this function is gone when they are read.
+    Value bytes = arith::ConstantIndexOp::create(builder, loc, 8 * type.getRank());
+    Value dims = callAllocate(builder, loc, context, bytes);
+    storeExtents(builder, loc, *extentValues, dims);
+    storeTensor(builder, loc, outputs, index, data, dims, type.getRank(),
+                importer::getDataType(type.getElementType()));
+  }
   return success();
 }
 
@@ -546,8 +623,12 @@ LogicalResult ScheduleBuilder::emitLibrary(onnx::LaunchOp launch) {
     auto type = cast<RankedTensorType>(value.getType());
     tensor.rank = type.getRank();
     tensor.dtype = importer::getDataType(type.getElementType());
-    bool isMade = static_cast<unsigned>(number) < outputs &&
-                  buffers->getStorage(value).kind == Storage::Kind::Heap;
+    FailureOr<SmallVector<DimExpr>> exprs = getExtentExprs(loc, type);
+    if (failed(exprs))
+      return failure();
+    bool isMade =
+        static_cast<unsigned>(number) < outputs &&
+        !llvm::all_of(*exprs, [&](const DimExpr &expr) { return extents->isComputable(expr); });
     if (isMade) {
       made.emplace_back(tensors.size() - 1, value);
       continue;
@@ -560,6 +641,9 @@ LogicalResult ScheduleBuilder::emitLibrary(onnx::LaunchOp launch) {
     if (!tensor.data)
       return failure();
   }
+  if (auto bodies = launch->getAttrOfType<ArrayAttr>(libraryBodiesAttrName))
+    for (auto body : bodies.getAsRange<FlatSymbolRefAttr>())
+      tensors.push_back({getAddress(builder, loc, body), {}, 0, DOUGONG_BODY});
   LibraryTensors array(builder, loc, tensors);
   callLibrary(builder, module, launch, entry->function.getArgument(0), array, tensors.size());
   for (auto [index, value] : made) {
@@ -578,10 +662,7 @@ LogicalResult ScheduleBuilder::emitLibrary(onnx::LaunchOp launch) {
     for (auto [dim, symbol] : llvm::enumerate(symbols.getAsValueRange<StringAttr>())) {
       if (symbol.empty())
         continue;
-      Value place = offsetPointer(builder, loc, pointer, builder.getI64IntegerAttr(8 * dim));
-      Value wide = LLVM::LoadOp::create(builder, loc, builder.getI64Type(), place);
-      extents->bindLate(
-          symbol, arith::IndexCastOp::create(builder, loc, builder.getIndexType(), wide), &builder);
+      extents->bindLate(symbol, loadExtent(builder, loc, pointer, dim), &builder);
     }
   }
   return success();
@@ -632,7 +713,7 @@ LogicalResult ScheduleBuilder::emitLaunch(onnx::LaunchOp launch) {
   }
   if (needsWorkspace) {
     Value place = workspace, bytes = workspaceBytes;
-    if (!isKnownAtEntry(*extents, launch)) {
+    if (isBody || !isKnownAtEntry(*extents, launch)) {
       FailureOr<Value> own = getWorkspaceBytes(entry->body, *extents, launch);
       if (failed(own) || !*own)
         return failure();

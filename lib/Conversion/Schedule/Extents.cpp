@@ -15,6 +15,8 @@ int64_t dougong::getElementBytes(Type elementType) {
     return 2 * getElementBytes(complex.getElementType());
   if (isa<onnx::StringType>(elementType))
     return sizeof(dougong_string);
+  if (isa<onnx::SequenceType, onnx::OptionalType>(elementType))
+    return sizeof(dougong_sequence);
   return llvm::divideCeil(elementType.getIntOrFloatBitWidth(), 8);
 }
 
@@ -59,6 +61,18 @@ bool ExtentEvaluator::isKnownAtEntry(const DimExpr &expr) const {
                  return known.contains(DimExpr::symbol(symbol).print()) &&
                         !lateSymbols.contains(symbol);
                });
+}
+
+void ExtentEvaluator::bind(StringRef symbol, Value value) {
+  if (Result<DimExpr> parsed = DimExpr::parse(symbol))
+    known[parsed->print()] = value;
+}
+
+bool ExtentEvaluator::isComputable(const DimExpr &expr) const {
+  return known.contains(expr.print()) ||
+         llvm::all_of(expr.symbols(), [&](const std::string &symbol) {
+           return known.contains(DimExpr::symbol(symbol).print());
+         });
 }
 
 void ExtentEvaluator::bindLate(StringRef symbol, Value value, OpBuilder *builder) {
@@ -170,6 +184,14 @@ Value ExtentEvaluator::emit(Location loc, const DimExpr &expr) {
     if (!operands.back())
       return {};
   }
+  // A program must not trap: where an extent divides that is 0 the checks refuse the
+  // dims, whatever comes out here.
+  if (expr.kind() == DimExpr::Kind::FloorDiv || expr.kind() == DimExpr::Kind::CeilDiv ||
+      expr.kind() == DimExpr::Kind::Mod)
+    for (size_t i = 1; i < operands.size(); ++i)
+      if (!expr.operands()[i].constant())
+        operands[i] = arith::MaxSIOp::create(builder, loc, operands[i],
+                                             arith::ConstantIndexOp::create(builder, loc, 1));
   auto fold = [&](auto make) {
     Value result = operands[0];
     for (Value operand : llvm::drop_begin(operands))

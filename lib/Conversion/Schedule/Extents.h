@@ -41,6 +41,10 @@ public:
   void bindLate(llvm::StringRef symbol, mlir::Value value, mlir::OpBuilder *late);
   /// Whether `expr` needs no symbol that is bound late or not at all.
   bool isKnownAtEntry(const DimExpr &expr) const;
+  /// Binds a symbol before bindInputs.
+  void bind(llvm::StringRef symbol, mlir::Value value);
+  /// Whether all symbols in `expr` are bound by now.
+  bool isComputable(const DimExpr &expr) const;
   /// Whether a value is bound to `expr` as it is.
   bool isBound(const DimExpr &expr) const { return known.contains(expr.print()); }
 

@@ -6,6 +6,7 @@
 #include "dougong-c/program.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 
 using namespace mlir;
 using namespace dougong;
@@ -20,8 +21,9 @@ static Value allocateOnStack(OpBuilder &builder, Location loc, int64_t words) {
                                 int64Constant(builder, loc, std::max<int64_t>(words, 1)));
 }
 
-Value dougong::storeExtents(OpBuilder &builder, Location loc, ArrayRef<Value> extents) {
-  Value array = allocateOnStack(builder, loc, extents.size());
+Value dougong::storeExtents(OpBuilder &builder, Location loc, ArrayRef<Value> extents,
+                            Value place) {
+  Value array = place ? place : allocateOnStack(builder, loc, extents.size());
   for (auto [index, extent] : llvm::enumerate(extents)) {
     Value wide = arith::IndexCastOp::create(builder, loc, builder.getI64Type(), extent);
     LLVM::StoreOp::create(builder, loc, wide,
@@ -30,24 +32,45 @@ Value dougong::storeExtents(OpBuilder &builder, Location loc, ArrayRef<Value> ex
   return array;
 }
 
+Value dougong::loadExtent(OpBuilder &builder, Location loc, Value array, int64_t index) {
+  Value place = offsetPointer(builder, loc, array, builder.getI64IntegerAttr(8 * index));
+  Value wide = LLVM::LoadOp::create(builder, loc, builder.getI64Type(), place);
+  return arith::IndexCastOp::create(builder, loc, builder.getIndexType(), wide);
+}
+
+void dougong::storeTensor(OpBuilder &builder, Location loc, Value array, int64_t index, Value data,
+                          Value dims, int64_t rank, int32_t dtype) {
+  static_assert(sizeof(dougong_tensor) == 24);
+  Type i32 = builder.getI32Type();
+  auto store = [&](Value value, size_t field) {
+    int64_t bytes = index * sizeof(dougong_tensor) + field;
+    LLVM::StoreOp::create(builder, loc, value,
+                          offsetPointer(builder, loc, array, builder.getI64IntegerAttr(bytes)));
+  };
+  store(data, offsetof(dougong_tensor, data));
+  store(dims, offsetof(dougong_tensor, dims));
+  store(LLVM::ConstantOp::create(builder, loc, i32, static_cast<int32_t>(rank)),
+        offsetof(dougong_tensor, rank));
+  store(LLVM::ConstantOp::create(builder, loc, i32, dtype), offsetof(dougong_tensor, dtype));
+}
+
+Value dougong::getAddress(OpBuilder &builder, Location loc, FlatSymbolRefAttr body) {
+  auto pointer = LLVM::LLVMPointerType::get(builder.getContext());
+  auto type = builder.getFunctionType(SmallVector<Type>(4, pointer), builder.getI32Type());
+  Value function = func::ConstantOp::create(builder, loc, type, body);
+  return UnrealizedConversionCastOp::create(builder, loc, TypeRange(pointer), ValueRange(function))
+      .getResult(0);
+}
+
 LibraryTensors::LibraryTensors(OpBuilder &builder, Location loc, ArrayRef<LibraryTensor> tensors)
     : builder(builder), loc(loc) {
-  static_assert(sizeof(dougong_tensor) == 24);
   array = allocateOnStack(builder, loc, 3 * tensors.size());
-  Type i32 = builder.getI32Type();
   auto pointer = LLVM::LLVMPointerType::get(builder.getContext());
   for (auto [index, tensor] : llvm::enumerate(tensors)) {
     Value null = LLVM::ZeroOp::create(builder, loc, pointer);
     Value dims = tensor.data ? storeExtents(builder, loc, tensor.extents) : null;
-    auto store = [&](Value value, int64_t bytes) {
-      LLVM::StoreOp::create(builder, loc, value, address(index, bytes));
-    };
-    store(tensor.data ? tensor.data : null, offsetof(dougong_tensor, data));
-    store(dims, offsetof(dougong_tensor, dims));
-    store(LLVM::ConstantOp::create(builder, loc, i32, static_cast<int32_t>(tensor.rank)),
-          offsetof(dougong_tensor, rank));
-    store(LLVM::ConstantOp::create(builder, loc, i32, tensor.dtype),
-          offsetof(dougong_tensor, dtype));
+    storeTensor(builder, loc, array, index, tensor.data ? tensor.data : null, dims, tensor.rank,
+                tensor.dtype);
   }
 }
 
@@ -67,9 +90,7 @@ Value LibraryTensors::loadDims(unsigned index) {
 }
 
 Value LibraryTensors::loadExtent(unsigned index, int64_t dim) {
-  Value place = offsetPointer(builder, loc, loadDims(index), builder.getI64IntegerAttr(8 * dim));
-  Value wide = LLVM::LoadOp::create(builder, loc, builder.getI64Type(), place);
-  return arith::IndexCastOp::create(builder, loc, builder.getIndexType(), wide);
+  return dougong::loadExtent(builder, loc, loadDims(index), dim);
 }
 
 /// A constant global of the module, one for each distinct value.

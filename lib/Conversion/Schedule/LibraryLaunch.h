@@ -37,9 +37,21 @@ private:
   mlir::Value array;
 };
 
-/// The dims as an array of i64 in the stack frame.
+/// The dims as an array of i64 in the stack frame, or at `place`.
 mlir::Value storeExtents(mlir::OpBuilder &builder, mlir::Location loc,
-                         llvm::ArrayRef<mlir::Value> extents);
+                         llvm::ArrayRef<mlir::Value> extents, mlir::Value place = {});
+
+/// Element `index` of an array of i64, as an index value.
+mlir::Value loadExtent(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value array,
+                       int64_t index);
+
+/// Writes `dougong_tensor` number `index` of an array.
+void storeTensor(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value array, int64_t index,
+                 mlir::Value data, mlir::Value dims, int64_t rank, int32_t dtype);
+
+/// A pointer to the function of the ABI that a body becomes.
+mlir::Value getAddress(mlir::OpBuilder &builder, mlir::Location loc,
+                       mlir::FlatSymbolRefAttr body);
 
 /// Calls the library function that `launch` names on `tensors`.
 void callLibrary(mlir::OpBuilder &builder, mlir::ModuleOp module, onnx::LaunchOp launch,

@@ -27,10 +27,11 @@ FailureOr<Heads> getHeads(Operation *op, ShapeScope &scope, unsigned index,
   if (!heads || *heads <= 0)
     return op->emitOpError() << "operand " << index
                              << " has rank 3, so the numbers of heads must be given";
-  auto size = divideExactly(d[2], DimExpr(*heads));
-  if (!size)
-    return op->emitOpError() << "last dim of operand " << index << " with shape " << toString(d)
-                             << " is not a multiple of the number of heads, " << *heads;
+  FailureOr<DimExpr> size = divideDim(op, scope, d[2], DimExpr(*heads),
+                                      "the heads of operand " + Twine(index) + " with shape " +
+                                          toString(d));
+  if (failed(size))
+    return failure();
   return Heads{d[0], DimExpr(*heads), d[1], *size};
 }
 

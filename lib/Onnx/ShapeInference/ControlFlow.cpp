@@ -28,6 +28,10 @@ LogicalResult inferIf(IfOp op, ShapeScope &scope) {
   OperandRange thenValues = getYielded(op.getThenBranch()),
                elseValues = getYielded(op.getElseBranch());
   for (auto [index, result] : llvm::enumerate(op.getResults())) {
+    if (!isa<ShapedType>(result.getType())) {
+      joinElements(scope, thenValues[index], elseValues[index], result);
+      continue;
+    }
     if (!scope.isKnown(thenValues[index]) || !scope.isKnown(elseValues[index]))
       continue;
     Dims a = scope.getDims(thenValues[index]), b = scope.getDims(elseValues[index]);
@@ -42,18 +46,32 @@ LogicalResult inferIf(IfOp op, ShapeScope &scope) {
   return success();
 }
 
+/// Makes a carried sequence what holds for it before and after an iteration. Whether
+/// it has changed.
+bool joinCarried(ShapeScope &scope, Value argument, Value initial, Value next) {
+  bool wasKnown = scope.isKnown(argument);
+  Dims before = wasKnown ? scope.getDims(argument) : Dims();
+  if (!joinElements(scope, wasKnown ? argument : initial, next, argument))
+    scope.forget(argument);
+  return scope.isKnown(argument) != wasKnown || (wasKnown && !(scope.getDims(argument) == before));
+}
+
 /// Infers a loop body until the shapes of the carried values no longer change:
 /// a dim that the body changes gets a symbol of its own.
 LogicalResult inferBody(Operation *op, ShapeScope &scope, Block &body, size_t firstCarried,
-                        size_t firstYielded, size_t carried) {
+                        size_t firstYielded, OperandRange initial) {
   Operation *yield = body.getTerminator();
   for (unsigned round = 0;; ++round) {
     if (failed(scope.inferBlock(body)))
       return failure();
     bool changed = false;
-    for (size_t i = 0; i < carried; ++i) {
+    for (size_t i = 0; i < initial.size(); ++i) {
       Value argument = body.getArgument(firstCarried + i);
       Value next = yield->getOperand(firstYielded + i);
+      if (!isa<ShapedType>(argument.getType())) {
+        changed |= joinCarried(scope, argument, initial[i], next);
+        continue;
+      }
       if (!scope.isKnown(argument) || !scope.isKnown(next))
         continue;
       Dims before = scope.getDims(argument), after = scope.getDims(next);
@@ -91,17 +109,15 @@ bool isAlwaysTrue(ShapeScope &scope, LoopOp op, Block &body) {
 LogicalResult inferLoop(LoopOp op, ShapeScope &scope) {
   Block &body = op.getBody().front();
   size_t carried = op.getVInitial().size();
-  if (body.getNumArguments() != carried + 2 ||
-      body.getTerminator()->getNumOperands() < carried + 1)
+  if (body.getNumArguments() != carried + 2 || body.getTerminator()->getNumOperands() < carried + 1)
     return op.emitOpError() << "body has " << body.getNumArguments() << " inputs for " << carried
                             << " carried values";
   for (Value argument : body.getArguments().take_front(2))
     scope.setDims(argument, Dims());
-  for (auto [argument, initial] :
-       llvm::zip(body.getArguments().drop_front(2), op.getVInitial()))
+  for (auto [argument, initial] : llvm::zip(body.getArguments().drop_front(2), op.getVInitial()))
     if (scope.isKnown(initial))
       scope.setDims(argument, scope.getDims(initial));
-  if (failed(inferBody(op, scope, body, 2, 1, carried)))
+  if (failed(inferBody(op, scope, body, 2, 1, op.getVInitial())))
     return failure();
   OperandRange yielded = body.getTerminator()->getOperands();
   std::optional<DimExpr> trips;
@@ -138,9 +154,8 @@ LogicalResult inferScan(ScanOp op, ShapeScope &scope) {
     int64_t scan = int64_t(index) - carried;
     if (scan >= 0) {
       auto axes = op.getScanInputAxes();
-      FailureOr<int64_t> axis =
-          scope.normalizeAxis(op, axes && scan < int64_t(axes->size()) ? (*axes)[scan] : 0,
-                              dims->size());
+      FailureOr<int64_t> axis = scope.normalizeAxis(
+          op, axes && scan < int64_t(axes->size()) ? (*axes)[scan] : 0, dims->size());
       if (failed(axis))
         return failure();
       FailureOr<DimExpr> merged =
@@ -153,7 +168,7 @@ LogicalResult inferScan(ScanOp op, ShapeScope &scope) {
     }
     scope.setDims(argument, *dims);
   }
-  if (failed(inferBody(op, scope, body, 0, 0, carried)))
+  if (failed(inferBody(op, scope, body, 0, 0, inputs.take_front(carried))))
     return failure();
   OperandRange yielded = body.getTerminator()->getOperands();
   for (auto [index, result] : llvm::enumerate(op.getResults())) {

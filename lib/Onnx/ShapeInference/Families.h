@@ -45,6 +45,10 @@ void attachTensorShapes(mlir::MLIRContext &context);
 // Shared by several families
 //===----------------------------------------------------------------------===//
 
+/// Makes of `result` what holds for the tensors of both `a` and `b`: sequences,
+/// optional values, or tensors that are put in one. False if that is nothing.
+bool joinElements(ShapeScope &scope, mlir::Value a, mlir::Value b, mlir::Value result);
+
 /// Result 0 has the shape of operand 0.
 llvm::LogicalResult inferSameShape(mlir::Operation *op, ShapeScope &scope);
 
@@ -63,6 +67,11 @@ struct WindowOptions {
 };
 llvm::FailureOr<Dims> inferWindow(mlir::Operation *op, ShapeScope &scope,
                                   llvm::ArrayRef<DimExpr> spatial, const WindowOptions &options);
+
+/// `whole` / `parts`, which must leave no rest: checked at entry where that is not
+/// known. An error names `what`.
+llvm::FailureOr<DimExpr> divideDim(mlir::Operation *op, ShapeScope &scope, const DimExpr &whole,
+                                   const DimExpr &parts, const llvm::Twine &what);
 
 /// Dims that a reshape to `target` (contents with 0 and -1) gives.
 llvm::FailureOr<Dims> inferReshape(mlir::Operation *op, ShapeScope &scope,

@@ -18,17 +18,19 @@ LogicalResult inferUnique(UniqueOp op, ShapeScope &scope) {
   FailureOr<Dims> input = scope.getOperandDims(op, 0);
   if (failed(input))
     return failure();
-  DimExpr count = scope.freshDim(op, 0, 0);
-  Dims values = {count};
+  Dims values = {DimExpr(0)};
   DimExpr all = ShapeScope::product(*input);
+  int64_t axis = 0;
   if (auto listed = op.getAxis()) {
-    FailureOr<int64_t> axis = scope.normalizeAxis(op, *listed, input->size());
-    if (failed(axis))
+    FailureOr<int64_t> normal = scope.normalizeAxis(op, *listed, input->size());
+    if (failed(normal))
       return failure();
+    axis = *normal;
     values = *input;
-    all = values[*axis];
-    values[*axis] = count;
+    all = values[axis];
   }
+  DimExpr count = scope.freshDim(op, 0, axis);
+  values[axis] = count;
   if (failed(scope.setResult(op, 0, values)) || failed(scope.setResult(op, 1, {count})) ||
       failed(scope.setResult(op, 2, {all})))
     return failure();

@@ -139,8 +139,11 @@ LogicalResult ShapeScope::setResult(Operation *op, unsigned index, ArrayRef<DimE
   if (index >= op->getNumResults())
     return success();
   Value result = op->getResult(index);
-  auto type = dyn_cast<ShapedType>(result.getType());
-  if (!type)
+  if (isa<SequenceType, OptionalType>(result.getType())) {
+    setDims(result, dims);
+    return success();
+  }
+  if (!isa<ShapedType>(result.getType()))
     return success();
   for (const DimExpr &dim : dims)
     if (auto value = dim.constant(); value && *value < 0)
@@ -269,7 +272,11 @@ DimExpr ShapeScope::freshDim(Operation *op, unsigned result, unsigned dim) {
                       : RankedTensorType();
   if (declared && dim < declared.getRank() && !declared.isDynamicDim(dim))
     return DimExpr(declared.getDimSize(dim));
-  std::string name = getNodeLabel(op) + ":" + std::to_string(result) + "." + std::to_string(dim);
+  // Nodes that come of one function body may have one name.
+  std::string label = getNodeLabel(op);
+  for (unsigned number = 2; labels.try_emplace(label, op).first->second != op; ++number)
+    label = getNodeLabel(op) + "_" + std::to_string(number);
+  std::string name = label + ":" + std::to_string(result) + "." + std::to_string(dim);
   solver.addSymbol(name, DimSolver::Origin::Fresh);
   return solver.canonical(DimExpr::symbol(name));
 }

@@ -19,6 +19,20 @@ static std::pair<DimExpr, DimExpr> cancelCommonDims(ArrayRef<DimExpr> from, Arra
   return {ShapeScope::product(rest), ShapeScope::product(added)};
 }
 
+FailureOr<DimExpr> dougong::onnx::divideDim(Operation *op, ShapeScope &scope, const DimExpr &whole,
+                                            const DimExpr &parts, const Twine &what) {
+  if (auto quotient = divideExactly(whole, parts))
+    return *quotient;
+  if (whole.constant() && parts.constant())
+    return op->emitOpError() << what << ": " << whole.print() << " is not a multiple of "
+                             << parts.print();
+  if (scope.isStrict())
+    scope.getSolver().requireEqual(mod(whole, parts), DimExpr(0), ShapeScope::getNodeLabel(op));
+  else
+    scope.leaveOpen();
+  return floorDiv(whole, parts);
+}
+
 FailureOr<Dims> dougong::onnx::inferReshape(Operation *op, ShapeScope &scope,
                                             ArrayRef<DimExpr> input, ArrayRef<DimExpr> target,
                                             bool allowZero) {
@@ -41,20 +55,12 @@ FailureOr<Dims> dougong::onnx::inferReshape(Operation *op, ShapeScope &scope,
   DimExpr from = ShapeScope::product(input), to = ShapeScope::product(result);
   if (inferred) {
     auto [dividend, divisor] = cancelCommonDims(input, result);
-    if (auto quotient = divideExactly(dividend, divisor)) {
-      result[*inferred] = *quotient;
-      return result;
-    }
-    if (from.constant() && to.constant())
-      return op->emitOpError() << "shape " << toString(input) << " cannot be reshaped to "
-                               << toString(target) << ": " << from.print()
-                               << " elements are not a multiple of " << to.print();
-    if (scope.isStrict())
-      scope.getSolver().requireEqual(mod(dividend, divisor), DimExpr(0),
-                                     ShapeScope::getNodeLabel(op));
-    else
-      scope.leaveOpen();
-    result[*inferred] = floorDiv(dividend, divisor);
+    FailureOr<DimExpr> quotient =
+        divideDim(op, scope, dividend, divisor,
+                  "shape " + toString(input) + " cannot be reshaped to " + toString(target));
+    if (failed(quotient))
+      return failure();
+    result[*inferred] = *quotient;
     return result;
   }
   if (from.constant() && to.constant() && !(from == to))

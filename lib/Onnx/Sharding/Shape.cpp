@@ -81,7 +81,8 @@ ShardingRule getReshapeRule(Operation *op) {
     ArrayRef<DimExpr> fromGroup(from->begin() + i, from->begin() + iEnd);
     ArrayRef<DimExpr> toGroup(to->begin() + j, to->begin() + jEnd);
     std::optional<int64_t> fromRest = getUnit(fromGroup, p - i), toRest = getUnit(toGroup, q - j);
-    if (fromRest && toRest && !((*from)[p] == DimExpr(1))) {
+    // Of an empty tensor nothing can be cut.
+    if (fromRest && toRest && *fromRest > 0 && *toRest > 0 && !((*from)[p] == DimExpr(1))) {
       // A block of the factor is as many elements as both sides keep together.
       int64_t rest = std::max(*fromRest, *toRest);
       if (rest % *fromRest == 0 && rest % *toRest == 0) {

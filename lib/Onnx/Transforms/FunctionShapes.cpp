@@ -148,6 +148,8 @@ LogicalResult FunctionShapes::setArguments() {
   for (auto [argument, dims] : llvm::zip(function.getArguments(), arguments))
     if (isa<ShapedType>(argument.getType()))
       scope.setDims(argument, dims);
+    else if (auto element = getElementDims(argument.getType()))
+      scope.setDims(argument, *element);
   return success();
 }
 

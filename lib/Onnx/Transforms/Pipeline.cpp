@@ -43,6 +43,8 @@ void dougong::onnx::buildNormalizePipeline(OpPassManager &manager,
     manager.addPass(createExposeValuesPass());
   else if (options.outlineBlocks)
     manager.addPass(createOutlineBlocksPass());
+  // Last: shape inference reads the tensors' shapes in the types of sequences.
+  manager.addPass(createBoxSequencesPass());
   manager.addPass(createVerifyNormalizedPass());
 }
 

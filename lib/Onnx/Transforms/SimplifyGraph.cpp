@@ -36,7 +36,7 @@ Value getEqualOperand(Operation *op) {
   bool sameType = input.getType() == op->getResult(0).getType();
   return llvm::TypeSwitch<Operation *, Value>(op)
       .Case<IdentityOp>([&](auto) { return input; })
-      .Case<CastOp, CastLikeOp, ReshapeOp, SqueezeOp, UnsqueezeOp, FlattenOp, ExpandOp>(
+      .Case<CastOp, CastLikeOp, OptionalGetElementOp, ReshapeOp, SqueezeOp, UnsqueezeOp, FlattenOp, ExpandOp>(
           [&](auto) { return sameType ? input : Value(); })
       .Case<TransposeOp>([&](TransposeOp transpose) {
         auto perm = transpose.getPerm();

@@ -47,6 +47,22 @@ inline double loadNumber(const dougong_tensor &tensor, std::int64_t index) {
   return value;
 }
 
+/// Sets element `index`, rounded to the type's precision.
+inline Result<void> storeNumber(const dougong_tensor &tensor, std::int64_t index, double value) {
+  return visitStored(tensor.dtype, [&]<typename T>() -> Result<void> {
+    T &stored = static_cast<T *>(tensor.data)[index];
+    if (tensor.dtype == DOUGONG_F16)
+      stored = static_cast<T>(floatToF16(static_cast<float>(value)));
+    else if (tensor.dtype == DOUGONG_BF16)
+      stored = static_cast<T>(floatToBf16(static_cast<float>(value)));
+    else if (tensor.dtype == DOUGONG_BOOL)
+      stored = static_cast<T>(value != 0);
+    else
+      stored = static_cast<T>(value);
+    return {};
+  });
+}
+
 /// Element `index` of a tensor of int32 or int64.
 inline std::int64_t loadInteger(const dougong_tensor &tensor, std::int64_t index) {
   return tensor.dtype == DOUGONG_I32 ? static_cast<const std::int32_t *>(tensor.data)[index]

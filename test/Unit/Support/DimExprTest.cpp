@@ -195,7 +195,8 @@ TEST(DimExpr, HostileTextsAreRefused) {
 }
 
 TEST(DimExpr, Ranges) {
-  SymbolRanges r = {{"a", {2, 5}}, {"b", {-3, 4}}, {"n", {1, 10}}, {"e", {3, 2}}};
+  SymbolRanges r = {{"a", {2, 5}},  {"b", {-3, 4}}, {"n", {1, 10}},
+                    {"e", {3, 2}}, {"z", {0, 2}},  {"o", {0, 0}}};
   EXPECT_EQ(rangeOf("a + b", r), "-1..9");
   EXPECT_EQ(rangeOf("a - b", r), "-2..8");
   EXPECT_EQ(rangeOf("a * b", r), "-15..20");
@@ -208,6 +209,10 @@ TEST(DimExpr, Ranges) {
   EXPECT_EQ(rangeOf("a + x", r), "error cannot evaluate 'a + x': symbol 'x' has no range");
   EXPECT_EQ(rangeOf("a floordiv b", r),
             "error cannot evaluate 'a floordiv b': 'a floordiv b' may divide by zero");
+  EXPECT_EQ(rangeOf("n floordiv z", r), "0..10");
+  EXPECT_EQ(rangeOf("n ceildiv z", r), "1..10");
+  EXPECT_EQ(rangeOf("n floordiv o", r),
+            "error cannot evaluate 'n floordiv o': 'n floordiv o' may divide by zero");
   EXPECT_EQ(rangeOf("e", r), "error cannot evaluate 'e': the range of symbol 'e' is empty");
 }
 
@@ -310,10 +315,14 @@ TEST(DimExpr, RangesHoldEveryValue) {
       for (std::int64_t b = -4; b <= 2; ++b)
         for (std::int64_t c = 3; c <= 6; ++c) {
           auto result = e->evaluate({{"a", a}, {"b", b}, {"c", c}});
+          if (!result && result.message().find("zero") != std::string::npos)
+            continue; // no value
           ASSERT_TRUE(result) << result.message();
           least = std::min(least, *result);
           greatest = std::max(greatest, *result);
         }
+    if (least > greatest)
+      continue;
     ++compared;
     EXPECT_LE(range->min, least) << e->print();
     EXPECT_GE(range->max, greatest) << e->print();
