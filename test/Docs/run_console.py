@@ -79,7 +79,7 @@ def run_block(block, scratch, faults):
 def main():
     root, scratch, page = (pathlib.Path(word).resolve() for word in sys.argv[1:4])
     scratch.mkdir(parents=True)
-    for name in ("docs", "build"):
+    for name in ("docs", "build", "tools"):
         os.symlink(root / name, scratch / name)
     lines, output, faults, count = page.read_text().splitlines(), [], [], 0
     at = 0

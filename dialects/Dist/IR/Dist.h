@@ -2,7 +2,6 @@
 #ifndef DOUGONG_DIALECTS_DIST_IR_DIST_H
 #define DOUGONG_DIALECTS_DIST_IR_DIST_H
 
-#include "Dist/IR/DistEnums.h.inc"
 #include "Onnx/IR/Onnx.h"
 
 #include "mlir/Bytecode/BytecodeOpInterface.h"
@@ -17,6 +16,7 @@
 #include <optional>
 
 #include "Dist/IR/DistDialect.h.inc"
+#include "Dist/IR/DistEnums.h.inc"
 
 #define GET_ATTRDEF_CLASSES
 #include "Dist/IR/DistAttrs.h.inc"

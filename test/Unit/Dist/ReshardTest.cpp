@@ -5,10 +5,10 @@
 // definitions in the dist dialect.
 //
 //===----------------------------------------------------------------------===//
+#include "dougong/Dist/Passes.h"
+
 #include "Dist/IR/Dist.h"
 #include "Onnx/IR/Onnx.h"
-
-#include "dougong/Dist/Passes.h"
 #include "dougong/Onnx/Sharding.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
