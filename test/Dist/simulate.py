@@ -403,6 +403,8 @@ class Operators:
 
     def run(self, op, inputs):
         mnemonic = op["name"].removeprefix("onnx.")
+        if mnemonic == "Where": # ONNX Runtime has it for few types
+            return [np.where(*inputs)]
         domain = "com.microsoft" if mnemonic.startswith("ms.") else ""
         mnemonic = mnemonic.removeprefix("ms.")
         if mnemonic == "SimplifiedLayerNormalization":

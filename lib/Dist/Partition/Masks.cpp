@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "Partitioner.h"
 
+#include <cmath>
 #include <limits>
 
 using namespace mlir;
@@ -43,10 +44,11 @@ Value Partitioner::makeScalar(Type type, double value, Location loc) {
     auto integer = cast<IntegerType>(type);
     unsigned width = integer.getWidth();
     APInt number(width, 0);
+    bool isUnsigned = integer.isUnsigned() || width == 1; // bools are 0 and 1
     if (value == -std::numeric_limits<double>::infinity())
-      number = integer.isUnsigned() ? APInt::getZero(width) : APInt::getSignedMinValue(width);
+      number = isUnsigned ? APInt::getZero(width) : APInt::getSignedMinValue(width);
     else if (value == std::numeric_limits<double>::infinity())
-      number = integer.isUnsigned() ? APInt::getMaxValue(width) : APInt::getSignedMaxValue(width);
+      number = isUnsigned ? APInt::getMaxValue(width) : APInt::getSignedMaxValue(width);
     else
       number = APInt(width, static_cast<uint64_t>(static_cast<int64_t>(value)), true, true);
     element = IntegerAttr::get(integer, number);
@@ -101,10 +103,12 @@ Value Partitioner::maskTail(Value value, unsigned dim, const DimExpr &extent, co
                    {valid, makeIndexVector(axes, loc)});
   Value masked = makeOp(builder, loc, "onnx.Where", type,
                         {valid, value, makeScalar(type.getElementType(), fill, loc)});
+  // Where the padding of two dims meets lies `fill`, too.
+  Padding filled = limitPadding(std::abs(fill), type.getElementType());
   SmallVector<Padding> padding;
   for (int64_t other = 0; other < type.getRank(); ++other)
-    padding.push_back(getPadding(value, other));
-  padding[dim] = fill == 0 ? Padding::Zero : Padding::Finite;
+    padding.push_back(std::max(getPadding(value, other), filled));
+  padding[dim] = filled;
   paddings[masked] = padding;
   return masked;
 }
@@ -133,12 +137,12 @@ LogicalResult Partitioner::maskReductions(Operation *op, const onnx::ShardingRul
     bool isSum = info.combine == "sum";
     bool anyZero = false;
     for (auto [operand, dim] : carriers)
-      anyZero |= isSum && getPadding(operands[operand], dim) == Padding::Zero;
+      anyZero |= isSum && getPadding(operands[operand], dim) == zeroPadding;
     bool product = carriers.size() > 1;
     for (auto [operand, dim] : carriers) {
       Padding padding = getPadding(operands[operand], dim);
       // In a sum of products one factor must be zero and the others finite.
-      if (isSum && (product ? anyZero && padding != Padding::Unknown : padding == Padding::Zero))
+      if (isSum && (product ? anyZero && padding != unknownPadding : padding == zeroPadding))
         continue;
       auto global = dyn_cast<RankedTensorType>(op->getOperand(operand).getType());
       FailureOr<SmallVector<DimExpr>> extents =

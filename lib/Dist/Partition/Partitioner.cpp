@@ -98,7 +98,7 @@ Value Partitioner::addArgument(BlockArgument argument, int64_t stage, ShardingAt
                                   argument.getLoc())))
     return {};
   Value added = local.getArgument(index);
-  setPadding(added, Padding::Zero); // the runner fills up with zeros
+  setPadding(added, zeroPadding); // the runner fills up with zeros
   cache[{argument.getAsOpaquePointer(), stage, sharding.getAsOpaquePointer()}] = added;
   return added;
 }
@@ -201,7 +201,7 @@ FailureOr<Value> Partitioner::materialize(Value value, int64_t stage, ShardingAt
       result = TransferOp::create(builder, loc, *type, from, sharding, wanted,
                                   TypeAttr::get(global))
                    .getResult();
-      setPadding(*result, Padding::Zero);
+      setPadding(*result, zeroPadding);
     } else {
       result = reshard(from, global, sharding, wanted, loc);
     }

@@ -8,22 +8,26 @@
 
 #include "mlir/IR/IRMapping.h"
 
+#include <limits>
 #include <map>
 
 namespace dougong::dist {
 
-/// What lies in the padding of a dim that is cut unevenly.
-enum class Padding {
-  Unknown, ///< anything, also NaN
-  Finite,  ///< some numbers
-  Zero,    ///< zeros, or there is no padding
-};
+/// The greatest magnitude in the padding of a dim that is cut unevenly: 0 where it
+/// holds zeros or there is none, infinity where it may hold anything, also NaN.
+using Padding = double;
+constexpr Padding zeroPadding = 0;
+constexpr Padding unknownPadding = std::numeric_limits<double>::infinity();
+
+/// A magnitude that elements of type `element` can have: numbers beyond its
+/// greatest are unknown (infinite) for floats, and wrap for integers.
+Padding limitPadding(Padding padding, mlir::Type element);
 
 /// Builds the local form of a function behind the given one, which it replaces.
 class Partitioner {
 public:
-  Partitioner(mlir::ModuleOp module, mlir::func::FuncOp main,
-              llvm::SmallVector<MeshOp> meshes, llvm::SmallVector<StatePair> states);
+  Partitioner(mlir::ModuleOp module, mlir::func::FuncOp main, llvm::SmallVector<MeshOp> meshes,
+              llvm::SmallVector<StatePair> states);
 
   llvm::LogicalResult run();
 
@@ -38,8 +42,8 @@ private:
   llvm::LogicalResult createReturn(mlir::Operation *op);
   void recordModelPorts();
   mlir::Value addArgument(mlir::BlockArgument argument, int64_t stage, ShardingAttr sharding);
-  llvm::FailureOr<mlir::Value> materialize(mlir::Value value, int64_t stage,
-                                           ShardingAttr wanted, mlir::Location loc);
+  llvm::FailureOr<mlir::Value> materialize(mlir::Value value, int64_t stage, ShardingAttr wanted,
+                                           mlir::Location loc);
   llvm::FailureOr<mlir::Type> getLocal(mlir::Type global, ShardingAttr sharding,
                                        mlir::Location loc);
   MeshOp getMesh(ShardingAttr sharding) {
@@ -52,6 +56,7 @@ private:
   // Reductions.cpp
   void reduce(mlir::Value whole);
   mlir::Value scatterReduction(mlir::Value whole, ShardingAttr wanted, mlir::Location loc);
+  bool isExactScale(mlir::Operation *op);
   llvm::SmallDenseSet<unsigned> getUnreduced(mlir::Operation *op,
                                              llvm::SmallVectorImpl<PartialAttr> &pending);
 
@@ -67,8 +72,8 @@ private:
 
   // Attributes.cpp
   llvm::LogicalResult adjustAttributes(mlir::Operation *op, mlir::Operation *local,
-                                       const onnx::ShardingRule &rule,
-                                       llvm::ArrayRef<Cut> factors, MeshOp mesh);
+                                       const onnx::ShardingRule &rule, llvm::ArrayRef<Cut> factors,
+                                       MeshOp mesh);
   llvm::LogicalResult adjustShapeOperand(mlir::Operation *op,
                                          llvm::SmallVectorImpl<mlir::Value> &operands,
                                          llvm::ArrayRef<mlir::Type> resultTypes);
@@ -88,14 +93,14 @@ private:
   mlir::Value makeScalar(mlir::Type type, double value, mlir::Location loc);
   mlir::Value makeIndexVector(llvm::ArrayRef<int64_t> values, mlir::Location loc);
   mlir::Value makeExtent(const DimExpr &extent, mlir::Location loc);
-  mlir::Value makeAxisIndex(llvm::ArrayRef<mlir::StringAttr> axes, MeshOp mesh,
-                            mlir::Location loc);
+  mlir::Value makeAxisIndex(llvm::ArrayRef<mlir::StringAttr> axes, MeshOp mesh, mlir::Location loc);
 
   // Padding.cpp
   void derivePadding(mlir::Operation *op, mlir::Operation *local, const onnx::ShardingRule &rule,
                      llvm::ArrayRef<Cut> factors, MeshOp mesh);
   Padding getPadding(mlir::Value value, unsigned dim) const;
   void setPadding(mlir::Value value, Padding padding);
+  std::optional<std::pair<double, double>> getConstantRange(mlir::Value value);
 
   // Extents.cpp
   llvm::LogicalResult bindExtents();

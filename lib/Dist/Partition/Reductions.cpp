@@ -17,19 +17,27 @@ void Partitioner::reduce(Value whole) {
   currentStage = getStage(whole.getDefiningOp());
   // Axes of one kind are reduced together.
   for (Reduction reduction : {Reduction::Sum, Reduction::Max, Reduction::Min, Reduction::Prod}) {
-    SmallVector<Attribute> axes;
+    SmallVector<StringAttr> names;
     for (PartialAttr partial : sharding.getPartial())
       if (partial.getReduction() == reduction)
-        axes.push_back(partial.getAxis());
+        names.push_back(partial.getAxis());
+    SmallVector<Attribute> axes(names.begin(), names.end());
     if (axes.empty())
       continue;
     Value reduced = AllReduceOp::create(builder, whole.getLoc(), value.getType(), value,
                                         sharding.getMesh(), builder.getArrayAttr(axes),
                                         ReductionAttr::get(module.getContext(), reduction));
-    if (auto it = paddings.find(value); it != paddings.end()) {
-      SmallVector<Padding> padding = it->second;
-      paddings[reduced] = padding;
+    Type element = cast<RankedTensorType>(value.getType()).getElementType();
+    SmallVector<Padding> padding;
+    for (unsigned dim = 0; dim < sharding.getDims().size(); ++dim) {
+      Padding partial = getPadding(value, dim);
+      if (partial != zeroPadding && reduction == Reduction::Sum)
+        partial = limitPadding(partial * getCount(getMesh(sharding), names), element);
+      else if (partial != zeroPadding && reduction == Reduction::Prod)
+        partial = limitPadding(unknownPadding, element);
+      padding.push_back(partial);
     }
+    paddings[reduced] = padding;
     value = reduced;
   }
   sharding = makeSharding(getMesh(sharding), getCuts(sharding));
@@ -52,7 +60,8 @@ Value Partitioner::scatterReduction(Value whole, ShardingAttr wanted, Location l
     axes.push_back(partial.getAxis());
   }
   std::optional<unsigned> dim;
-  for (auto [index, cuts] : llvm::enumerate(llvm::zip_equal(sharding.getDims(), wanted.getDims()))) {
+  for (auto [index, cuts] :
+       llvm::enumerate(llvm::zip_equal(sharding.getDims(), wanted.getDims()))) {
     auto [from, to] = cuts;
     if (from == to)
       continue;
@@ -76,10 +85,28 @@ Value Partitioner::scatterReduction(Value whole, ShardingAttr wanted, Location l
       builder.getI64IntegerAttr(*dim), builder.getI64IntegerAttr(wanted.getDims()[*dim].getUnit()),
       ReductionAttr::get(module.getContext(), Reduction::Sum));
   SmallVector<Padding> padding;
-  for (int64_t index = 0; index < type->getRank(); ++index)
-    padding.push_back(index == *dim ? Padding::Zero : getPadding(value, index));
+  for (int64_t index = 0; index < type->getRank(); ++index) {
+    Padding partial = index == *dim ? zeroPadding : getPadding(value, index);
+    padding.push_back(
+        partial == zeroPadding
+            ? partial
+            : limitPadding(partial * getCount(getMesh(wanted), axes), type->getElementType()));
+  }
   paddings[scattered] = padding;
   return scattered;
+}
+
+/// Whether (a + b) scaled by the op is a and b scaled and added. Integers wrap
+/// under a product, but their quotients are rounded; a quotient by 0 is infinite,
+/// and infinities of two signs add up to NaN.
+bool Partitioner::isExactScale(Operation *op) {
+  if (isa<onnx::MulOp>(op))
+    return true;
+  auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
+  if (!isa<onnx::DivOp>(op) || !type || !isa<FloatType>(type.getElementType()))
+    return false;
+  auto range = getConstantRange(op->getOperand(1));
+  return range && (range->first > 0 || range->second < 0);
 }
 
 /// The operands that an op may take unreduced, because it is linear in them and
@@ -88,7 +115,7 @@ llvm::SmallDenseSet<unsigned> Partitioner::getUnreduced(Operation *op,
                                                         SmallVectorImpl<PartialAttr> &pending) {
   llvm::SmallDenseSet<unsigned> unreduced;
   bool sum = isAnyOf<onnx::AddOp, onnx::SubOp, onnx::SumOp>(op);
-  bool scale = isAnyOf<onnx::MulOp, onnx::DivOp>(op);
+  bool scale = isExactScale(op);
   if (!sum && !scale)
     return unreduced;
   ShardingAttr out = getListed(op, outAttrName, 0);
@@ -105,7 +132,8 @@ llvm::SmallDenseSet<unsigned> Partitioner::getUnreduced(Operation *op,
       return entry.getReduction() == Reduction::Sum;
     });
     if (!isSum || !operand.hasOneUse() || held.getDims() != in.getDims() ||
-        getStage(operand.getDefiningOp()) != currentStage || (scale && isa<onnx::DivOp>(op) && index != 0))
+        getStage(operand.getDefiningOp()) != currentStage ||
+        (scale && isa<onnx::DivOp>(op) && index != 0))
       continue;
     if (!unreduced.empty() && partial != held.getPartial())
       return {};

@@ -46,7 +46,7 @@ FailureOr<Value> Partitioner::reshard(Value value, RankedTensorType global, Shar
     return builder.getArrayAttr(axes);
   };
   auto keepPadding = [&](Value made, std::initializer_list<unsigned> touched) {
-    SmallVector<Padding> padding(global.getRank(), Padding::Zero);
+    SmallVector<Padding> padding(global.getRank(), zeroPadding);
     for (unsigned dim = 0; dim < padding.size(); ++dim)
       if (!llvm::is_contained(touched, dim))
         padding[dim] = getPadding(value, dim);

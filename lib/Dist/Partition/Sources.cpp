@@ -45,7 +45,7 @@ FailureOr<Value> Partitioner::makeSource(Operation *source, ShardingAttr wanted,
                llvm::all_of(wanted.getDims(), [](CutAttr cut) { return cut.getAxes().empty(); });
   if (whole) {
     Value value = builder.clone(*source)->getResult(0);
-    setPadding(value, Padding::Zero);
+    setPadding(value, zeroPadding);
     return value;
   }
   if (failed(getLocalType(type, wanted, getMesh(wanted))))
@@ -72,11 +72,11 @@ FailureOr<Value> Partitioner::makeSource(Operation *source, ShardingAttr wanted,
     weight = sliceWeight(symbols.lookup<onnx::WeightOp>(whole.getValue()), wanted);
   } else {
     Value copy = builder.clone(*source)->getResult(0);
-    setPadding(copy, Padding::Zero);
+    setPadding(copy, zeroPadding);
     return reshard(copy, type, makeWhole(getMesh(wanted), type), wanted, loc);
   }
   auto use =
       onnx::UseOp::create(builder, loc, *getLocalType(type, wanted, getMesh(wanted)), weight);
-  setPadding(use.getResult(), Padding::Zero);
+  setPadding(use.getResult(), zeroPadding);
   return use.getResult();
 }
