@@ -88,6 +88,9 @@ unsigned dougong::countRanks(const fs::path &package) {
   return count;
 }
 
+/// What llvm::sys::ExecuteAndWait returns for a program that ended by a signal.
+static constexpr int endedBySignal = -2;
+
 int dougong::startRunner(const fs::path &package, const std::vector<std::string> &arguments,
                          unsigned mpiRanks) {
   // The runner lies beside this tool.
@@ -126,6 +129,12 @@ int dougong::startRunner(const fs::path &package, const std::vector<std::string>
   std::vector<llvm::StringRef> words(command.begin(), command.end());
   std::string message;
   int code = llvm::sys::ExecuteAndWait(words[0], words, std::nullopt, {}, 0, 0, &message);
+  if (code == endedBySignal) {
+    return refuse(
+        "'" + command[0] + "' was ended by a signal (" + message +
+            "): if nobody stopped it and memory was not short, report it with the package",
+        exitInternal);
+  }
   if (code < 0) {
     return refuse("cannot start '" + command[0] + "': " + message, exitInternal);
   }

@@ -8,6 +8,7 @@
 #include "DataTypes.h"
 #include "dougong-c/program.h"
 #include "dougong/Package/Boxes.h"
+#include "dougong/Support/DimExpr.h"
 
 #include <algorithm>
 #include <array>
@@ -17,6 +18,28 @@ namespace {
 
 using plan::v1::Mesh;
 using plan::v1::Program;
+
+/// A cut needs an extent that is known before the run: one whose symbols the extents
+/// of the model's inputs tell.
+void checkCut(Checker &checker, const plan::v1::Value &value, const std::string &subject) {
+  std::set<std::string> told;
+  for (const auto &input : checker.plan.model().inputs())
+    for (const std::string &text : input.dims())
+      if (Result<DimExpr> dim = DimExpr::parse(text))
+        told.merge(dim->symbols());
+  for (int d = 0; d < std::min(value.sharding_size(), value.dims_size()); ++d) {
+    Result<DimExpr> dim = DimExpr::parse(value.dims(d));
+    if (!dim || value.sharding(d).axes().empty())
+      continue;
+    for (const std::string &symbol : dim->symbols())
+      if (!told.contains(symbol))
+        checker.error("sharding", subject,
+                      "it is cut along dim " + std::to_string(d) + ", whose extent " +
+                          quote(value.dims(d)) + " depends on data: no input tells " +
+                          quote(symbol),
+                      "leave this dim whole in the strategy");
+  }
+}
 
 void checkPort(Checker &checker, const plan::v1::Value &value,
                const std::vector<const Mesh *> &meshes, const std::string &subject) {
@@ -36,6 +59,7 @@ void checkPort(Checker &checker, const plan::v1::Value &value,
     if (!layout)
       checker.error("sharding", subject, layout.message());
   }
+  checkCut(checker, value, subject);
 }
 
 void checkGroups(Checker &checker, const Program &program, const std::vector<const Mesh *> &meshes,

@@ -8,7 +8,11 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Process.h"
 
+#include <cerrno>
 #include <set>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 using namespace dougong;
 using llvm::SmallString;
@@ -80,9 +84,37 @@ PendingFolder::~PendingFolder() {
     fs::remove_all(folder, ignored);
 }
 
+/// Writes what a file or a folder holds from memory to the disk.
+static llvm::Error sync(const fs::path &path) {
+  int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // Not every file system can sync a folder.
+  int failed = descriptor < 0 || (::fsync(descriptor) != 0 && errno != EINVAL) ? errno : 0;
+  if (descriptor >= 0)
+    ::close(descriptor);
+  if (failed == 0)
+    return llvm::Error::success();
+  return llvm::createStringError("cannot write '" + path.string() +
+                                 "' to the disk: " + std::generic_category().message(failed));
+}
+
+/// Or a loss of power after the rename could leave a package with empty files.
+static llvm::Error syncAll(const fs::path &folder) {
+  std::error_code code;
+  for (fs::recursive_directory_iterator entry(folder, code), end; !code && entry != end;
+       entry.increment(code))
+    if (!entry->is_symlink() && (entry->is_regular_file() || entry->is_directory()))
+      if (llvm::Error error = sync(entry->path()))
+        return error;
+  if (code)
+    return llvm::createStringError("cannot read '" + folder.string() + "': " + code.message());
+  return sync(folder);
+}
+
 llvm::Error PendingFolder::commit() {
   // It may have changed while the model was compiled.
   if (llvm::Error error = checkReplaceable(target, target.string()))
+    return error;
+  if (llvm::Error error = syncAll(folder))
     return error;
   std::error_code code;
   fs::path old = beside("old");
@@ -103,6 +135,8 @@ llvm::Error PendingFolder::commit() {
     return llvm::createStringError(message);
   }
   folder.clear();
+  if (llvm::Error error = sync(target.parent_path()))
+    return error;
   if (replaces)
     fs::remove_all(old, code);
   if (code)

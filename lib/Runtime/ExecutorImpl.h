@@ -42,6 +42,18 @@ struct StageLayouts {
   std::vector<ShardLayout> inputs, outputs;
 };
 
+/// An output whose extents depend on data.
+struct LateOutput {
+  Origin origin;
+  int tag = 0;        ///< of the messages that tell its extents
+  bool known = false; ///< in the step in hand: its layout is set
+};
+/// Whether an extent holds a symbol that the inputs' dims do not tell.
+bool dependOnData(const DimExprs &dims, const SymbolValues &symbols);
+/// Fails if the value is cut along an extent that depends on data.
+Result<void> checkCutOfData(const plan::v1::Value &value, const DimExprs &dims,
+                            const SymbolValues &symbols);
+
 struct Executor::Impl {
   std::shared_ptr<Package> package;
   Collectives &collectives;
@@ -63,6 +75,8 @@ struct Executor::Impl {
   /// Symbol values of `layouts`: of the step in hand, or the last one.
   std::optional<SymbolValues> symbols;
   std::vector<StageLayouts> layouts;
+  /// Those whose layouts are set anew in every step; in the same order on all ranks.
+  std::vector<LateOutput> late;
   /// The movers of `layouts`, made when first needed, one for each link.
   std::vector<std::optional<Mover>> movers;
 
@@ -107,6 +121,13 @@ struct Executor::Impl {
   Result<Mover *> moverOf(int link);
   Result<void> keepStates(const InputTensors &inputs);
   Result<void> step(const InputTensors &inputs);
+
+  // ExecutorExtents.cpp: extents that depend on data.
+  LateOutput *findLate(const Origin &origin);
+  Result<void> setLate(LateOutput &output, std::span<const std::int64_t> extents);
+  Result<void> takeExtents(int stage, int index, std::span<const std::int64_t> own);
+  Result<void> tellExtents(int stage, std::vector<Mover::Outgoing> &outgoing);
+  Result<void> learnExtents(LateOutput &output);
 
   // ExecutorFetch.cpp: outputs.
   Result<Tensor> fetch(int index);

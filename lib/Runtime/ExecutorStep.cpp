@@ -22,15 +22,6 @@ static Result<std::size_t> bytesOf(const plan::v1::Value &value,
   return bytes;
 }
 
-/// Whether an extent holds a symbol that the inputs' dims do not tell.
-static bool dependsOnData(const DimExprs &dims, const SymbolValues &symbols) {
-  return std::ranges::any_of(dims, [&](const DimExpr &dim) {
-    return std::ranges::any_of(dim.symbols(), [&](const std::string &symbol) {
-      return !symbols.contains(symbol);
-    });
-  });
-}
-
 /// The type and dims of every model input: of the tensor that is given, or of the
 /// state that is carried.
 Result<std::vector<GivenInput>> Executor::Impl::givenInputs(const InputTensors &inputs) const {
@@ -65,8 +56,14 @@ Result<void> Executor::Impl::setLayouts(const std::vector<GivenInput> &given) {
   symbols.reset();
   movers.clear(); // they refer to the layouts
   layouts.clear();
+  late.clear();
   auto layoutOf = [&](const WiredStage &stage, const plan::v1::Value &value,
                       const DimExprs &dims) -> Result<ShardLayout> {
+    if (dependOnData(dims, *solved)) { // set when a stage has told them
+      if (Result<void> valid = checkCutOfData(value, dims, *solved); !valid)
+        return valid.takeError();
+      return ShardLayout::whole(0, {});
+    }
     Result<std::vector<std::int64_t>> extents = evaluateDims(value, dims, *solved);
     if (!extents)
       return extents.takeError();
@@ -92,15 +89,9 @@ Result<void> Executor::Impl::setLayouts(const std::vector<GivenInput> &given) {
       ports.inputs.push_back(std::move(*layout));
     }
     for (int i = 0; i < stage.program->outputs_size(); ++i) {
-      if (dependsOnData(stageDims[s].outputs[i], *solved)) {
-        if (!stage.outputLinks[i].empty() || !stage.program->outputs(i).sharding().empty())
-          return Error{"value '" + stage.program->outputs(i).name() +
-                       "' has an extent that depends on data and moves between stages or ranks, "
-                       "which is not supported"};
-        // Known when the program has run.
-        ports.outputs.push_back(ShardLayout::whole(0, {}));
-        continue;
-      }
+      if (dependOnData(stageDims[s].outputs[i], *solved))
+        late.push_back(
+            {{static_cast<int>(s), i}, wiring.firstExtentsTag + static_cast<int>(late.size())});
       Result<ShardLayout> layout =
           layoutOf(stage, stage.program->outputs(i), stageDims[s].outputs[i]);
       if (!layout)
@@ -111,7 +102,7 @@ Result<void> Executor::Impl::setLayouts(const std::vector<GivenInput> &given) {
   for (const Link &link : wiring.links) {
     const ShardLayout &from = layouts[link.from.stage].outputs[link.from.index];
     const ShardLayout &to = layouts[link.stage].inputs[link.index];
-    if (!link.carried && from.globalExtents() != to.globalExtents())
+    if (!link.carried && !findLate(link.from) && from.globalExtents() != to.globalExtents())
       return Error{"value '" + wiring.stages[link.stage].program->inputs(link.index).name() +
                    "' is " + printDims(from.globalExtents()) + " where it leaves stage '" +
                    wiring.stages[link.from.stage].stage->name() + "' and " +
@@ -274,10 +265,8 @@ Executor::Impl::allocateOutputs(int index, const std::vector<std::int64_t> &inpu
       outputs.push_back(nullptr);
       continue;
     }
-    const std::vector<std::int64_t> &planned = layouts[index].outputs[i].localExtents();
-    if (!std::equal(own.begin(), own.end(), planned.begin(), planned.end()))
-      return Error{"output '" + value.name() + "' of program '" + program.id() + "' is " +
-                   printDims(own) + " on this rank, the plan says " + printDims(planned)};
+    if (Result<void> taken = takeExtents(index, i, own); !taken)
+      return taken.takeError();
     Result<std::size_t> bytes = bytesOf(value, own);
     if (!bytes)
       return bytes.takeError();
@@ -319,10 +308,8 @@ Result<void> Executor::Impl::takeGivenOutputs(int index) {
     if (*bytes)
       std::memcpy((*part)->data(), given->second.data, *bytes);
     stage.outputs[i] = std::move(*part);
-    Result<ShardLayout> layout = ShardLayout::create(*wiring.stages[index].mesh, {}, dims);
-    if (!layout)
-      return Error{"value '" + value.name() + "': " + layout.message()};
-    layouts[index].outputs[i] = std::move(*layout);
+    if (Result<void> taken = takeExtents(index, i, dims); !taken)
+      return taken;
   }
   return {};
 }
@@ -336,6 +323,9 @@ Result<void> Executor::Impl::runStage(int index, const InputTensors &inputs,
   std::vector<void *> inputPointers, outputPointers;
   std::vector<std::int64_t> inputDims;
   for (int i = 0; i < wired.program->inputs_size(); ++i) {
+    if (LateOutput *output = findLate(wired.inputs[i]))
+      if (Result<void> learnt = learnExtents(*output); !learnt)
+        return learnt;
     Result<Part> part = inputPart(index, i, inputs);
     if (!part)
       return part.takeError();
@@ -365,6 +355,8 @@ Result<void> Executor::Impl::runStage(int index, const InputTensors &inputs,
   stage.cost.runSeconds += secondsSince(begin);
 
   begin = Clock::now();
+  if (Result<void> told = tellExtents(index, outgoing); !told)
+    return told;
   for (std::size_t i = 0; i < stage.outputs.size(); ++i)
     for (int link : wired.outputLinks[i]) {
       if (wiring.links[link].carried || wiring.links[link].aligned)
@@ -423,6 +415,8 @@ Result<void> Executor::Impl::step(const InputTensors &inputs) {
   // waited for at the end, so that stages that share ranks cannot wait for each
   // other.
   std::vector<Mover::Outgoing> outgoing;
+  for (LateOutput &output : late)
+    output.known = false;
   if (Result<void> sent = sendCarried(outgoing); !sent)
     return sent;
   for (int index : wiring.order)
@@ -430,6 +424,9 @@ Result<void> Executor::Impl::step(const InputTensors &inputs) {
       if (Result<void> done = runStage(index, inputs, outgoing); !done)
         return Error{"stage '" + wiring.stages[index].stage->name() + "', rank " +
                      std::to_string(rank()) + ": " + done.message()};
+  for (LateOutput &output : late)
+    if (Result<void> learnt = learnExtents(output); !learnt)
+      return learnt;
   std::vector<Collectives::RequestPtr> requests;
   for (Mover::Outgoing &message : outgoing)
     requests.push_back(std::move(message.request));

@@ -85,6 +85,9 @@ Result<void> Mover::receive(const Buffer *source, std::byte *destination, const 
     if (piece.destination != self || piece.box.empty())
       continue;
     if (piece.source == self) {
+      if (!source)
+        return Error{"rank " + std::to_string(self) + ": " + describeCall("move", site) +
+                     ": the plan takes a part from this rank, which has none"};
       std::vector<std::int64_t> sourceOrigin = from->box(self).begin;
       copyBox(piece.box, elementSize, {sourceOrigin, from->localExtents()}, source->data(),
               {origin, to->localExtents()}, destination);

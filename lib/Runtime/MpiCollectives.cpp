@@ -11,6 +11,7 @@
 #include "dougong/Runtime/Collectives.h"
 #include "dougong/Runtime/ElementType.h"
 
+#include "CallHeader.h"
 #include "MpiProgress.h"
 #include "Reduce.h"
 
@@ -37,6 +38,16 @@ struct Group {
   MPI_Comm communicator = MPI_COMM_NULL;
   int me = 0;
   std::int64_t size() const { return static_cast<std::int64_t>(ranks.size()); }
+};
+
+/// Small vectors travel with the call's header: one message for both.
+constexpr std::size_t metBytes = 224;
+
+/// What members exchange first; always of one size, so that members that disagree
+/// understand each other.
+struct Meeting {
+  CallHeader header;
+  std::byte data[metBytes];
 };
 
 struct MpiRequest : Collectives::Request {
@@ -80,12 +91,17 @@ private:
   /// on its member. The m-th slice starts at element m * stride.
   void reduceSlices(const Group &group, const void *source, std::int64_t stride, std::int64_t count,
                     void *result, dougong_dtype dtype, dougong_reduction reduction);
+  /// Meets the other members and compares their calls with this one. A `source` of
+  /// up to `metBytes` is gathered on the way: member m's is then `met[m].data`.
+  Result<void> meet(const Group &group, const CallHeader &header, const void *source = nullptr,
+                    std::size_t bytes = 0);
   void gatherBytes(const Group &group, const void *source, void *destination, std::size_t bytes);
   std::byte *scratchOf(std::size_t bytes);
 
   std::vector<Group> groups;
   // Grown and kept: fresh pages cost more than the arithmetic.
   std::vector<std::byte> scratch, reduced;
+  std::vector<Meeting> met;
   std::unique_ptr<MpiProgress> progress;
 };
 } // namespace
@@ -169,6 +185,20 @@ static void waitAll(std::vector<MPI_Request> &requests) {
   MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE);
 }
 
+Result<void> MpiCollectives::meet(const Group &group, const CallHeader &header, const void *source,
+                                  std::size_t bytes) {
+  Meeting mine = {header, {}};
+  if (bytes && bytes <= metBytes)
+    std::memcpy(mine.data, source, bytes);
+  met.resize(std::max(met.size(), group.ranks.size()));
+  MPI_Allgather(&mine, sizeof(Meeting), MPI_BYTE, met.data(), sizeof(Meeting), MPI_BYTE,
+                group.communicator);
+  for (std::int64_t m = 0; m < group.size(); ++m)
+    if (met[m].header != header)
+      return ranksDisagree(rank(), header, group.ranks[m], met[m].header);
+  return {};
+}
+
 void MpiCollectives::gatherBytes(const Group &group, const void *source, void *destination,
                                  std::size_t bytes) {
   if (bytes <= messageBytes) {
@@ -221,13 +251,21 @@ Result<void> MpiCollectives::allReduce(int id, const void *source, void *destina
   const Group &group = groups[id];
   auto guard = progress->enter("all_reduce", id, site);
   std::size_t size = elementBytes(dtype);
-  if (count * size <= gatheredReduceBytes) {
-    std::size_t bytes = count * size;
-    std::byte *all = scratchOf(bytes * group.size());
-    gatherBytes(group, source, all, bytes);
+  std::size_t bytes = count * size;
+  CallHeader header{CallKind::AllReduce, dtype, site.call, count, reduction};
+  if (Result<void> agreed = meet(group, header, source, bytes); !agreed)
+    return agreed;
+  if (bytes <= gatheredReduceBytes) {
     std::vector<const void *> sources;
-    for (std::int64_t m = 0; m < group.size(); ++m)
-      sources.push_back(all + m * bytes);
+    if (bytes <= metBytes) {
+      for (std::int64_t m = 0; m < group.size(); ++m)
+        sources.push_back(met[m].data);
+    } else {
+      std::byte *all = scratchOf(bytes * group.size());
+      gatherBytes(group, source, all, bytes);
+      for (std::int64_t m = 0; m < group.size(); ++m)
+        sources.push_back(all + m * bytes);
+    }
     reduceElements(dtype, reduction, sources, {&destination, 1}, count);
     return {};
   }
@@ -260,7 +298,16 @@ Result<void> MpiCollectives::allGather(int id, const void *source, void *destina
                                        std::int64_t count, dougong_dtype dtype,
                                        const CallSite &site) {
   auto guard = progress->enter("all_gather", id, site);
-  gatherBytes(groups[id], source, destination, count * elementBytes(dtype));
+  const Group &group = groups[id];
+  std::size_t bytes = count * elementBytes(dtype);
+  CallHeader header{CallKind::AllGather, dtype, site.call, count};
+  if (Result<void> agreed = meet(group, header, source, bytes); !agreed)
+    return agreed;
+  if (bytes > metBytes)
+    gatherBytes(group, source, destination, bytes);
+  else if (bytes)
+    for (std::int64_t m = 0; m < group.size(); ++m)
+      std::memcpy(static_cast<std::byte *>(destination) + m * bytes, met[m].data, bytes);
   return {};
 }
 
@@ -271,6 +318,9 @@ Result<void> MpiCollectives::reduceScatter(int id, const void *source, void *des
     return valid;
   const Group &group = groups[id];
   auto guard = progress->enter("reduce_scatter", id, site);
+  CallHeader header{CallKind::ReduceScatter, dtype, site.call, count, reduction};
+  if (Result<void> agreed = meet(group, header); !agreed)
+    return agreed;
   std::size_t size = elementBytes(dtype);
   std::int64_t largest = std::max<std::int64_t>(1, roundBytes / size / group.size());
   for (std::int64_t done = 0; done < count;) {
@@ -287,6 +337,8 @@ Result<void> MpiCollectives::allToAll(int id, const void *source, void *destinat
                                       const CallSite &site) {
   const Group &group = groups[id];
   auto guard = progress->enter("all_to_all", id, site);
+  if (Result<void> agreed = meet(group, {CallKind::AllToAll, dtype, site.call, count}); !agreed)
+    return agreed;
   std::size_t bytes = count * elementBytes(dtype);
   const std::byte *from = static_cast<const std::byte *>(source);
   std::byte *to = static_cast<std::byte *>(destination);
@@ -306,8 +358,7 @@ Result<void> MpiCollectives::allToAll(int id, const void *source, void *destinat
 
 Result<void> MpiCollectives::barrier(int id, const CallSite &site) {
   auto guard = progress->enter("barrier", id, site);
-  MPI_Barrier(groups[id].communicator);
-  return {};
+  return meet(groups[id], {CallKind::Barrier, DOUGONG_U8, site.call});
 }
 
 Result<Collectives::RequestPtr> MpiCollectives::startSend(int peer, int tag, const void *data,

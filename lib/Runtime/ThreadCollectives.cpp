@@ -8,6 +8,7 @@
 #include "dougong/Runtime/Collectives.h"
 #include "dougong/Runtime/ElementType.h"
 
+#include "CallHeader.h"
 #include "Futex.h"
 #include "Mailbox.h"
 #include "Reduce.h"
@@ -22,25 +23,12 @@ using namespace dougong;
 using Clock = std::chrono::steady_clock;
 
 namespace {
-/// What a member is about to do, compared by all others.
-struct Header {
-  const char *kind = "";
-  std::int64_t call = -1;
-  std::int64_t count = 0;
-  std::int32_t dtype = 0;
-  std::int32_t reduction = 0;
-  bool operator==(const Header &other) const {
-    return std::strcmp(kind, other.kind) == 0 && call == other.call && count == other.count &&
-           dtype == other.dtype && reduction == other.reduction;
-  }
-};
-
 constexpr std::size_t slotBytes = 4096;
 
 /// A member's published state. Two of each: the next call's are written while
 /// a slow member may still read this call's.
 struct alignas(64) Member {
-  std::array<Header, 2> header;
+  std::array<CallHeader, 2> header;
   std::array<const void *, 2> source = {};
   std::array<void *, 2> destination = {};
   alignas(64) std::array<std::array<std::byte, slotBytes>, 2> slot;
@@ -125,7 +113,7 @@ public:
   void abort(const std::string &message, int exitCode) override;
 
 private:
-  Result<void> enter(Group &group, const Header &header, const void *source, void *destination,
+  Result<void> enter(Group &group, const CallHeader &header, const void *source, void *destination,
                      const CallSite &site);
   Result<void> meet(Group &group, const char *kind, const CallSite &site);
   Error timeoutError(const Group &group, const char *kind, const CallSite &site,
@@ -205,7 +193,7 @@ Result<void> ThreadCollectives::meet(Group &group, const char *kind, const CallS
 }
 
 /// Publishes a call, waits for the others and compares it with theirs.
-Result<void> ThreadCollectives::enter(Group &group, const Header &header, const void *source,
+Result<void> ThreadCollectives::enter(Group &group, const CallHeader &header, const void *source,
                                       void *destination, const CallSite &site) {
   if (shared->aborted.load())
     return shared->abortError();
@@ -214,18 +202,13 @@ Result<void> ThreadCollectives::enter(Group &group, const Header &header, const 
   mine.header[group.parity] = header;
   mine.source[group.parity] = source;
   mine.destination[group.parity] = destination;
-  if (Result<void> met = meet(group, header.kind, site); !met)
+  if (Result<void> met = meet(group, nameOf(header.kind), site); !met)
     return met;
   for (std::size_t i = 0; i < group.shared->ranks.size(); ++i) {
-    const Header &other = group.shared->members[i].header[group.parity];
+    const CallHeader &other = group.shared->members[i].header[group.parity];
     if (other == header)
       continue;
-    auto describe = [](const Header &h) {
-      return describeCall(h.kind, {h.call, nullptr}) + " of " + std::to_string(h.count) + " " +
-             elementTypeName(h.dtype);
-    };
-    return Error{"ranks disagree: rank " + std::to_string(self) + " calls " + describe(header) +
-                 ", rank " + std::to_string(group.shared->ranks[i]) + " calls " + describe(other)};
+    return ranksDisagree(self, header, group.shared->ranks[i], other);
   }
   return {};
 }
@@ -244,7 +227,7 @@ Result<void> ThreadCollectives::allReduce(int id, const void *source, void *dest
     return valid;
   Group &group = groups[id];
   std::size_t size = elementBytes(dtype);
-  Header header{"all_reduce", site.call, count, dtype, reduction};
+  CallHeader header{CallKind::AllReduce, dtype, site.call, count, reduction};
   std::int64_t members = static_cast<std::int64_t>(group.shared->ranks.size());
 
   if (count * size <= slotBytes) {
@@ -277,7 +260,7 @@ Result<void> ThreadCollectives::allGather(int id, const void *source, void *dest
   Group &group = groups[id];
   std::size_t bytes = count * elementBytes(dtype);
   if (Result<void> entered =
-          enter(group, {"all_gather", site.call, count, dtype, 0}, source, destination, site);
+          enter(group, {CallKind::AllGather, dtype, site.call, count}, source, destination, site);
       !entered)
     return entered;
   std::byte *to = static_cast<std::byte *>(destination);
@@ -295,7 +278,7 @@ Result<void> ThreadCollectives::reduceScatter(int id, const void *source, void *
   if (Result<void> valid = checkReduction(dtype, reduction); !valid)
     return valid;
   Group &group = groups[id];
-  Header header{"reduce_scatter", site.call, count, dtype, reduction};
+  CallHeader header{CallKind::ReduceScatter, dtype, site.call, count, reduction};
   if (Result<void> entered = enter(group, header, source, destination, site); !entered)
     return entered;
   reduceElements(dtype, reduction, sources(group, group.me * count * elementBytes(dtype)),
@@ -309,7 +292,7 @@ Result<void> ThreadCollectives::allToAll(int id, const void *source, void *desti
   Group &group = groups[id];
   std::size_t bytes = count * elementBytes(dtype);
   if (Result<void> entered =
-          enter(group, {"all_to_all", site.call, count, dtype, 0}, source, destination, site);
+          enter(group, {CallKind::AllToAll, dtype, site.call, count}, source, destination, site);
       !entered)
     return entered;
   std::byte *to = static_cast<std::byte *>(destination);
@@ -322,7 +305,7 @@ Result<void> ThreadCollectives::allToAll(int id, const void *source, void *desti
 }
 
 Result<void> ThreadCollectives::barrier(int id, const CallSite &site) {
-  return enter(groups[id], {"barrier", site.call, 0, DOUGONG_U8, 0}, nullptr, nullptr, site);
+  return enter(groups[id], {CallKind::Barrier, DOUGONG_U8, site.call}, nullptr, nullptr, site);
 }
 
 Result<Collectives::RequestPtr> ThreadCollectives::startSend(int rank, int tag, const void *data,

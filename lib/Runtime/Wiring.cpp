@@ -258,6 +258,7 @@ Result<void> Wirer::addStates(const std::vector<std::pair<std::string, std::stri
     wiring.states.push_back(std::move(state));
   }
   wiring.firstGatherTag = static_cast<int>(wiring.links.size());
+  wiring.firstExtentsTag = wiring.firstGatherTag + plan.model().outputs_size();
   return {};
 }
 

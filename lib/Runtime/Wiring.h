@@ -61,7 +61,8 @@ struct Wiring {
   std::vector<CarriedState> states;
   /// For each model input, the index in `states`, or -1.
   std::vector<int> stateOfInput;
-  int firstGatherTag = 0; ///< of the messages that gather model output 0, 1, ...
+  int firstGatherTag = 0;  ///< of the messages that gather model output 0, 1, ...
+  int firstExtentsTag = 0; ///< of the messages that tell extents that depend on data
 };
 
 /// Resolves a plan; `states` are pairs of model input and output names to carry.

@@ -22,8 +22,8 @@ ShardingAttr dist::makeWhole(MeshOp mesh, Type type) {
   return makeSharding(mesh, Cuts(tensor ? tensor.getRank() : 0));
 }
 
-std::optional<unsigned>
-dist::getFactor(ArrayRef<SmallVector<onnx::DimFactors>> values, unsigned index, int64_t dim) {
+std::optional<unsigned> dist::getFactor(ArrayRef<SmallVector<onnx::DimFactors>> values,
+                                        unsigned index, int64_t dim) {
   if (index >= values.size())
     return std::nullopt;
   if (dim < 0)
@@ -103,8 +103,45 @@ Value Partitioner::addArgument(BlockArgument argument, int64_t stage, ShardingAt
   return added;
 }
 
-/// One argument for each way in which a stage wants a model input. The two ends
-/// of a state have one sharding; other wishes are met from that.
+std::optional<int64_t> Partitioner::getMadeStage(Value value) {
+  if (Operation *producer = value.getDefiningOp())
+    return getStage(producer);
+  auto it = made.find(value);
+  if (it == made.end())
+    return std::nullopt;
+  unsigned number = cast<BlockArgument>(it->second.first).getArgNumber();
+  return local.getArgAttrOfType<IntegerAttr>(number, stageAttrName).getInt();
+}
+
+/// Makes the argument of the stage that makes the next value of a state, if that
+/// stage reads it or none does: both ends have one sharding, and nothing moves.
+LogicalResult Partitioner::createStateArgument(BlockArgument argument, Value next) {
+  Operation *producer = next.getDefiningOp();
+  bool isMade = producer && !isSource(producer);
+  int64_t stage = isMade ? getStage(producer) : 0;
+  SmallVector<int64_t> readers;
+  for (Operation *user : argument.getUsers())
+    if (Operation *op = main.front().findAncestorOpInBlock(*user);
+        !op->hasTrait<OpTrait::IsTerminator>())
+      readers.push_back(getStage(op));
+  if (!readers.empty() && !llvm::is_contained(readers, stage))
+    return success();
+  auto sharding = main.getArgAttrOfType<ShardingAttr>(argument.getArgNumber(), shardingAttrName);
+  if (isMade)
+    if (ShardingAttr out = getListed(producer, outAttrName, cast<OpResult>(next).getResultNumber()))
+      sharding = makeSharding(getMesh(out), getCuts(out));
+  if (!sharding)
+    sharding = makeWhole(meshes[stage], argument.getType());
+  Value added = addArgument(argument, stage, sharding);
+  if (!added)
+    return failure();
+  made[argument] = {added, sharding};
+  return success();
+}
+
+/// One argument for each way in which a stage wants a model input. The two ends of
+/// a state have one sharding in the stage that makes it; other wishes of that stage
+/// are met from there, those of other stages by the runner, from step to step.
 LogicalResult Partitioner::createArguments() {
   Operation *terminator = main.front().getTerminator();
   llvm::SmallDenseMap<unsigned, StatePair> stateOf;
@@ -115,25 +152,9 @@ LogicalResult Partitioner::createArguments() {
       return main.emitError() << "input \"" << getArgumentName(main, argument.getArgNumber())
                               << "\" is of type " << argument.getType()
                               << ": only tensors of known rank can be placed";
-    auto state = stateOf.find(argument.getArgNumber());
-    if (state != stateOf.end()) {
-      Operation *producer = terminator->getOperand(state->second.result).getDefiningOp();
-      int64_t stage = producer && !isSource(producer) ? getStage(producer) : 0;
-      auto sharding = main.getArgAttrOfType<ShardingAttr>(argument.getArgNumber(),
-                                                          shardingAttrName);
-      if (producer && !isSource(producer)) {
-        auto result = cast<OpResult>(terminator->getOperand(state->second.result));
-        if (ShardingAttr out = getListed(producer, outAttrName, result.getResultNumber()))
-          sharding = makeSharding(getMesh(out), getCuts(out));
-      }
-      if (!sharding)
-        sharding = makeWhole(meshes[stage], argument.getType());
-      Value added = addArgument(argument, stage, sharding);
-      if (!added)
+    if (auto state = stateOf.find(argument.getArgNumber()); state != stateOf.end())
+      if (failed(createStateArgument(argument, terminator->getOperand(state->second.result))))
         return failure();
-      made[argument] = {added, sharding};
-      continue;
-    }
     // Uses, ordered by stage; in a stage, by first use.
     SmallVector<OpOperand *> uses;
     for (OpOperand &use : argument.getUses())
@@ -145,10 +166,11 @@ LogicalResult Partitioner::createArguments() {
       if (first == second)
         return a->getOperandNumber() < b->getOperandNumber();
       int64_t firstStage = getStage(first), secondStage = getStage(second);
-      return firstStage != secondStage ? firstStage < secondStage
-                                       : first->isBeforeInBlock(second);
+      return firstStage != secondStage ? firstStage < secondStage : first->isBeforeInBlock(second);
     });
     llvm::SetVector<std::pair<int64_t, Attribute>> wanted;
+    std::optional<int64_t> home = getMadeStage(argument);
+    llvm::erase_if(uses, [&](OpOperand *use) { return getStage(use->getOwner()) == home; });
     for (OpOperand *use : uses)
       if (ShardingAttr in = getListed(use->getOwner(), inAttrName, use->getOperandNumber()))
         wanted.insert({getStage(use->getOwner()), in});
@@ -175,7 +197,7 @@ FailureOr<Value> Partitioner::materialize(Value value, int64_t stage, ShardingAt
   if (producer && isSource(producer)) {
     result = makeSource(producer, wanted, loc);
   } else if (auto argument = dyn_cast<BlockArgument>(value);
-             argument && !made.contains(argument)) {
+             argument && getMadeStage(argument) != stage) {
     Value added = addArgument(argument, stage, wanted);
     result = added ? FailureOr<Value>(added) : FailureOr<Value>(failure());
   } else {
@@ -193,8 +215,7 @@ FailureOr<Value> Partitioner::materialize(Value value, int64_t stage, ShardingAt
       reduce(value);
     }
     auto [from, sharding] = it->second;
-    if (sharding.getMesh() != wanted.getMesh() ||
-        (producer && getStage(producer) != stage)) {
+    if (sharding.getMesh() != wanted.getMesh() || (producer && getStage(producer) != stage)) {
       FailureOr<Type> type = getLocal(global, wanted, loc);
       if (failed(type))
         return failure();
@@ -248,10 +269,11 @@ LogicalResult Partitioner::partition(Operation *op) {
 
   SmallVector<Value> results;
   std::optional<unsigned> gathered =
-      isa<onnx::GatherOp>(op) ? getFactor(rule.operands, 0, [&] {
-        auto axis = op->getAttrOfType<IntegerAttr>("axis");
-        return axis ? axis.getInt() : 0;
-      }())
+      isa<onnx::GatherOp>(op) ? getFactor(rule.operands, 0,
+                                          [&] {
+                                            auto axis = op->getAttrOfType<IntegerAttr>("axis");
+                                            return axis ? axis.getInt() : 0;
+                                          }())
                               : std::nullopt;
   if (gathered && !factors[*gathered].axes.empty()) {
     FailureOr<Value> value =
@@ -328,8 +350,7 @@ LogicalResult Partitioner::createReturn(Operation *op) {
   for (auto [index, operand] : llvm::enumerate(op->getOperands())) {
     if (!isa<RankedTensorType>(operand.getType()))
       return main.emitError() << "output \"" << getResultName(main, index) << "\" is of type "
-                              << operand.getType()
-                              << ": only tensors of known rank can be placed";
+                              << operand.getType() << ": only tensors of known rank can be placed";
     Operation *producer = operand.getDefiningOp();
     int64_t stage = producer && !isSource(producer) ? getStage(producer) : 0;
     ShardingAttr sharding;
@@ -338,7 +359,7 @@ LogicalResult Partitioner::createReturn(Operation *op) {
       if (sharding)
         sharding = makeSharding(getMesh(sharding), getCuts(sharding));
       if (isa<BlockArgument>(operand))
-        stage = getStage(op);
+        stage = *getMadeStage(operand);
     }
     if (!sharding)
       sharding = makeWhole(meshes[stage], operand.getType());
@@ -355,8 +376,7 @@ LogicalResult Partitioner::createReturn(Operation *op) {
   }
   func::ReturnOp::create(builder, op->getLoc(), values);
   SmallVector<Type> types(ValueRange(values).getTypes());
-  local.setFunctionType(
-      FunctionType::get(module.getContext(), local.getArgumentTypes(), types));
+  local.setFunctionType(FunctionType::get(module.getContext(), local.getArgumentTypes(), types));
   local.setResAttrsAttr(builder.getArrayAttr(attributes));
   return success();
 }

@@ -37,6 +37,9 @@ private:
 
   // Partitioner.cpp
   llvm::LogicalResult createArguments();
+  llvm::LogicalResult createStateArgument(mlir::BlockArgument argument, mlir::Value next);
+  /// The stage of `made[value]`; none for an argument that has no entry.
+  std::optional<int64_t> getMadeStage(mlir::Value value);
   llvm::LogicalResult partition(mlir::Operation *op);
   llvm::LogicalResult partitionWithRegions(mlir::Operation *op);
   llvm::LogicalResult createReturn(mlir::Operation *op);

@@ -62,6 +62,9 @@ struct Tensor {
 
 int64_t divideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t localExtent(int64_t extent, int64_t unit, int64_t count) {
+  // One part is the whole, which is not filled up to units.
+  if (count == 1)
+    return extent;
   return unit * divideUp(divideUp(extent, unit), count);
 }
 

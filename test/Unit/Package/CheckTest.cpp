@@ -367,6 +367,19 @@ TEST_F(Check, Sharding) {
                            "value has 2"}));
 }
 
+TEST_F(Check, CutsOfExtentsThatDependOnData) {
+  auto *symbol = plan.mutable_model()->add_symbols();
+  symbol->set_name("found");
+  plan.mutable_model()->mutable_outputs(0)->set_dims(0, "found");
+  auto *output = plan.mutable_programs(1)->mutable_outputs(0);
+  output->set_dims(0, "found");
+  cut(output, 1, "tp");
+  EXPECT_EQ(find(), Lines{});
+  output->mutable_sharding()->SwapElements(0, 1);
+  EXPECT_EQ(find(), (Lines{"error sharding program 'p-down' output 0 'y': it is cut along dim 0, "
+                           "whose extent 'found' depends on data: no input tells 'found'"}));
+}
+
 TEST_F(Check, Groups) {
   auto *program = plan.mutable_programs(0);
   program->mutable_groups(0)->add_axes("tp");

@@ -148,6 +148,23 @@ TEST(MpiCollectives, TimeoutNamesTheMissingRankAndTheCall) {
       << result.output;
 }
 
+TEST(MpiCollectives, DifferentCallsAreFound) {
+  // Which rank is heard first is chance: either says both calls.
+  auto expectOneOf = [](const std::string &check, const std::string &one,
+                        const std::string &other) {
+    CommandResult result = runCommand(mpirun(2) + MPI_CHECK + " " + check);
+    EXPECT_EQ(result.code, 5) << result.output;
+    EXPECT_TRUE(result.output.find("ranks disagree: rank 0 calls " + one + ", rank 1 calls " +
+                                   other) != std::string::npos ||
+                result.output.find("ranks disagree: rank 1 calls " + other + ", rank 0 calls " +
+                                   one) != std::string::npos)
+        << result.output;
+  };
+  expectOneOf("counts", "all_reduce (call 3) of 4000 float32",
+              "all_reduce (call 3) of 5000 float32");
+  expectOneOf("kinds", "all_gather (call 1) of 1 float32", "barrier (call 2) of 0 uint8");
+}
+
 TEST(MpiCollectives, AFailingRankEndsTheJob) {
   CommandResult result = runCommand(mpirun(3) + MPI_CHECK + " abort");
   EXPECT_EQ(result.code, 5) << result.output;

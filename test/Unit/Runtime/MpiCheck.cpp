@@ -31,9 +31,25 @@ int main(int argc, char **argv) {
     (void)(*end)->barrier(0, {});
     return 0;
   }
+  if (std::strcmp(what, "counts") == 0) {
+    std::vector<float> data(5000, 1.0f);
+    std::int64_t count = (*end)->rank() == 1 ? 5000 : 4000;
+    Result<void> done = (*end)->allReduce(0, data.data(), data.data(), count, DOUGONG_F32,
+                                          DOUGONG_SUM, {3, "mlp/MatMul"});
+    (*end)->abort(done ? "no rank saw it" : done.message(), 5);
+    return 0;
+  }
+  if (std::strcmp(what, "kinds") == 0) {
+    float value = 1;
+    Result<void> done = (*end)->rank() == 1
+                            ? (*end)->barrier(0, {2, nullptr})
+                            : (*end)->allGather(0, &value, &value, 1, DOUGONG_F32, {1, nullptr});
+    (*end)->abort(done ? "no rank saw it" : done.message(), 5);
+    return 0;
+  }
   if (std::strcmp(what, "latency") == 0) {
     float value = 1;
-    for (int size : {1, 1024, 262144}) {
+    for (int size : {1, 128, 1024, 262144}) {
       std::vector<float> data(size, 1.0f);
       int rounds = size > 10000 ? 50 : 2000;
       (void)(*end)->barrier(0, {});

@@ -159,6 +159,67 @@ TEST(Session, StagesMayShareRanks) {
   }
 }
 
+/// Extents that only one stage can tell reach the other stage, whose ranks hold parts,
+/// the rank that gathers, and the next step, where the value is a state.
+TEST(Session, ExtentsThatDependOnDataMove) {
+  for (int keepers : {1, 2, 3}) {
+    TemporaryFolder folder;
+    writeRowsPackage(folder.path(), keepers);
+    for (bool carries : {false, true}) {
+      SessionOptions options;
+      if (carries)
+        options.states = {{"x", "rows"}};
+      auto session = openSession(folder.path(), options);
+      ASSERT_TRUE(session);
+      InputTensors inputs, none;
+      for (std::int64_t positive : {3, 0, 5, 3}) {
+        session->reset();
+        std::vector<float> x;
+        std::vector<double> rows, doubled;
+        for (std::int64_t row = 0; row < 6; ++row)
+          for (std::int64_t column = 0; column < 3; ++column) {
+            bool isKept = row < positive;
+            x.push_back((isKept ? 1.f : -1.f) * static_cast<float>(10 * row + column + 1));
+            if (isKept) {
+              rows.push_back(x.back());
+              doubled.push_back(2 * x.back() + 1);
+            }
+          }
+        inputs["x"] = floats({6, 3}, x);
+        for (int step = 0; step < 2; ++step) {
+          Result<void> done = session->step(carries && step ? none : inputs);
+          ASSERT_TRUE(done) << done.message();
+          for (int output : {0, 1}) {
+            Result<Tensor> got = session->fetch(output);
+            ASSERT_TRUE(got) << got.message();
+            EXPECT_EQ(got->dims, (std::vector<std::int64_t>{positive, 3}));
+            expectNear(floatsOf(*got), output == 0 ? rows : doubled);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(Session, CutsAlongExtentsThatDependOnDataAreRefused) {
+  TemporaryFolder folder;
+  writeRowsPackage(folder.path(), 1);
+  Result<plan::v1::Plan> plan = readPlan(folder.path());
+  ASSERT_TRUE(plan);
+  for (plan::v1::Value *value : {plan->mutable_programs(1)->mutable_inputs(0),
+                                 plan->mutable_programs(1)->mutable_outputs(0)})
+    value->mutable_sharding()->SwapElements(0, 1);
+  ASSERT_TRUE(writePlan(*plan, folder.path()));
+  auto session = openSession(folder.path());
+  ASSERT_TRUE(session);
+  InputTensors inputs;
+  inputs["x"] = floats({1, 2}, {1, 2});
+  Result<void> done = session->step(inputs);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.message(), "value 'rows' is cut along dim 0 (kept), whose extent depends on "
+                            "data, which is not supported");
+}
+
 TEST(Session, Strings) {
   TemporaryFolder folder;
   writeStringPackage(folder.path());

@@ -283,6 +283,32 @@ void dougong::writeOverlapPackage(const fs::path &folder) {
   ASSERT_TRUE(writePlan(plan, folder));
 }
 
+void dougong::writeRowsPackage(const fs::path &folder, int keepers) {
+  ASSERT_TRUE(createPackage(folder));
+  Plan plan;
+  plan.set_name("rows");
+  addProgram(plan, folder, "keep", PROGRAM_POSITIVE_ROWS);
+  addProgram(plan, folder, "double", PROGRAM_DOUBLE_PLUS_ONE);
+  addMesh(plan, "m0", 1, {{"dp", keepers}});
+  addMesh(plan, "m1", 0, {{"tp", 2}});
+  plan::v1::Program &keep = *plan.mutable_programs(0), &twice = *plan.mutable_programs(1);
+  addValue(*keep.add_inputs(), "x", {"n", "m"});
+  addValue(*keep.add_outputs(), "rows", {"kept", "m"});
+  addValue(*twice.add_inputs(), "rows", {"kept", "m"}, 1, "tp");
+  addValue(*twice.add_outputs(), "doubled", {"kept", "m"}, 1, "tp");
+  addStage(plan, "keep", "keep", "m0");
+  addStage(plan, "double", "double", "m1");
+  plan::v1::Model &model = *plan.mutable_model();
+  addValue(*model.add_inputs(), "x", {"n", "m"});
+  addValue(*model.add_outputs(), "rows", {"kept", "m"});
+  addValue(*model.add_outputs(), "doubled", {"kept", "m"});
+  addTransfer(plan, "x", "0:0");
+  addTransfer(plan, "0:0", "1:0");
+  addTransfer(plan, "0:0", "rows");
+  addTransfer(plan, "1:0", "doubled");
+  ASSERT_TRUE(writePlan(plan, folder));
+}
+
 void dougong::writeStringPackage(const fs::path &folder) {
   ASSERT_TRUE(createPackage(folder));
   Plan plan;

@@ -47,6 +47,11 @@ void writeCachePackage(const std::filesystem::path &folder, int first, int secon
 /// stage makes also goes to a fourth one, on ranks 1 and 2, that makes z = 4 x + 3.
 void writeOverlapPackage(const std::filesystem::path &folder);
 
+/// positive_rows.c on `keepers` ranks from rank 1 on, whole, then double_plus_one.c on
+/// ranks 0 and 1, the columns cut: "rows" and "doubled" have an extent that depends
+/// on data.
+void writeRowsPackage(const std::filesystem::path &folder, int keepers);
+
 /// reverse_strings.c on one rank.
 void writeStringPackage(const std::filesystem::path &folder);
 
