@@ -6,7 +6,10 @@ import sys
 
 folder = pathlib.Path(sys.argv[1])
 folder.mkdir()
-shutil.copy(shutil.which("dougong"), folder)
+tool = pathlib.Path(shutil.which("dougong")).resolve()
+shutil.copy(tool, folder)
+# (it looks for its libraries beside its folder)
+(folder.parent / "lib").symlink_to(tool.parents[1] / "lib")
 runner = folder / "dougong-runner"
 runner.write_text("#!/bin/sh\nkill -SEGV $$\n")
 runner.chmod(0o755)
