@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 using namespace dougong;
-using llvm::SmallString;
 using llvm::StringRef;
 namespace fs = std::filesystem;
 
@@ -145,6 +144,17 @@ llvm::Error PendingFolder::commit() {
   return llvm::Error::success();
 }
 
+/// Trying is the only sure test: permissions are not all that forbids it.
+static std::error_code tryToWrite(const fs::path &folder) {
+  fs::path trial =
+      folder / (".dougong-trial-" + std::to_string(llvm::sys::Process::getProcessId()));
+  RemoveOnInterrupt guard(trial);
+  std::error_code code;
+  if (fs::create_directory(trial, code); !code)
+    fs::remove(trial, code);
+  return code;
+}
+
 llvm::Error dougong::checkPackageFolder(StringRef folder) {
   std::error_code code;
   auto refuse = [&](const std::string &why) {
@@ -159,22 +169,9 @@ llvm::Error dougong::checkPackageFolder(StringRef folder) {
   while (!fs::exists(parent, code) && parent.has_relative_path());
   if (!fs::is_directory(parent, code))
     return refuse("cannot be made: '" + parent.string() + "' is a file");
-  // Trying is the only sure test: permissions are not all that forbids it.
-  SmallString<128> trial;
-  if (std::error_code failed =
-          llvm::sys::fs::createUniqueDirectory((parent / ".dougong-trial").string(), trial))
+  if (std::error_code failed = tryToWrite(parent))
     return refuse("cannot be made in '" + parent.string() + "': " + failed.message());
-  fs::remove(trial.str().str(), code);
   return llvm::Error::success();
-}
-
-/// Trying is the only sure test: permissions are not all that forbids it.
-static std::error_code tryFile(const fs::path &folder) {
-  SmallString<128> trial;
-  if (std::error_code failed =
-          llvm::sys::fs::createUniqueFile((folder / ".dougong-trial-%%%%%%").string(), trial))
-    return failed;
-  return llvm::sys::fs::remove(trial);
 }
 
 llvm::Error dougong::checkOutputFile(StringRef path) {
@@ -190,7 +187,7 @@ llvm::Error dougong::checkOutputFile(StringRef path) {
   fs::path folder = normalise(path).parent_path();
   if (!fs::is_directory(folder, code))
     return refuse("cannot be made: there is no folder '" + folder.string() + "'");
-  if (std::error_code failed = tryFile(folder))
+  if (std::error_code failed = tryToWrite(folder))
     return refuse("cannot be made in '" + folder.string() + "': " + failed.message());
   return llvm::Error::success();
 }
@@ -199,7 +196,7 @@ llvm::Error dougong::makeOutputFolder(StringRef folder) {
   std::error_code code;
   fs::create_directories(folder.str(), code);
   if (!code)
-    code = tryFile(folder.str());
+    code = tryToWrite(folder.str());
   if (code)
     return llvm::createStringError("folder '" + folder.str() +
                                    "' cannot be written: " + code.message() + ": give another one");
