@@ -65,7 +65,6 @@ LogicalResult dougong::checkInputDims(ModuleOp module) {
                             << unbound->symbol << "=VALUE";
 }
 
-/// Symbols and ranges of a model that is not partitioned yet.
 FailureOr<ModelRanges> dougong::getModelRanges(ModuleOp module) {
   FailureOr<func::FuncOp> main = dist::getMainFunction(module);
   if (failed(main))
@@ -96,22 +95,18 @@ static FailureOr<bool> isChoiceWanted(ModuleOp module, const fleet::Fleet &fleet
   return module.emitError() << llvm::toString(strategy.takeError());
 }
 
-FailureOr<std::optional<planner::Decision>> dougong::chooseIfWanted(ModuleOp module,
-                                                                    const fleet::Fleet &fleet,
-                                                                    const CompileOptions &options,
-                                                                    bool &infeasible) {
+FailureOr<std::optional<planner::Decision>>
+dougong::chooseIfWanted(ModuleOp module, const fleet::Fleet &fleet, const CompileOptions &options,
+                        const ModelRanges &ranges, bool &infeasible) {
   FailureOr<bool> wanted = isChoiceWanted(module, fleet, options);
   if (failed(wanted))
     return failure();
   if (!*wanted)
     return std::optional<planner::Decision>();
-  FailureOr<ModelRanges> ranges = getModelRanges(module);
-  if (failed(ranges))
-    return failure();
   planner::ChoiceRequest request;
-  request.extents = getExtents(*ranges);
-  for (const auto &[symbol, range] : ranges->ranges)
-    if (!ranges->assumed.count(symbol))
+  request.extents = getExtents(ranges);
+  for (const auto &[symbol, range] : ranges.ranges)
+    if (!ranges.assumed.count(symbol))
       request.ranges[symbol] = range;
   dist::Strategy states;
   for (const std::string &state : options.states)

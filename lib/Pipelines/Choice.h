@@ -11,12 +11,11 @@ namespace dougong {
 
 /// Chooses how to partition a normalized module, where neither --parallel nor the
 /// strategy file says it and the fleet has more than one chip; no value where
-/// there is nothing to choose. Fails after a diagnostic; `infeasible` then tells
-/// that nothing fits from an input that is refused.
-llvm::FailureOr<std::optional<planner::Decision>> chooseIfWanted(mlir::ModuleOp module,
-                                                                 const fleet::Fleet &fleet,
-                                                                 const CompileOptions &options,
-                                                                 bool &infeasible);
+/// there is nothing to choose. `ranges` are those of the module's dims. Fails after a
+/// diagnostic; `infeasible` then tells that nothing fits from an input that is refused.
+llvm::FailureOr<std::optional<planner::Decision>>
+chooseIfWanted(mlir::ModuleOp module, const fleet::Fleet &fleet, const CompileOptions &options,
+               const ModelRanges &ranges, bool &infeasible);
 
 /// The choice as the plan tells it.
 plan::v1::Choice describeChoice(const planner::Decision &decision);

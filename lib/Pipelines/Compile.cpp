@@ -255,7 +255,7 @@ ExitCode Compilation::runPlanPhase() {
     return exitInputRefused;
   bool infeasible = false;
   FailureOr<std::optional<planner::Decision>> decision =
-      chooseIfWanted(*module, fleet, options, infeasible);
+      chooseIfWanted(*module, fleet, options, *ranges, infeasible);
   if (failed(decision))
     return infeasible ? exitInfeasible : exitInputRefused;
   plan::v1::Plan plan;
