@@ -23,8 +23,9 @@ PYTHON = ROOT / "build" / "venv" / "bin" / "python"
 # and the cases.
 DECODERS = ["llm/llama-gqa-f32/", "llm/llama-gqa-f32-plain/", "llm/llama-tp-odd-f32/",
             "llm/gpt2-f32/", "llm/bert-f32-torch/", "llm/mixtral-moe-f32/"]
-PARTITIONED = [(strategy, "threads", "", DECODERS)
-               for strategy in ("tp=2", "tp=3", "tp=4", "dp=2", "pp=2", "tp=2,pp=2")]
+PARTITIONED = [(strategy, "threads", "", ["llm/"]) for strategy in ("tp=2", "pp=2")]
+PARTITIONED += [(strategy, "threads", "", DECODERS)
+                for strategy in ("tp=3", "tp=4", "dp=2", "tp=2,pp=2")]
 PARTITIONED += [("tp=2,pp=2", "mpi", "lab-2x2", ["llm/llama-gqa-f32/", "llm/bert-f32-torch/"])]
 # Seeds of random graphs: some 30 s.
 DIFFERENTIAL_SAMPLE = "2000:2030"

@@ -79,6 +79,18 @@ bool buildBody(const pb::NodeProto &node, int64_t opset, const Types &types,
   return schema->BuildContextDependentFunction(context, body, opset);
 }
 
+/// Names the nodes of a body after the operator: messages and strategies name nodes.
+void nameNodes(NodeList &nodes, const std::string &prefix) {
+  for (int index = 0; index < nodes.size(); ++index) {
+    pb::NodeProto &node = nodes[index];
+    if (node.name().empty())
+      node.set_name(prefix + "/" + node.op_type() + "_" + std::to_string(index));
+    for (pb::AttributeProto &attribute : *node.mutable_attribute())
+      if (attribute.has_g())
+        nameNodes(*attribute.mutable_g()->mutable_node(), node.name());
+  }
+}
+
 /// Writes out attributes that the node leaves to their defaults: a body refers to
 /// them by name.
 void addDefaults(pb::NodeProto &node, int64_t opset) {
@@ -109,6 +121,7 @@ void dougong::importer::expandOperators(pb::ModelProto &model, mlir::MLIRContext
             !buildBody(node, getOpsetVersion(model, node.domain()), types, body))
           continue;
         addDefaults(node, getOpsetVersion(model, node.domain()));
+        nameNodes(*body.mutable_node(), node.name());
         // The call of a function of the model: inlining knows how to go on.
         body.set_domain(expandedDomain);
         body.set_name(node.op_type() + "_" + std::to_string(model.functions_size()));

@@ -9,6 +9,7 @@
 #include "dougong-c/program.h"
 #include "dougong/Package/Boxes.h"
 #include "dougong/Support/DimExpr.h"
+#include "dougong/Support/Reducible.h"
 
 #include <algorithm>
 #include <array>

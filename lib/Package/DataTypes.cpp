@@ -47,9 +47,4 @@ int dataTypeBits(std::int32_t dtype) { return entry(dtype).bits; }
 
 bool isDataType(std::int32_t dtype) { return entry(dtype).name != nullptr; }
 
-bool isReducible(std::int32_t dtype) {
-  constexpr std::int32_t boolean = 9, complex64 = 14, complex128 = 15;
-  return dataTypeBits(dtype) != 0 && dtype != boolean && dtype != complex64 && dtype != complex128;
-}
-
 } // namespace dougong::package

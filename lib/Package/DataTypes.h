@@ -17,9 +17,6 @@ int dataTypeBits(std::int32_t dtype);
 /// False for UNDEFINED and for numbers that ONNX does not use.
 bool isDataType(std::int32_t dtype);
 
-/// False for strings, bools, complex numbers and unknown types.
-bool isReducible(std::int32_t dtype);
-
 } // namespace dougong::package
 
 #endif // DOUGONG_LIB_PACKAGE_DATATYPES_H

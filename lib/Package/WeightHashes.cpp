@@ -64,8 +64,9 @@ std::string verify(int file, const Job &job, std::vector<char> &buffer) {
 /// The blocks of segments in the order of the file, and what lies between.
 std::vector<Job> listJobs(std::vector<const Segment *> segments, bool wholeFile,
                           std::uint64_t size) {
-  std::stable_sort(segments.begin(), segments.end(),
-                   [](const Segment *a, const Segment *b) { return a->offset() < b->offset(); });
+  std::sort(segments.begin(), segments.end(), [](const Segment *a, const Segment *b) {
+    return std::pair(a->offset(), a->bytes()) < std::pair(b->offset(), b->bytes());
+  });
   std::vector<Job> jobs;
   std::uint64_t covered = 0;
   auto cover = [&](std::uint64_t begin, std::uint64_t end) {

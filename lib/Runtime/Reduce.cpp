@@ -3,6 +3,7 @@
 
 #include "dougong/Runtime/ElementType.h"
 #include "dougong/Runtime/Half.h"
+#include "dougong/Support/Reducible.h"
 
 #include <algorithm>
 #include <cstring>
@@ -103,24 +104,9 @@ static void reduceAs(dougong_reduction reduction, std::span<const void *const> s
 Result<void> dougong::checkReduction(dougong_dtype dtype, dougong_reduction reduction) {
   if (reduction < DOUGONG_SUM || reduction > DOUGONG_PROD)
     return Error{"reduction " + std::to_string(reduction) + " is unknown, expected 0 to 3"};
-  switch (dtype) {
-  case DOUGONG_F32:
-  case DOUGONG_U8:
-  case DOUGONG_I8:
-  case DOUGONG_U16:
-  case DOUGONG_I16:
-  case DOUGONG_I32:
-  case DOUGONG_I64:
-  case DOUGONG_BOOL:
-  case DOUGONG_F16:
-  case DOUGONG_F64:
-  case DOUGONG_U32:
-  case DOUGONG_U64:
-  case DOUGONG_BF16:
-    return {};
-  default:
+  if (!isReducible(dtype))
     return Error{"elements of " + elementTypeName(dtype) + " cannot be reduced"};
-  }
+  return {};
 }
 
 void dougong::reduceElements(dougong_dtype dtype, dougong_reduction reduction,

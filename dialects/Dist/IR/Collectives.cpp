@@ -58,6 +58,22 @@ static LogicalResult verifyPart(Operation *op, RankedTensorType whole, RankedTen
   return success();
 }
 
+bool dist::isReducible(Type elementType) {
+  if (auto integer = dyn_cast<IntegerType>(elementType))
+    return llvm::is_contained({1u, 8u, 16u, 32u, 64u}, integer.getWidth());
+  return isa<Float16Type, BFloat16Type, Float32Type, Float64Type>(elementType);
+}
+
+static LogicalResult verifyReducible(Operation *op, RankedTensorType type) {
+  if (isReducible(type.getElementType()))
+    return success();
+  return op->emitOpError("elements of ") << type.getElementType() << " cannot be reduced";
+}
+
+LogicalResult AllReduceOp::verify() { return verifyReducible(*this, getInput().getType()); }
+
+LogicalResult ReduceScatterOp::verify() { return verifyReducible(*this, getInput().getType()); }
+
 LogicalResult AllReduceOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return verifyGroup(*this, symbols, getMeshAttr(), getAxes());
 }

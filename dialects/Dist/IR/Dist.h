@@ -47,6 +47,10 @@ inline constexpr llvm::StringLiteral outputsAttrName = "dist.outputs";
 /// On operators: why the op is not cut although its mesh has several ranks.
 inline constexpr llvm::StringLiteral replicatedAttrName = "dist.replicated";
 
+/// Whether collectives reduce such elements: f16, bf16, f32, f64, bool, and integers
+/// of 8 to 64 bits. The counterpart of `dougong::isReducible`.
+bool isReducible(mlir::Type elementType);
+
 } // namespace dougong::dist
 
 #endif // DOUGONG_DIALECTS_DIST_IR_DIST_H

@@ -116,6 +116,7 @@ def Dist_AllReduceOp : Dist_GroupOp<"all_reduce", [SameOperandsAndResultType]> {
   let assemblyFormat = [{
     $input `over` $mesh `axes` $axes $reduction attr-dict `:` type($result)
   }];
+  let hasVerifier = 1;
 }
 
 def Dist_AllGatherOp : Dist_GroupOp<"all_gather"> {
@@ -166,6 +167,7 @@ def Dist_ReduceScatterOp : Dist_GroupOp<"reduce_scatter"> {
     $input `over` $mesh `axes` $axes `dim` $dim `unit` $unit $reduction attr-dict
     `:` type($input) `->` type($result)
   }];
+  let hasVerifier = 1;
 }
 
 def Dist_AllToAllOp : Dist_GroupOp<"all_to_all"> {

@@ -223,9 +223,13 @@ private:
       result = applyFullConversion(function, target, *patterns);
     }
     if (failed(result)) {
-      auto error = emitError(where) << message;
-      if (StringRef reason = log.lookup(where); !reason.empty())
-        error << ": " << reason;
+      // "failed to legalize operation 'onnx.Conv' ...", which is no user's term.
+      StringRef name = StringRef(message).split('\'').second.split('\'').first;
+      if (!name.consume_front("onnx."))
+        return emitError(where) << message;
+      StringRef reason = log.lookup(where);
+      emitError(where) << "operator '" << name << "' cannot be compiled: "
+                       << (reason.empty() ? "there is no lowering of it" : reason);
     }
     return result;
   }

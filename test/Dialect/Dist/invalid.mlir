@@ -65,6 +65,24 @@ func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {
 
 // -----
 
+dist.mesh @m0 <"tp" = 2>
+func.func @f(%x: tensor<4x!onnx.string>) -> tensor<4x!onnx.string> {
+  // expected-error @+1 {{'dist.all_reduce' op elements of '!onnx.string' cannot be reduced}}
+  %0 = dist.all_reduce %x over @m0 axes ["tp"] sum : tensor<4x!onnx.string>
+  return %0 : tensor<4x!onnx.string>
+}
+
+// -----
+
+dist.mesh @m0 <"tp" = 2>
+func.func @f(%x: tensor<4xf8E5M2>) -> tensor<2xf8E5M2> {
+  // expected-error @+1 {{'dist.reduce_scatter' op elements of 'f8E5M2' cannot be reduced}}
+  %0 = dist.reduce_scatter %x over @m0 axes ["tp"] dim 0 unit 1 sum : tensor<4xf8E5M2> -> tensor<2xf8E5M2>
+  return %0 : tensor<2xf8E5M2>
+}
+
+// -----
+
 // 251 elements on 2 ranks: 126 each, with one of padding.
 dist.mesh @m0 <"tp" = 2>
 func.func @f(%x: tensor<4x125xf32>) -> tensor<4x251xf32> {
