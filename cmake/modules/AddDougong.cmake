@@ -5,7 +5,9 @@ add_library(dougong_options INTERFACE)
 target_include_directories(dougong_options INTERFACE
   ${CMAKE_SOURCE_DIR}/include ${CMAKE_BINARY_DIR}/include)
 target_compile_options(dougong_options INTERFACE
-  -Wall -Wextra -Wno-unused-parameter -Werror=return-type -Werror=switch)
+  -Wall -Wextra -Wno-unused-parameter -Werror=return-type -Werror=switch
+  # The time stamps of headers must not be in a PCH, or ccache never hits.
+  "SHELL:-Xclang -fno-pch-timestamp")
 
 # ... and those of targets that see MLIR. Debian's LLVM has RTTI; exceptions
 # stay on, for the ONNX library throws.
@@ -17,8 +19,6 @@ target_include_directories(dougong_mlir_options INTERFACE
   ${CMAKE_SOURCE_DIR}/dialects ${CMAKE_BINARY_DIR}/dialects)
 separate_arguments(llvm_definitions NATIVE_COMMAND "${LLVM_DEFINITIONS}")
 target_compile_definitions(dougong_mlir_options INTERFACE ${llvm_definitions})
-# The header's time stamp must not be in the PCH, or ccache never hits.
-target_compile_options(dougong_mlir_options INTERFACE "SHELL:-Xclang -fno-pch-timestamp")
 
 # All TableGen output of the project hangs on this target.
 add_custom_target(dougong_generated)
@@ -44,6 +44,23 @@ target_precompile_headers(dougong_pch PRIVATE
 add_dependencies(dougong_pch dougong_onnx_ops_inc dougong_onnx_dialect_inc
                  dougong_onnx_interfaces_inc)
 
+# What the sources below MLIR share: parsing the standard library and the plan is
+# most of the time that each takes.
+add_library(dougong_plain_pch OBJECT ${CMAKE_SOURCE_DIR}/cmake/modules/pch.cpp)
+target_link_libraries(dougong_plain_pch PRIVATE dougong_options protobuf::libprotobuf)
+target_precompile_headers(dougong_plain_pch PRIVATE
+  <algorithm> <array> <atomic> <charconv> <cmath> <condition_variable> <filesystem> <functional>
+  <map> <memory> <mutex> <numeric> <optional> <set> <span> <string> <thread> <tuple> <variant>
+  <vector> <dougong/Package/plan.pb.h>)
+add_dependencies(dougong_plain_pch dougong_plan_proto)
+
+# dougong_use_pch(NAME PCH): compiles a target with a precompiled header, and as
+# that one is compiled (executables would be -fPIE).
+function(dougong_use_pch name pch)
+  target_compile_options(${name} PRIVATE -fPIC)
+  target_precompile_headers(${name} REUSE_FROM ${pch})
+endfunction()
+
 # dougong_compiler_library(NAME SOURCES... [DEPENDS TARGET...] [LINK LIB...]):
 # a part of libdougong.
 function(dougong_compiler_library name)
@@ -51,7 +68,7 @@ function(dougong_compiler_library name)
   add_library(${name} OBJECT ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PUBLIC dougong_mlir_options ${ARG_LINK})
   if(NOT ARG_NO_PCH)
-    target_precompile_headers(${name} REUSE_FROM dougong_pch)
+    dougong_use_pch(${name} dougong_pch)
   endif()
   # Headers that TableGen writes: those of the onnx dialect (every source has
   # them through the precompiled header) and those of the part's own name
@@ -91,18 +108,23 @@ endfunction()
 function(dougong_tool name)
   add_executable(${name} ${ARGN})
   target_link_libraries(${name} PRIVATE dougong_mlir_options dougong)
-  # As the precompiled header is compiled: executables would be -fPIE.
-  target_compile_options(${name} PRIVATE -fPIC)
-  target_precompile_headers(${name} REUSE_FROM dougong_pch)
+  dougong_use_pch(${name} dougong_pch)
   install(TARGETS ${name} RUNTIME DESTINATION bin)
 endfunction()
 
-# dougong_unit_test(NAME SOURCES... [LINK LIB...]): a GoogleTest program, run by
-# the lit suite test/Unit.
+# dougong_unit_test(NAME SOURCES... [SEES_MLIR] [LINK LIB...]): a GoogleTest program, run
+# by the lit suite test/Unit.
 function(dougong_unit_test name)
-  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  cmake_parse_arguments(ARG "SEES_MLIR" "" "LINK" ${ARGN})
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest GTest::gtest_main)
+  if(ARG_SEES_MLIR)
+    target_link_libraries(${name} PRIVATE dougong_mlir_options)
+    dougong_use_pch(${name} dougong_pch)
+  else()
+    target_link_libraries(${name} PRIVATE protobuf::libprotobuf)
+    dougong_use_pch(${name} dougong_plain_pch)
+  endif()
   set_target_properties(${name} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test/Unit)
   set_property(GLOBAL APPEND PROPERTY DOUGONG_UNIT_TESTS ${name})

@@ -206,8 +206,7 @@ FailureOr<Decision> Chooser::run(bool &infeasible) {
   auto isClose = [&](const Candidate &candidate) {
     return isOpen(candidate) && candidate.step <= fastest * closeEnough;
   };
-  // The order of enumeration breaks ties: less tp, less pp, earlier pools.
-  llvm::stable_sort(candidates, [&](const Candidate &a, const Candidate &b) {
+  auto isBetter = [&](const Candidate &a, const Candidate &b) {
     if (isOpen(a) != isOpen(b))
       return isOpen(a);
     if (isClose(a) != isClose(b))
@@ -220,6 +219,11 @@ FailureOr<Decision> Chooser::run(bool &infeasible) {
     if (a.getRanks() != b.getRanks())
       return a.getRanks() < b.getRanks();
     return double(a.memory) * b.capacity < double(b.memory) * a.capacity;
+  };
+  for (auto [number, candidate] : llvm::enumerate(candidates))
+    candidate.number = number;
+  llvm::sort(candidates, [&](const Candidate &a, const Candidate &b) {
+    return isBetter(a, b) || (!isBetter(b, a) && a.number < b.number);
   });
   if (candidates.empty() || !isOpen(candidates.front())) {
     infeasible = true;

@@ -22,6 +22,8 @@ struct Candidate {
   uint64_t memory = 0, capacity = 0;
   int64_t tightStage = 0;
   std::string verdict; ///< why it was chosen or rejected
+  /// Of the enumeration, which breaks ties: less tp, less pp, earlier pools.
+  unsigned number = 0;
 
   int64_t getRanks() const { return tp * pp * dp; }
   bool fits() const { return memory <= capacity; }

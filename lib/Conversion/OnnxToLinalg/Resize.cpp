@@ -28,7 +28,7 @@ struct ResizedDim {
   OpFoldResult from, to;
   Value scale;            ///< output extent / input extent, not rounded
   double leastScale = 0;  ///< a bound known at compile time, or 0
-  Value roiStart, roiEnd; ///< for tf_crop_and_resize
+  Value roiStart = {}, roiEnd = {}; ///< for tf_crop_and_resize
 };
 
 Value real(Emitter &e, double value) { return e.constant(e.getF64Type(), value); }

@@ -35,8 +35,9 @@ protected:
       return failure();
     function = *module->getOps<func::FuncOp>().begin();
     for (BlockArgument argument : function.getArguments()) {
-      scope.setDims(argument, *getTypeDims(argument.getType()));
-      for (const DimExpr &dim : *getTypeDims(argument.getType()))
+      auto dims = *getTypeDims(argument.getType());
+      scope.setDims(argument, dims);
+      for (const DimExpr &dim : dims)
         solver.addInputDim(dim);
     }
     return scope.inferBlock(function.getBody().front());

@@ -404,11 +404,11 @@ TEST_F(Check, Calls) {
   other->set_kind("broadcast");
   other->set_dtype(1);
   other->set_elements("1");
-  auto *booleans = program->add_calls();
-  booleans->set_kind("reduce_scatter");
-  booleans->set_dtype(9);
-  booleans->set_reduction("max");
-  booleans->set_elements("1");
+  auto *complexes = program->add_calls();
+  complexes->set_kind("reduce_scatter");
+  complexes->set_dtype(14);
+  complexes->set_reduction("max");
+  complexes->set_elements("1");
   EXPECT_EQ(find(),
             (Lines{"error call program 'p-up' call 0 (node '/up/MatMul'): it is over group 1, but "
                    "the program has 1 groups",
@@ -419,7 +419,7 @@ TEST_F(Check, Calls) {
                    "error call program 'p-up' call 1: the number of elements is negative: -3",
                    "error call program 'p-up' call 2: kind 'broadcast' is not one of all_reduce, "
                    "all_gather, reduce_scatter, all_to_all",
-                   "error call program 'p-up' call 3: elements of bool cannot be reduced"}));
+                   "error call program 'p-up' call 3: elements of complex64 cannot be reduced"}));
 }
 
 TEST_F(Check, Weights) {

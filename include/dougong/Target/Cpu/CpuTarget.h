@@ -15,7 +15,7 @@ struct CpuOptions {
   /// and "x86-64-v4" (AVX-512), or "native": the processor that compiles.
   std::string cpu = "native";
   /// Further features in LLVM's form, as "+avx512bf16,-avx512vnni".
-  std::string features;
+  std::string features = {};
   /// 0 to 3: how hard LLVM works. Kernels are vectorised before LLVM, so that
   /// 2 and 3 give equal speed.
   unsigned optLevel = 2;
