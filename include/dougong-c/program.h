@@ -108,7 +108,8 @@ typedef struct dougong_host {
                      void *destination, int64_t count, dougong_dtype dtype, int64_t call);
 
   /* Runs operator-library function `name` (lib/Runtime/Library): operators
-   * that are not loop nests over numbers. Outputs come first in `tensors`;
+   * that are not loop nests over numbers. "#<i>" may follow the name: the plan's
+   * list library_nodes says whom the call serves. Outputs come first in `tensors`;
    * `attributes` is the function's own list of integers. An operand that is
    * absent has dtype 0. Where an output's `data` is null the function sets its
    * `data` and `dims`, which live until the next step. */

@@ -63,7 +63,7 @@ Command dougong::addExplainCommand(CLI::App &app) {
   app.add_flag("--json", options->json, "as JSON");
   app.footer("Example: dougong explain package 'rank 3'");
   return [options] {
-    Result<plan::v1::Plan> plan = readPlan(options->package);
+    Result<plan::v1::Plan> plan = readUnchangedPlan(options->package);
     if (!plan)
       return refuse(plan.message(), exitInfeasible);
     DescribeOptions describe;

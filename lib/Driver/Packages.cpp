@@ -1,6 +1,7 @@
 //===- Packages.cpp - packages that commands make and run -----------------===//
 #include "Packages.h"
 
+#include "dougong/Package/Check.h"
 #include "dougong/Package/Plan.h"
 #include "dougong/Support/Text.h"
 
@@ -62,6 +63,15 @@ ExitCode dougong::preparePackage(CompileOptions options, const TemporaryFolder &
       return refuse("'" + options.model + "' is a package: " + name +
                         " was settled when it was compiled",
                     exitUsage);
+    Result<plan::v1::Plan> plan = readUnchangedPlan(package);
+    if (!plan)
+      return refuse(plan.message(), exitInfeasible);
+    // Files are the runner's to check: it looks at those that it loads.
+    for (const Finding &finding : checkPlan(*plan, /*package=*/{}))
+      if (finding.severity == Severity::Error)
+        return refuse("'" + options.model + "': " + finding.subject + ": " + finding.message +
+                          "; 'dougong check' tells all that is wrong",
+                      exitInfeasible);
     return exitOk;
   }
   if (folder.getPath().empty()) {

@@ -65,13 +65,20 @@ void checkPool(Checker &checker, const plan::v1::Stage &stage, const plan::v1::M
                  "the amounts of " + pool + " are estimates, not proved bounds",
                  "give every dim an upper bound");
 
-  if (memory.capacity() == 0) {
-    checker.warning("memory-proof", subject, "the capacity of " + pool + " is not known",
-                    "state memory_bytes of the chip type in the fleet");
-    return;
-  }
   const auto *mesh = checker.meshOf(stage);
   std::string chip = mesh ? "chip type " + quote(mesh->chip_type()) : "the chip";
+  auto type = mesh ? checker.chipTypes.find(mesh->chip_type()) : checker.chipTypes.end();
+  bool isKnown = type != checker.chipTypes.end() && type->second->memory_bytes() != 0;
+  if (memory.capacity() == 0) {
+    if (isKnown)
+      checker.error("memory-capacity", subject,
+                    "the capacity of " + pool + " is 0, but " + chip + " has " +
+                        formatBytes(type->second->memory_bytes()));
+    else
+      checker.warning("memory-proof", subject, "the capacity of " + pool + " is not known",
+                      "state memory_bytes of the chip type in the fleet");
+    return;
+  }
   if (memory.total() > memory.capacity()) {
     MemoryPart binding = bindingPart(memory);
     checker.error("memory-capacity", subject,
@@ -81,8 +88,7 @@ void checkPool(Checker &checker, const plan::v1::Stage &stage, const plan::v1::M
                       printParts(memory) + "); the largest part is " + binding.name,
                   binding.remedy);
   }
-  auto type = mesh ? checker.chipTypes.find(mesh->chip_type()) : checker.chipTypes.end();
-  if (type == checker.chipTypes.end() || type->second->memory_bytes() == 0)
+  if (!isKnown)
     return;
   std::uint64_t usable = type->second->memory_bytes() -
                          std::min(type->second->memory_bytes(), type->second->reserved_bytes());

@@ -117,6 +117,19 @@ Result<plan::v1::Plan> readPlan(const fs::path &path) {
   return parsePlan(*text, file.string());
 }
 
+Result<plan::v1::Plan> readUnchangedPlan(const fs::path &path) {
+  auto plan = readPlan(path);
+  if (!plan)
+    return plan;
+  auto id = computePlanId(*plan);
+  if (!id)
+    return id.takeError();
+  if (*id != plan->plan_id())
+    return Error{"'" + path.string() +
+                 "': the plan was changed after it was made; compile it again"};
+  return plan;
+}
+
 Result<void> writePlan(plan::v1::Plan &plan, const fs::path &package) {
   plan.set_api_version(std::string(planApiVersion));
   auto id = computePlanId(plan);

@@ -1,6 +1,8 @@
 //===- WeightsFile.cpp - writes the weights of a package ------------------===//
 #include "dougong/Packaging/WeightsFile.h"
 
+#include "dougong/Packaging/OutputError.h"
+
 #include "Copy.h"
 
 #include "dougong/Import/ElementTypes.h"
@@ -98,13 +100,15 @@ private:
 
 } // namespace
 
+char OutputError::ID = 0;
+
 llvm::Expected<std::unique_ptr<WeightsFile>> WeightsFile::create(StringRef path,
                                                                  StringRef relative) {
   llvm::Expected<fs::file_t> file =
       fs::openNativeFileForWrite(path, fs::CD_CreateAlways, fs::OF_None);
   if (!file)
-    return llvm::createStringError("cannot write '" + path.str() +
-                                   "': " + llvm::toString(file.takeError()));
+    return llvm::make_error<OutputError>("cannot write '" + path.str() +
+                                         "': " + llvm::toString(file.takeError()));
   return std::unique_ptr<WeightsFile>(new WeightsFile(*file, relative));
 }
 
@@ -114,7 +118,8 @@ WeightsFile::~WeightsFile() {
 }
 
 llvm::Error WeightsFile::makeError(int code) const {
-  return llvm::createStringError("cannot write '" + relative + "': " + std::strerror(code));
+  return llvm::make_error<OutputError>("cannot write '" + relative + "': " + std::strerror(code) +
+                                       (code == ENOSPC ? "; free some, or write elsewhere" : ""));
 }
 
 llvm::Expected<plan::v1::Segment>

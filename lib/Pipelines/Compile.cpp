@@ -20,6 +20,7 @@
 #include "dougong/Support/Text.h"
 #include "dougong/Target/Cpu/CpuTarget.h"
 
+#include "llvm/ADT/StringSet.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
@@ -114,9 +115,13 @@ ExitCode Compilation::checkOptions() {
   for (const std::string &state : options.states)
     if (llvm::Error error = dist::addState(states, state))
       return refuse("--state: " + llvm::toString(std::move(error)), exitUsage);
-  for (const std::string &dim : options.dims)
+  llvm::StringSet<> dims;
+  for (const std::string &dim : options.dims) {
     if (auto option = onnx::parseDimOption(dim); !option)
       return refuse("--dim: " + llvm::toString(option.takeError()), exitUsage);
+    if (StringRef name = StringRef(dim).split('=').first; !dims.insert(name).second)
+      return refuse("--dim: '" + name + "' is given twice", exitUsage);
+  }
   return exitOk;
 }
 

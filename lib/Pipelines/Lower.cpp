@@ -52,6 +52,7 @@ SmallVector<Attribute> getWeightsInOrder(ModuleOp program) {
 struct Code {
   ModuleOp module;
   SmallVector<Attribute> weights;
+  int program; ///< number of the program that it was lowered from
 };
 
 /// Lowers the programs of a staged module.
@@ -69,7 +70,8 @@ private:
                            plan::v1::Program &entry);
   /// What of a code takes a slow path; `program` is one that runs it.
   void addFallbacks(ModuleOp code, const plan::v1::Program &program);
-  void addFacts(const dist::ProgramInfo &info, ModuleOp code, plan::v1::Program &program);
+  void addFacts(const dist::ProgramInfo &info, ModuleOp code, const plan::v1::Program &lowered,
+                plan::v1::Program &program);
 
   ModuleOp staged;
   plan::v1::Plan &plan;
@@ -149,8 +151,9 @@ LogicalResult Lowering::addRecipes(const dist::ProgramInfo &info, const Code &co
 }
 
 /// The program's checks, memory and communication. Nodes are the program's own: the code may have
-/// been lowered for other layers.
-void Lowering::addFacts(const dist::ProgramInfo &info, ModuleOp code, plan::v1::Program &program) {
+/// been lowered for other layers, those of the program `lowered`.
+void Lowering::addFacts(const dist::ProgramInfo &info, ModuleOp code,
+                        const plan::v1::Program &lowered, plan::v1::Program &program) {
   for (Attribute check : code->getAttrOfType<ArrayAttr>("dougong.checks"))
     program.add_checks(cast<StringAttr>(check).getValue().str());
   auto addTexts = [&](StringRef name, google::protobuf::RepeatedPtrField<std::string> &texts) {
@@ -161,6 +164,15 @@ void Lowering::addFacts(const dist::ProgramInfo &info, ModuleOp code, plan::v1::
   addTexts("dougong.arena", *program.mutable_allocation()->mutable_arena());
   addTexts("dougong.workspace", *program.mutable_allocation()->mutable_workspace());
   addTexts("dougong.unproved", *program.mutable_allocation()->mutable_unproved());
+  addTexts("dougong.library_nodes", *program.mutable_library_nodes());
+  if (const plan::v1::Work &theirs = lowered.work(), &own = program.work();
+      theirs.nodes_size() == own.nodes_size())
+    for (std::string &node : *program.mutable_library_nodes())
+      for (int index = 0; index < own.nodes_size(); ++index)
+        if (theirs.nodes(index).name() == node) {
+          node = own.nodes(index).name();
+          break;
+        }
   if (auto groups = code->getAttrOfType<ArrayAttr>("dougong.groups"))
     for (Attribute group : groups) {
       plan::v1::Group *entry = program.add_groups();
@@ -220,12 +232,14 @@ LogicalResult Lowering::run(const dist::PartitionResult &partition) {
       progress.setDetail(llvm::formatv("program {0} of {1}", codes.size() + 1, classes.size()));
       if (failed(lower(programModule, codes.size())))
         return failure();
-      known = codes.try_emplace(info.codeClass, Code{programModule, weights}).first;
+      known = codes.try_emplace(info.codeClass, Code{programModule, weights, static_cast<int>(index)})
+                  .first;
       addFallbacks(programModule, plan.programs(index));
     } else {
       programModule.erase();
     }
-    addFacts(info, known->second.module, *plan.mutable_programs(index));
+    addFacts(info, known->second.module, plan.programs(known->second.program),
+             *plan.mutable_programs(index));
     if (failed(addRecipes(info, known->second, weights, std::move(recipes),
                           *plan.mutable_programs(index))))
       return failure();

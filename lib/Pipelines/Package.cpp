@@ -119,7 +119,6 @@ static void nameByContent(plan::v1::Plan &plan) {
 }
 
 char InfeasibleError::ID = 0;
-char OutputError::ID = 0;
 char DefectError::ID = 0;
 
 static llvm::Error makeOutputError(llvm::Error error) {
@@ -154,8 +153,12 @@ llvm::Error dougong::writePackage(ModuleOp lowered, const fleet::Fleet &fleet, c
                               [&](const plan::v1::Mesh &one) { return one.id() == stage->mesh(); });
     if (mesh == plan.meshes().end())
       return llvm::createStringError("stage '" + stage->name() + "' has no mesh");
-    if (llvm::Error error = writer.write(program, *mesh))
+    if (llvm::Error error = writer.write(program, *mesh)) {
+      if (error.isA<OutputError>())
+        return llvm::make_error<OutputError>("package '" + folder +
+                                             "': " + llvm::toString(std::move(error)));
       return error;
+    }
   }
   nameByContent(plan);
   if (llvm::Error error = (*weights)->finish())

@@ -3,6 +3,7 @@
 
 #include "dougong/Runtime/ElementType.h"
 
+#include <charconv>
 #include <chrono>
 #include <csetjmp>
 
@@ -184,16 +185,31 @@ static void hostAllToAll(const dougong_context *context, std::int64_t group, con
 // Operator library and failures
 //===----------------------------------------------------------------------===//
 
-static bool runLibrary(ProgramHost &host, const char *name, const LibraryCall &call) {
+/// "node 'reshape_1' (Reshape)" of "ExtentsOfReshape" and the number of the call.
+static std::string describeCall(const ProgramHost &host, std::string_view function,
+                                std::string_view number) {
+  if (function.starts_with("ExtentsOf"))
+    function.remove_prefix(9);
+  int site = -1;
+  std::from_chars(number.data(), number.data() + number.size(), site);
+  if (site < 0 || site >= host.program.library_nodes_size())
+    return std::string(function);
+  return "node '" + host.program.library_nodes(site) + "' (" + std::string(function) + ")";
+}
+
+static bool runLibrary(ProgramHost &host, std::string_view name, const LibraryCall &call) {
+  std::size_t end = std::min(name.find('#'), name.size());
+  std::string_view number = name.substr(std::min(end + 1, name.size()));
+  name = name.substr(0, end);
   LibraryFunction function = findLibraryFunction(name);
   if (!function) {
-    host.fail(std::string("the operator library of this runner has no function '") + name +
+    host.fail("the operator library of this runner has no function '" + std::string(name) +
               "'; the package was made by another version");
     return false;
   }
   Result<void> done = function(call);
   if (!done)
-    host.fail(std::string(name) + ": " + done.message());
+    host.fail(describeCall(host, name, number) + ": " + done.message());
   return static_cast<bool>(done);
 }
 

@@ -331,6 +331,9 @@ int main(int argc, char **argv) {
   Failure failure{exitInternal, ""};
   try {
     runner.run();
+    if (std::fflush(stdout) != 0)
+      throw Failure{exitUsage, std::string("standard output cannot be written: ") +
+                                   std::strerror(errno)};
     runner.session.reset(); // ends MPI before the report of success
     return 0;
   } catch (Failure &thrown) {

@@ -30,6 +30,17 @@ struct Options {
   bool allowMissingData = false, embedWeights = false, printLocations = false;
 };
 
+/// What was written must have arrived: LLVM would end the process otherwise.
+bool finish(llvm::raw_fd_ostream &stream, const Options &options) {
+  stream.flush();
+  if (!stream.has_error())
+    return true;
+  llvm::errs() << "error: file '" << options.output
+               << "' cannot be written: " << stream.error().message() << "\n";
+  stream.clear_error();
+  return false;
+}
+
 bool writeText(ModuleOp module, const Options &options) {
   std::error_code error;
   llvm::raw_fd_ostream stream(options.output, error);
@@ -42,7 +53,7 @@ bool writeText(ModuleOp module, const Options &options) {
   if (options.printLocations)
     flags.enableDebugInfo();
   module.print(stream, flags);
-  return true;
+  return finish(stream, options);
 }
 
 bool importOne(const Options &options, MLIRContext &context) {
@@ -65,7 +76,8 @@ bool exportOne(const Options &options, MLIRContext &context) {
                  << "\n";
     return false;
   }
-  return succeeded(dougong::exportModel(*module, stream));
+  bool exported = succeeded(dougong::exportModel(*module, stream));
+  return finish(stream, options) && exported;
 }
 
 /// Imports each model for its verdict alone. A refusal is no failure.

@@ -48,6 +48,17 @@ static void refuseEmptyValues(CLI::App &command) {
     refuseEmptyValues(*inner);
 }
 
+/// What was printed must have arrived: LLVM would end the process otherwise.
+static int finishOutput(int code) {
+  llvm::outs().flush();
+  if (!llvm::outs().has_error())
+    return code;
+  llvm::errs() << "error: standard output cannot be written: " << llvm::outs().error().message()
+               << "\n";
+  llvm::outs().clear_error();
+  return code == exitOk ? exitUsage : code;
+}
+
 int main(int argc, char **argv) {
   installInterruptCleanup();
   CLI::App app("Dougong: compiles an ONNX model for a fleet of chips", "dougong");
@@ -81,6 +92,6 @@ int main(int argc, char **argv) {
   }
   for (Entry &entry : commands)
     if (entry.app->parsed())
-      return entry.run();
+      return finishOutput(entry.run());
   return exitUsage;
 }

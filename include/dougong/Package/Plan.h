@@ -46,6 +46,9 @@ Result<std::string> computePlanId(const plan::v1::Plan &plan);
 /// Reads the plan of a package; `path` is the package's folder or the file.
 Result<plan::v1::Plan> readPlan(const std::filesystem::path &path);
 
+/// The same, and refuses a plan whose `plan_id` is not its hash.
+Result<plan::v1::Plan> readUnchangedPlan(const std::filesystem::path &path);
+
 /// Sets `api_version` and `plan_id`, and writes `package`/plan.json, making the
 /// folder if it is missing. The file is replaced atomically: a reader sees the
 /// old plan or the new one.

@@ -28,7 +28,8 @@ public:
                                                              llvm::StringRef relative);
   ~WeightsFile();
 
-  /// Writes all shards of `name`, as `evaluator` gives them, and describes them.
+  /// Writes all shards of `name`, as `evaluator` gives them, and describes them. An
+  /// OutputError where the file cannot take them.
   /// `mesh` gives the sizes of the axes that cut it.
   llvm::Expected<plan::v1::Weight> add(WeightEvaluator &evaluator, llvm::StringRef name,
                                        const plan::v1::Mesh &mesh);

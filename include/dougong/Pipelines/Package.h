@@ -2,6 +2,7 @@
 #ifndef DOUGONG_PIPELINES_PACKAGE_H
 #define DOUGONG_PIPELINES_PACKAGE_H
 
+#include "dougong/Packaging/OutputError.h"
 #include "dougong/Fleet/Fleet.h"
 #include "dougong/Pipelines/Progress.h"
 #include "dougong/Target/Target.h"
@@ -16,14 +17,6 @@ class InfeasibleError : public llvm::ErrorInfo<InfeasibleError, llvm::StringErro
 public:
   static char ID;
   explicit InfeasibleError(const llvm::Twine &message)
-      : ErrorInfo(message, llvm::inconvertibleErrorCode()) {}
-};
-
-/// Says that the output cannot be written.
-class OutputError : public llvm::ErrorInfo<OutputError, llvm::StringError> {
-public:
-  static char ID;
-  explicit OutputError(const llvm::Twine &message)
       : ErrorInfo(message, llvm::inconvertibleErrorCode()) {}
 };
 

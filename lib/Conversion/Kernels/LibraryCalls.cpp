@@ -5,6 +5,7 @@
 #include "Grouping.h"
 
 #include "Onnx/IR/Onnx.h"
+#include "dougong/Onnx/Values.h"
 #include "dougong/Support/DimExpr.h"
 
 #include "llvm/ADT/StringSet.h"
@@ -353,7 +354,13 @@ private:
     auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
     bool any = false;
     SmallVector<Attribute> symbols = type ? getNewSymbols(type, any) : SmallVector<Attribute>();
-    LibraryFunction function = any ? getExtentsFunction(op) : LibraryFunction();
+    // The extents of an Expand may be known while its target, which must fit, is not.
+    bool checks = false;
+    if (auto expand = dyn_cast<onnx::ExpandOp>(op)) {
+      Operation *target = expand.getShape().getDefiningOp();
+      checks = !target || !onnx::isConstantSource(target);
+    }
+    LibraryFunction function = any || checks ? getExtentsFunction(op) : LibraryFunction();
     if (function.name.empty()) // the schedule names what is missing
       return;
     OpBuilder builder(op);

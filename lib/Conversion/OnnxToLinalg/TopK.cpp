@@ -26,6 +26,15 @@ std::pair<Value, Value> dougong::onnx::selectTop(Emitter &e, Value x,
                                : (order.laterFirst ? Compare::LessEqual : Compare::Less);
   auto isBefore = [&](Emitter &e, Value candidate, Value value, Value place) -> Value {
     Value better = e.compare(kind, candidate, value, order.isUnsigned);
+    if (isa<FloatType>(element)) {
+      // A NaN is greater than all numbers, as in NumPy's order.
+      Value isNumber = e.compare(Compare::Equal, order.largest ? value : candidate,
+                                 order.largest ? value : candidate);
+      Value isNan = e.compare(Compare::NotEqual, order.largest ? candidate : value,
+                              order.largest ? candidate : value);
+      Value wins = arith::AndIOp::create(e, isNumber, isNan);
+      better = arith::OrIOp::create(e, better, wins);
+    }
     Value vacant = e.compare(Compare::Less, place, e.constantInt(i64, 0));
     return arith::OrIOp::create(e, better, vacant);
   };

@@ -38,14 +38,17 @@ struct EntryPoint {
 
 class ScheduleBuilder {
 public:
-  ScheduleBuilder(func::FuncOp main) : main(main), module(main->getParentOfType<ModuleOp>()) {}
+  /// `libraryNodes` gets the node of each call of the operator library.
+  ScheduleBuilder(func::FuncOp main, SmallVectorImpl<Attribute> &libraryNodes)
+      : main(main), module(main->getParentOfType<ModuleOp>()), libraryNodes(libraryNodes) {}
 
   LogicalResult run();
 
 private:
   /// Of the body of a loop or a branch.
   ScheduleBuilder(func::FuncOp body, const ScheduleBuilder &program)
-      : main(body), module(program.module), isBody(true), weightNumbers(program.weightNumbers) {}
+      : main(body), module(program.module), isBody(true), weightNumbers(program.weightNumbers),
+        libraryNodes(program.libraryNodes) {}
 
   void collectWeights(ArrayRef<func::FuncOp> bodies);
   /// Puts a function of the ABI (dougong_body_fn) in the place of a body.
@@ -94,6 +97,7 @@ private:
   ModuleOp module;
   bool isBody = false;
   llvm::StringMap<unsigned> weightNumbers;
+  SmallVectorImpl<Attribute> &libraryNodes;
   std::optional<BufferAssignment> buffers;
 
   // While creating @dougong_program_run:
@@ -645,7 +649,9 @@ LogicalResult ScheduleBuilder::emitLibrary(onnx::LaunchOp launch) {
     for (auto body : bodies.getAsRange<FlatSymbolRefAttr>())
       tensors.push_back({getAddress(builder, loc, body), {}, 0, DOUGONG_BODY});
   LibraryTensors array(builder, loc, tensors);
-  callLibrary(builder, module, launch, entry->function.getArgument(0), array, tensors.size());
+  callLibrary(builder, module, launch, libraryNodes.size(), entry->function.getArgument(0), array,
+              tensors.size());
+  libraryNodes.push_back(builder.getStringAttr(onnx::getNodeName(loc)));
   for (auto [index, value] : made) {
     pointers[BufferAssignment::getRoot(value)] = array.loadData(index);
     FailureOr<SmallVector<DimExpr>> exprs =
@@ -760,8 +766,12 @@ struct BuildSchedule : dougong::impl::BuildSchedulePassBase<BuildSchedule> {
       getOperation().emitError("module has no function @main to schedule");
       return signalPassFailure();
     }
-    if (failed(ScheduleBuilder(main).run()))
-      signalPassFailure();
+    SmallVector<Attribute> libraryNodes;
+    if (failed(ScheduleBuilder(main, libraryNodes).run()))
+      return signalPassFailure();
+    if (!libraryNodes.empty())
+      getOperation()->setAttr("dougong.library_nodes",
+                              ArrayAttr::get(&getContext(), libraryNodes));
   }
 };
 

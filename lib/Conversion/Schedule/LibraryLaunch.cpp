@@ -108,10 +108,11 @@ static Value makeGlobal(OpBuilder &builder, ModuleOp module, Location loc, Strin
   return LLVM::AddressOfOp::create(builder, loc, global);
 }
 
-void dougong::callLibrary(OpBuilder &builder, ModuleOp module, onnx::LaunchOp launch, Value context,
-                          const LibraryTensors &tensors, int64_t count) {
+void dougong::callLibrary(OpBuilder &builder, ModuleOp module, onnx::LaunchOp launch, unsigned site,
+                          Value context, const LibraryTensors &tensors, int64_t count) {
   Location loc = launch.getLoc();
   std::string name = launch->getAttrOfType<StringAttr>(libraryAttrName).getValue().str();
+  name += "#" + std::to_string(site);
   name.push_back('\0');
   auto nameType = LLVM::LLVMArrayType::get(builder.getI8Type(), name.size());
   Value nameValue =

@@ -53,8 +53,10 @@ void storeTensor(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value array
 mlir::Value getAddress(mlir::OpBuilder &builder, mlir::Location loc,
                        mlir::FlatSymbolRefAttr body);
 
-/// Calls the library function that `launch` names on `tensors`.
+/// Calls the library function that `launch` names on `tensors`. `site` is the number
+/// of the call in the program.
 void callLibrary(mlir::OpBuilder &builder, mlir::ModuleOp module, onnx::LaunchOp launch,
+                 unsigned site,
                  mlir::Value context, const LibraryTensors &tensors, int64_t count);
 
 } // namespace dougong

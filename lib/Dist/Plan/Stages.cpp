@@ -80,6 +80,13 @@ std::vector<size_t> dougong::dist::getStageBorders(func::FuncOp main, int64_t co
 }
 
 void dougong::dist::splitIntoStages(func::FuncOp main, int64_t count) {
+  auto products = llvm::count_if(getOps(main), [](Operation *op) {
+    return onnx::getOpCost(op).matrix;
+  });
+  if (products > 0 && products < count)
+    main.emitWarning() << "pp=" << count << ": the model has " << products
+                       << " matrix products, so that " << count - products
+                       << " stages have none; use pp=" << products << " or less";
   std::vector<size_t> borders = getStageBorders(main, count);
   Builder builder(main.getContext());
   int64_t stage = 0;

@@ -7,6 +7,19 @@ using namespace dougong::onnx;
 
 namespace {
 
+/// Refuses indices that are known to lie outside a dim; at run time they are clamped
+/// to it.
+LogicalResult checkIndices(Operation *op, Value indices, const DimExpr &dim, ShapeScope &scope) {
+  auto known = scope.getConstants(indices);
+  std::optional<int64_t> extent = dim.constant();
+  if (!known || !extent)
+    return success();
+  for (int64_t index : *known)
+    if (index < -*extent || index >= *extent)
+      return op->emitOpError() << "index " << index << " is out of range for extent " << *extent;
+  return success();
+}
+
 LogicalResult inferGather(GatherOp op, ShapeScope &scope) {
   FailureOr<Dims> data = scope.getOperandDims(op, 0), indices = scope.getOperandDims(op, 1);
   if (failed(data) || failed(indices))
@@ -17,7 +30,8 @@ LogicalResult inferGather(GatherOp op, ShapeScope &scope) {
   Dims result(data->begin(), data->begin() + *axis);
   result.append(indices->begin(), indices->end());
   result.append(data->begin() + *axis + 1, data->end());
-  if (failed(scope.setResult(op, 0, result)))
+  if (failed(scope.setResult(op, 0, result)) ||
+      failed(checkIndices(op, op.getIndices(), (*data)[*axis], scope)))
     return failure();
   auto contents = scope.getContents(op.getData());
   auto picked = scope.getConstants(op.getIndices());
@@ -25,11 +39,8 @@ LogicalResult inferGather(GatherOp op, ShapeScope &scope) {
     return success();
   Dims values;
   int64_t extent = contents->size();
-  for (int64_t index : *picked) {
-    if (index < -extent || index >= extent)
-      return op.emitOpError() << "index " << index << " is out of range for extent " << extent;
+  for (int64_t index : *picked)
     values.push_back((*contents)[index < 0 ? index + extent : index]);
-  }
   scope.setContents(op.getResult(), values);
   return success();
 }
@@ -40,6 +51,9 @@ LogicalResult inferGatherElements(GatherElementsOp op, ShapeScope &scope) {
     return failure();
   FailureOr<Dims> indices = scope.getOperandDims(op, 1, data->size());
   if (failed(indices))
+    return failure();
+  FailureOr<int64_t> axis = scope.normalizeAxis(op, op.getAxis(), data->size());
+  if (failed(axis) || failed(checkIndices(op, op.getIndices(), (*data)[*axis], scope)))
     return failure();
   return scope.setResult(op, 0, *indices);
 }

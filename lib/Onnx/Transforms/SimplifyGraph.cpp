@@ -4,6 +4,7 @@
 
 #include "dougong/Onnx/Passes.h"
 #include "dougong/Onnx/ShapeScope.h"
+#include "dougong/Onnx/Values.h"
 
 using namespace mlir;
 using namespace dougong::onnx;
@@ -36,8 +37,13 @@ Value getEqualOperand(Operation *op) {
   bool sameType = input.getType() == op->getResult(0).getType();
   return llvm::TypeSwitch<Operation *, Value>(op)
       .Case<IdentityOp>([&](auto) { return input; })
-      .Case<CastOp, CastLikeOp, OptionalGetElementOp, ReshapeOp, SqueezeOp, UnsqueezeOp, FlattenOp, ExpandOp>(
+      .Case<CastOp, CastLikeOp, OptionalGetElementOp, ReshapeOp, SqueezeOp, UnsqueezeOp, FlattenOp>(
           [&](auto) { return sameType ? input : Value(); })
+      .Case<ExpandOp>([&](ExpandOp expand) {
+        // A target that comes with the data may be one that does not fit.
+        Operation *target = expand.getShape().getDefiningOp();
+        return sameType && target && isConstantSource(target) ? input : Value();
+      })
       .Case<TransposeOp>([&](TransposeOp transpose) {
         auto perm = transpose.getPerm();
         if (!perm) // reverses the dims

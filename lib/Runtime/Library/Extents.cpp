@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <utility>
 
 using namespace dougong;
 
@@ -31,14 +33,45 @@ static Dims integersOf(const LibraryCall &call, std::size_t operand) {
   return values;
 }
 
+/// a + b and a * b, at the ends of the range where they do not fit: `give` refuses those.
+static std::int64_t add(std::int64_t a, std::int64_t b) {
+  std::int64_t sum = 0;
+  if (!__builtin_add_overflow(a, b, &sum))
+    return sum;
+  return a < 0 ? std::numeric_limits<std::int64_t>::min()
+               : std::numeric_limits<std::int64_t>::max();
+}
+static std::int64_t multiply(std::int64_t a, std::int64_t b) {
+  std::int64_t product = 0;
+  if (!__builtin_mul_overflow(a, b, &product))
+    return product;
+  return (a < 0) != (b < 0) ? std::numeric_limits<std::int64_t>::min()
+                            : std::numeric_limits<std::int64_t>::max();
+}
+/// A whole number within the range of integers; NaN is -1, which `give` refuses.
+static std::int64_t toInteger(double value) {
+  if (value != value)
+    return -1;
+  return static_cast<std::int64_t>(std::clamp(value, -0x1p62, 0x1p62));
+}
+
+/// Elements that no memory holds, whatever their type: bytes in 64 bits stay exact.
+static constexpr std::int64_t mostElements = std::int64_t{1} << 48;
+
 static Result<void> give(const LibraryCall &call, const Dims &dims) {
   const dougong_tensor &output = call.tensors[0];
   if (countOf(output) != static_cast<std::int64_t>(dims.size()))
     return Error{"the result has " + std::to_string(dims.size()) + " dims, the model says " +
                  std::to_string(countOf(output))};
-  for (std::int64_t dim : dims)
+  std::int64_t elements = 1;
+  for (std::int64_t dim : dims) {
     if (dim < 0)
-      return Error{"the result would have dims " + printDims(dims)};
+      return Error{"the result would have dims " + printDims(dims) + ", expected none below 0"};
+    elements = multiply(elements, dim);
+  }
+  if (elements > mostElements)
+    return Error{"the result would have dims " + printDims(dims) +
+                 ", expected at most 2^48 elements"};
   std::copy(dims.begin(), dims.end(), static_cast<std::int64_t *>(output.data));
   return {};
 }
@@ -71,10 +104,11 @@ static Result<void> extentsOfReshape(const LibraryCall &call) {
                      std::to_string(source.size()) + " dims"};
       target[i] = source[i];
     }
-    if (target[i] == -1)
-      open = static_cast<std::int64_t>(i);
-    else
-      known *= target[i];
+    if (target[i] != -1)
+      known = multiply(known, target[i]);
+    else if (std::exchange(open, static_cast<std::int64_t>(i)) >= 0)
+      return Error{"the shape " + printDims(integersOf(call, 1)) +
+                   " has more than one dim of -1, expected at most one"};
   }
   std::int64_t count = countOf(call.tensors[1]);
   if (open >= 0) {
@@ -108,17 +142,27 @@ static Result<void> extentsOfTile(const LibraryCall &call) {
     return Error{"there are " + std::to_string(repeats.size()) + " repeats for " +
                  std::to_string(dims.size()) + " dims"};
   for (std::size_t i = 0; i < dims.size(); ++i)
-    dims[i] *= repeats[i];
+    dims[i] = multiply(dims[i], repeats[i]);
   return give(call, dims);
 }
 
 static Result<void> extentsOfRange(const LibraryCall &call) {
-  double start = loadNumber(call.tensors[1], 0), limit = loadNumber(call.tensors[2], 0),
-         delta = loadNumber(call.tensors[3], 0);
-  if (delta == 0)
-    return Error{"delta is 0"};
-  return give(call, {std::max<std::int64_t>(
-                        static_cast<std::int64_t>(std::ceil((limit - start) / delta)), 0)});
+  const dougong_tensor &start = call.tensors[1], &limit = call.tensors[2], &delta = call.tensors[3];
+  if (loadNumber(delta, 0) == 0)
+    return Error{"delta is 0, expected another number"};
+  if (start.dtype != DOUGONG_I64)
+    return give(call, {std::max<std::int64_t>(
+                          toInteger(std::ceil((loadNumber(limit, 0) - loadNumber(start, 0)) /
+                                              loadNumber(delta, 0))),
+                          0)});
+  // A double is not exact here.
+  auto span = static_cast<__int128>(loadInteger(limit, 0)) - loadInteger(start, 0);
+  auto step = static_cast<__int128>(loadInteger(delta, 0));
+  __int128 count = span == 0 || (span < 0) != (step < 0)
+                       ? 0
+                       : (span + step + (step > 0 ? -1 : 1)) / step;
+  constexpr __int128 most = std::numeric_limits<std::int64_t>::max();
+  return give(call, {static_cast<std::int64_t>(std::min(count, most))});
 }
 
 static Result<void> extentsOfConstantOfShape(const LibraryCall &call) {
@@ -158,7 +202,7 @@ static Result<void> extentsOfPad(const LibraryCall &call) {
     return Error{"there are " + std::to_string(pads.size()) + " pads for " +
                  std::to_string(axes->size()) + " axes"};
   for (std::size_t i = 0; i < axes->size(); ++i)
-    dims[(*axes)[i]] += pads[i] + pads[i + axes->size()];
+    dims[(*axes)[i]] = add(dims[(*axes)[i]], add(pads[i], pads[i + axes->size()]));
   return give(call, dims);
 }
 
@@ -175,7 +219,7 @@ static Result<void> extentsOfTopK(const LibraryCall &call) {
 static Result<void> extentsOfOneHot(const LibraryCall &call) {
   Dims dims = dimsOfOperand(call, 0);
   std::int64_t axis = AttributeReader(call.attributes).integer();
-  dims.insert(dims.begin() + axis, static_cast<std::int64_t>(loadNumber(call.tensors[2], 0)));
+  dims.insert(dims.begin() + axis, toInteger(loadNumber(call.tensors[2], 0)));
   return give(call, dims);
 }
 

@@ -76,7 +76,7 @@ void Trees::assignMembers(std::int64_t node, std::span<const double> &rest) {
   if (seen[node])
     return; // a cycle: find reports it
   seen[node] = true;
-  if (modes[node] == Member) {
+  if (static_cast<Mode>(modes[node]) == Member) {
     while (!rest.empty() && !std::isnan(rest[0])) {
       members[node].push_back(rest[0]);
       rest = rest.subspan(1);

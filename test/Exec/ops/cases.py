@@ -268,6 +268,8 @@ def rows():
         Case("ArgMax", [integers(0, 4, 3, 5, 7, dtype=np.int32)], {"axis": 1}),
         Case("TopK", [integers(0, 5, 3, 9), ints(9)], {"largest": 0}, (0, 1), (1,)),
         Case("TopK", [reals(3, 11, 5), ints(4)], {"axis": 1}, (0, 1), (1,)),
+        *[Case("TopK", [np.float32([1, 2, 0, np.nan, -3, 2.5, .5, 3e38, 1e-40, np.inf]), ints(4)],
+               {"largest": largest}, (0, 1), (1,)) for largest in (0, 1)],
         Case("Softmax", [reals(3, 5, 7)], {"axis": -1}),
         Case("Softmax", [reals(3, 5, 7)], {"axis": 1}),
         Case("LogSoftmax", [reals(3, 5)], {"axis": -1}),

@@ -349,6 +349,11 @@ TEST_F(Check, MemoryProofOfUnknownStrength) {
   plan.mutable_stages(1)->mutable_memory(0)->set_capacity(0);
   EXPECT_EQ(find(), (Lines{"note memory-proof stage 'up': the amounts of pool 'host' are "
                            "estimates, not proved bounds",
+                           "error memory-capacity stage 'down': the capacity of pool 'host' is 0, "
+                           "but chip type 'cpu' has 1 MiB"}));
+  plan.mutable_fleet()->mutable_chip_types(0)->clear_memory_bytes();
+  EXPECT_EQ(find(), (Lines{"note memory-proof stage 'up': the amounts of pool 'host' are "
+                           "estimates, not proved bounds",
                            "warning memory-proof stage 'down': the capacity of pool 'host' is not "
                            "known"}));
 }
