@@ -291,6 +291,11 @@ def attention():
         Case("Attention", [reals(2, 5, 32), reals(2, 7, 16), reals(2, 7, 16),
                            random.rand(2, 1, 5, 7) > .3], {"softcap": 2., **heads},
              static=(32, 16)),
+        # In the dynamic form the heads are symbols too, of their own.
+        Case("Attention", [reals(2, 6, 5, 8), reals(2, 3, 7, 8), reals(2, 3, 7, 9)],
+             {"is_causal": 1}),
+        Case("Attention", [reals(2, 6, 5, 8), reals(2, 3, 7, 8), reals(2, 3, 7, 9), reals(5, 11),
+                           reals(2, 3, 4, 8), reals(2, 3, 4, 9)], {}, (0, 1, 2)),
         *[Case("RotaryEmbedding", [reals(2, 4, 5, 8), reals(11, 4), reals(11, 4),
                                    integers(0, 11, 2, 5)], {"interleaved": interleaved},
                static=(8, 4)) for interleaved in (0, 1)],
