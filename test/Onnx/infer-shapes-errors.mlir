@@ -77,3 +77,11 @@ func.func @negative_scan_rank(%x: tensor<2xf32>, %s: tensor<3xf32>) -> (tensor<*
   })
   return %0 : tensor<*xf32>
 }
+
+// -----
+
+func.func @negative_gather_nd_depth(%x: tensor<4x5xf32>, %i: tensor<3x?xi64, #onnx.dims<_, "depth">> {onnx.name = "i"}) -> (tensor<*xf32>) {
+  // expected-error @below {{'onnx.GatherND' op the last extent of indices, depth, is not known at compile time, and with it the rank of the result; fix it with --dim}}
+  %0 = onnx.GatherND(%x, %i) {batch_dims = 0 : i64} : (tensor<4x5xf32>, tensor<3x?xi64, #onnx.dims<_, "depth">>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}

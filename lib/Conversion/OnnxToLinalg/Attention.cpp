@@ -12,6 +12,25 @@ Value dougong::onnx::splitHeads(Emitter &e, Value tensor, int64_t heads) {
   return e.splitDim(tensor, last, {e.attr(heads), size});
 }
 
+OpFoldResult AttentionProblem::queryHeadExtent(Emitter &e) const {
+  if (!ShapedType::isDynamic(queryHeads))
+    return e.attr(queryHeads);
+  return e.extentsOf(q)[queryHeadsFirst ? 1 : 2];
+}
+
+OpFoldResult AttentionProblem::keyHeadExtent(Emitter &e) const {
+  if (!ShapedType::isDynamic(keyHeads))
+    return e.attr(keyHeads);
+  return e.extentsOf(k)[keyHeadsFirst ? 1 : 2];
+}
+
+OpFoldResult AttentionProblem::groupExtent(Emitter &e) const {
+  if (!loops().grouped)
+    return e.attr(1);
+  // (a division by zero traps; the checks at entry refuse such dims)
+  return e.floorDivSizes(queryHeadExtent(e), e.maxSizes(keyHeadExtent(e), e.attr(1)));
+}
+
 AttentionResult dougong::onnx::computeAttention(Emitter &e, const AttentionProblem &p) {
   AttentionLoops at = p.loops();
   unsigned scoreLoops = at.count(), inner = scoreLoops; // inner: one more loop
@@ -19,10 +38,10 @@ AttentionResult dougong::onnx::computeAttention(Emitter &e, const AttentionProbl
 
   // Query heads are seen as [key heads, group].
   Value q = p.q;
-  OpFoldResult group = e.attr(p.keyHeads ? p.queryHeads / p.keyHeads : 1);
+  OpFoldResult keyHeads = p.keyHeadExtent(e), group = p.groupExtent(e);
   unsigned headDim = p.queryHeadsFirst ? 1 : 2;
   if (at.grouped)
-    q = e.splitDim(q, headDim, {e.attr(p.keyHeads), group});
+    q = e.splitDim(q, headDim, {keyHeads, group});
   auto queryMap = [&](unsigned loops, unsigned last) {
     SmallVector<unsigned> positions{at.batch};
     if (!p.queryHeadsFirst)
@@ -41,7 +60,7 @@ AttentionResult dougong::onnx::computeAttention(Emitter &e, const AttentionProbl
       std::swap(positions[1], positions[2]);
     return e.mapOf(inner + 1, positions);
   };
-  Extents scoreShape{p.batch, e.attr(p.keyHeads)};
+  Extents scoreShape{p.batch, keyHeads};
   if (at.grouped)
     scoreShape.push_back(group);
   scoreShape.append({p.queries, p.keys});
@@ -51,9 +70,9 @@ AttentionResult dougong::onnx::computeAttention(Emitter &e, const AttentionProbl
   AffineMap scores = e.identity(scoreLoops);
   Value init = e.filled(scoreShape, e.constant(compute, 0));
   SmallVector<unsigned> scorePositions = llvm::to_vector(llvm::seq<unsigned>(0, scoreLoops));
-  Value products = e.contract(
-      inner + 1, {q, queryMap(inner + 1, inner)}, {p.k, keyMap(p.keyHeadsFirst, at.key(), inner)},
-      {init, e.mapOf(inner + 1, scorePositions)}, {inner});
+  Value products = e.contract(inner + 1, {q, queryMap(inner + 1, inner)},
+                              {p.k, keyMap(p.keyHeadsFirst, at.key(), inner)},
+                              {init, e.mapOf(inner + 1, scorePositions)}, {inner});
 
   // Scale, cap, masks.
   Value scale;
@@ -68,42 +87,41 @@ AttentionResult dougong::onnx::computeAttention(Emitter &e, const AttentionProbl
                                 [&](Emitter &e, ValueRange args) { return e.mul(args[0], scale); });
   result.capped = result.products;
   if (p.softcap != 0)
-    result.capped = e.pointwise(
-        scoreShape, compute, {{result.products, scores}}, [&](Emitter &e, ValueRange args) {
-          Value cap = e.constant(compute, p.softcap);
-          return e.mul(cap, math::TanhOp::create(e, e.div(args[0], cap)));
-        });
+    result.capped = e.pointwise(scoreShape, compute, {{result.products, scores}},
+                                [&](Emitter &e, ValueRange args) {
+                                  Value cap = e.constant(compute, p.softcap);
+                                  return e.mul(cap, math::TanhOp::create(e, e.div(args[0], cap)));
+                                });
   result.masked = result.capped;
   if (p.mask || p.takesPart) {
     SmallVector<Operand> inputs{{result.capped, scores}};
     if (p.mask)
       inputs.push_back(*p.mask);
-    result.masked =
-        e.pointwise(scoreShape, compute, inputs, [&](Emitter &e, ValueRange args) {
-          Value x = args[0], never = e.lowest(compute, false);
-          if (p.mask && args[1].getType().isInteger(1))
-            x = e.select(args[1], x, never);
-          else if (p.mask)
-            x = e.add(x, e.toFloatType(args[1], compute));
-          if (!p.takesPart)
-            return x;
-          Value keep = p.takesPart(e, e.loopIndex(at.batch), e.loopIndex(at.query()),
-                                   e.loopIndex(at.key()));
-          return keep ? e.select(keep, x, never) : x;
-        });
+    result.masked = e.pointwise(scoreShape, compute, inputs, [&](Emitter &e, ValueRange args) {
+      Value x = args[0], never = e.lowest(compute, false);
+      if (p.mask && args[1].getType().isInteger(1))
+        x = e.select(args[1], x, never);
+      else if (p.mask)
+        x = e.add(x, e.toFloatType(args[1], compute));
+      if (!p.takesPart)
+        return x;
+      Value keep =
+          p.takesPart(e, e.loopIndex(at.batch), e.loopIndex(at.query()), e.loopIndex(at.key()));
+      return keep ? e.select(keep, x, never) : x;
+    });
   }
 
   // The softmax is divided after the product with the values: fewer divisions.
   Value sink;
   if (p.sink) {
-    Value heads = at.grouped ? e.splitDim(p.sink, 0, {e.attr(p.keyHeads), group}) : p.sink;
+    Value heads = at.grouped ? e.splitDim(p.sink, 0, {keyHeads, group}) : p.sink;
     SmallVector<unsigned> positions{at.head};
     if (at.grouped)
       positions.push_back(at.group);
     Extents rows(scoreShape.begin(), scoreShape.end() - 1);
-    sink = e.pointwise(
-        rows, compute, {{heads, e.mapOf(scoreLoops - 1, positions)}},
-        [&](Emitter &e, ValueRange args) { return e.toFloatType(args[0], compute); });
+    sink =
+        e.pointwise(rows, compute, {{heads, e.mapOf(scoreLoops - 1, positions)}},
+                    [&](Emitter &e, ValueRange args) { return e.toFloatType(args[0], compute); });
   }
   SoftmaxParts softmax =
       computeSoftmaxParts(e, result.masked, scoreShape, at.key(), sink, p.maskedRowsAreZero);
@@ -116,7 +134,7 @@ AttentionResult dougong::onnx::computeAttention(Emitter &e, const AttentionProbl
   Extents outShape{p.batch};
   if (!p.queryHeadsFirst)
     outShape.push_back(p.queries);
-  outShape.push_back(e.attr(p.keyHeads));
+  outShape.push_back(keyHeads);
   if (at.grouped)
     outShape.push_back(group);
   if (p.queryHeadsFirst)
@@ -167,7 +185,7 @@ Operand placeMask(Emitter &e, const AttentionProblem &p, Value mask, RankedTenso
   AttentionLoops at = p.loops();
   unsigned rank = type.getRank();
   bool isBool = type.getElementType().isInteger(1);
-  Extents full{p.batch, e.attr(p.queryHeads), p.queries, p.keys};
+  Extents full{p.batch, p.queryHeadExtent(e), p.queries, p.keys};
   if (rank > 0 && extentName(type, rank - 1) != names[3] && type.getDimSize(rank - 1) != 1) {
     Extents low(rank, e.attr(0)), high(rank, e.attr(0));
     high[rank - 1] = e.maxSizes(e.subSizes(p.keys, e.extent(type, rank - 1)), e.attr(0));
@@ -210,8 +228,7 @@ Operand placeMask(Emitter &e, const AttentionProblem &p, Value mask, RankedTenso
   }
   // Per-head masks of grouped heads: the dim is split as the query's is.
   if (at.grouped && rank >= 3 && placed.getDimSize(rank - 3) != 1) {
-    mask = e.splitDim(mask, rank - 3,
-                      {e.attr(p.keyHeads), e.attr(p.queryHeads / p.keyHeads)});
+    mask = e.splitDim(mask, rank - 3, {p.keyHeadExtent(e), p.groupExtent(e)});
     exprs.insert(exprs.begin() + rank - 2, e.loop(at.group));
   }
   return {mask, e.map(at.count(), exprs)};
@@ -240,9 +257,11 @@ Lowered lowerAttention(AttentionOp op, AttentionOp::Adaptor in, Emitter &e) {
     p.queryHeads = qType.getDimSize(1);
     p.keyHeads = kType.getDimSize(1);
   }
-  if (p.queryHeads < 1 || p.keyHeads < 1 || p.queryHeads % p.keyHeads)
-    return Lowered::refuse("a number of query heads that is not a multiple of the static number "
-                           "of key heads is not supported");
+  if (ShapedType::isDynamic(p.queryHeads) || ShapedType::isDynamic(p.keyHeads))
+    p.maySplit = extentName(qType, 1) != extentName(kType, 1);
+  else if (p.queryHeads < 1 || p.keyHeads < 1 || p.queryHeads % p.keyHeads)
+    return Lowered::refuse("a number of query heads that is not a multiple of the number of key "
+                           "heads is not supported");
   unsigned sequenceDim = flat ? 1 : 2;
   p.queries = e.extent(qType, sequenceDim);
   p.keys = e.extent(kType, sequenceDim);
@@ -256,8 +275,8 @@ Lowered lowerAttention(AttentionOp op, AttentionOp::Adaptor in, Emitter &e) {
   Value presentKey, presentValue;
   bool wantsPresent = present(op.getPresentKey()) || present(op.getPresentValue());
   if (present(in.getPastKey()) || wantsPresent) {
-    Extents keyShape{p.batch, e.attr(p.keyHeads), p.keys, p.headSize};
-    Extents valueShape{p.batch, e.attr(p.keyHeads), p.keys, p.valueSize};
+    Extents keyShape{p.batch, p.keyHeadExtent(e), p.keys, p.headSize};
+    Extents valueShape{p.batch, p.keyHeadExtent(e), p.keys, p.valueSize};
     if (present(in.getPastKey())) {
       auto pastType = cast<RankedTensorType>(op.getPastKey().getType());
       past = e.extent(pastType, 2);
@@ -286,10 +305,11 @@ Lowered lowerAttention(AttentionOp op, AttentionOp::Adaptor in, Emitter &e) {
 
   if (present(in.getAttnMask())) {
     Builder builder(e.getContext());
-    Attribute names[] = {extentName(qType, 0), builder.getIndexAttr(p.queryHeads),
+    Attribute names[] = {extentName(qType, 0),
+                         flat ? builder.getIndexAttr(p.queryHeads) : extentName(qType, 1),
                          extentName(qType, sequenceDim), keysName};
-    p.mask = placeMask(e, p, in.getAttnMask(),
-                       cast<RankedTensorType>(op.getAttnMask().getType()), names);
+    p.mask = placeMask(e, p, in.getAttnMask(), cast<RankedTensorType>(op.getAttnMask().getType()),
+                       names);
   }
   bool causal = op.getIsCausal() != 0;
   Value lengths = present(in.getNonpadKvSeqlen()) ? in.getNonpadKvSeqlen() : Value();
@@ -320,13 +340,12 @@ Lowered lowerAttention(AttentionOp op, AttentionOp::Adaptor in, Emitter &e) {
     products = mode == 0 ? result.products : mode == 1 ? result.capped : result.masked;
     Extents shape = e.extentsOf(products);
     if (mode == 3)
-      products = e.pointwise(
-          shape, p.element,
-          {{result.softmax[0], e.identity(at.count())},
-           {result.softmax[1], e.keptMap(at.count(), {at.key()})}},
-          [&](Emitter &e, ValueRange args) {
-            return e.toFloatType(e.div(args[0], args[1]), p.element);
-          });
+      products = e.pointwise(shape, p.element,
+                             {{result.softmax[0], e.identity(at.count())},
+                              {result.softmax[1], e.keptMap(at.count(), {at.key()})}},
+                             [&](Emitter &e, ValueRange args) {
+                               return e.toFloatType(e.div(args[0], args[1]), p.element);
+                             });
     if (at.grouped)
       products = e.joinDims(products, 1, 2);
     products = e.convertTensor(products, p.element);

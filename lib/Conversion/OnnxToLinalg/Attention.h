@@ -25,7 +25,9 @@ struct AttentionProblem {
   mlir::Value q, k, v;
   bool queryHeadsFirst = true, keyHeadsFirst = true, valueHeadsFirst = true;
   mlir::OpFoldResult batch, queries, keys, headSize, valueSize;
+  /// kDynamic where only q and k tell; `maySplit` then says whether the two may differ.
   int64_t queryHeads = 0, keyHeads = 0;
+  bool maySplit = false;
   std::optional<double> scale; ///< 1 / sqrt(headSize) if absent
   double softcap = 0;
   mlir::Value sink; ///< [queryHeads], a logit without a place; or null
@@ -40,15 +42,19 @@ struct AttentionProblem {
   std::function<mlir::Value(Emitter &e, mlir::Value batch, mlir::Value query, mlir::Value key)>
       takesPart;
 
-  AttentionLoops loops() const { return {queryHeads != keyHeads}; }
+  AttentionLoops loops() const { return {queryHeads != keyHeads || maySplit}; }
+  mlir::OpFoldResult queryHeadExtent(Emitter &e) const;
+  mlir::OpFoldResult keyHeadExtent(Emitter &e) const;
+  /// Query heads for each head of key and value.
+  mlir::OpFoldResult groupExtent(Emitter &e) const;
 };
 
 /// What attention gives.
 struct AttentionResult {
-  mlir::Value output;   ///< in the layout of the query
-  mlir::Value products; ///< scaled products [b, h, (g), q, k]
-  mlir::Value capped;   ///< after the soft cap
-  mlir::Value masked;   ///< after masks
+  mlir::Value output;                     ///< in the layout of the query
+  mlir::Value products;                   ///< scaled products [b, h, (g), q, k]
+  mlir::Value capped;                     ///< after the soft cap
+  mlir::Value masked;                     ///< after masks
   llvm::SmallVector<mlir::Value> softmax; ///< exponentials and sums
 };
 

@@ -66,8 +66,9 @@ template <typename OpT> std::optional<SmallVector<unsigned>> getAxes(OpT op) {
   std::optional<SmallVector<int64_t>> given = SmallVector<int64_t>();
   if (present(op.getAxes())) {
     auto type = dyn_cast<RankedTensorType>(op.getAxes().getType());
-    given =
-        type && type.getNumElements() == 0 ? SmallVector<int64_t>() : getConstantInts(op.getAxes());
+    given = type && type.hasStaticShape() && type.getNumElements() == 0
+                ? SmallVector<int64_t>()
+                : getConstantInts(op.getAxes());
   }
   if (!given)
     return std::nullopt;

@@ -1,4 +1,5 @@
 //===- Attention.cpp - shapes of attention of the standard domain ---------===//
+#include "Broadcast.h"
 #include "Families.h"
 
 using namespace mlir;
@@ -27,9 +28,9 @@ FailureOr<Heads> getHeads(Operation *op, ShapeScope &scope, unsigned index,
   if (!heads || *heads <= 0)
     return op->emitOpError() << "operand " << index
                              << " has rank 3, so the numbers of heads must be given";
-  FailureOr<DimExpr> size = divideDim(op, scope, d[2], DimExpr(*heads),
-                                      "the heads of operand " + Twine(index) + " with shape " +
-                                          toString(d));
+  FailureOr<DimExpr> size =
+      divideDim(op, scope, d[2], DimExpr(*heads),
+                "the heads of operand " + Twine(index) + " with shape " + toString(d));
   if (failed(size))
     return failure();
   return Heads{d[0], DimExpr(*heads), d[1], *size};
@@ -51,6 +52,8 @@ LogicalResult inferAttention(AttentionOp op, ShapeScope &scope) {
       *q->heads.constant() % *k->heads.constant() != 0)
     return op.emitOpError() << "number of query heads, " << q->heads.print()
                             << ", is not a multiple of that of key heads, " << k->heads.print();
+  if (failed(divideDim(op, scope, q->heads, k->heads, "the number of query heads by key heads")))
+    return failure();
   DimExpr total = k->length;
   if (isGiven(op, 4)) {
     FailureOr<Dims> past = scope.getOperandDims(op, 4, 4);
@@ -59,7 +62,8 @@ LogicalResult inferAttention(AttentionOp op, ShapeScope &scope) {
         failed(scope.unify(op, (*past)[0], q->batch, "batch dims of past_key and Q")) ||
         failed(scope.unify(op, (*past)[1], k->heads, "heads of past_key and K")) ||
         failed(scope.unify(op, (*past)[3], k->size, "head sizes of past_key and K")) ||
-        failed(scope.unify(op, (*past)[2], (*pastValue)[2], "lengths of past_key and past_value")) ||
+        failed(
+            scope.unify(op, (*past)[2], (*pastValue)[2], "lengths of past_key and past_value")) ||
         failed(scope.unify(op, (*pastValue)[0], q->batch, "batch dims of past_value and Q")) ||
         failed(scope.unify(op, (*pastValue)[3], v->size, "head sizes of past_value and V")))
       return failure();
@@ -75,13 +79,18 @@ LogicalResult inferAttention(AttentionOp op, ShapeScope &scope) {
     // taken to be the whole length, as exporters mean it.
     DimExpr last = scope.getSolver().canonical(mask->back());
     DimExpr whole = scope.getSolver().canonical(total);
-    bool shorter = isGiven(op, 6) || (last.constant() && scope.getSolver().isLessOrEqual(last, whole));
+    bool shorter =
+        isGiven(op, 6) || (last.constant() && scope.getSolver().isLessOrEqual(last, whole));
     if (!shorter && failed(scope.unify(op, last, whole, "the last dim of the mask and all keys")))
       return failure();
-    Dims grid = {q->batch, q->heads, q->length};
-    ArrayRef<DimExpr> rows = ArrayRef<DimExpr>(*mask).drop_back();
-    FailureOr<Dims> merged = scope.broadcast(op, grid, rows);
-    if (failed(merged))
+    // A mask for all heads is as common as one for each, where neither is static.
+    size_t rank = mask->size();
+    if (rank > 1 && failed(scope.broadcast(op, {q->length}, {(*mask)[rank - 2]})))
+      return failure();
+    if (rank > 2 &&
+        failed(broadcastTo(op, scope, {(*mask)[rank - 3]}, {q->heads}, "the mask's dim of heads")))
+      return failure();
+    if (rank > 3 && failed(scope.broadcast(op, {q->batch}, {(*mask)[0]})))
       return failure();
   }
   if (isGiven(op, 6)) {
@@ -170,8 +179,8 @@ LogicalResult inferMsLinearAttention(MsLinearAttentionOp op, ShapeScope &scope) 
                             << " heads";
   if (failed(scope.unify(op, (*query)[0], (*value)[0], "batch dims of query and value")) ||
       failed(scope.unify(op, (*query)[1], (*value)[1], "lengths of query and value")) ||
-      failed(scope.setResult(op, 0, {(*query)[0], (*query)[1],
-                                     DimExpr(std::max(queryHeads, heads)) * *valueSize})))
+      failed(scope.setResult(
+          op, 0, {(*query)[0], (*query)[1], DimExpr(std::max(queryHeads, heads)) * *valueSize})))
     return failure();
   return scope.setResult(op, 1, {(*query)[0], DimExpr(heads), *keySize, *valueSize});
 }

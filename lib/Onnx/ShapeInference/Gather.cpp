@@ -64,6 +64,10 @@ LogicalResult inferGatherND(GatherNDOp op, ShapeScope &scope) {
     return failure();
   auto depth = indices->empty() ? std::nullopt : indices->back().constant();
   int64_t batch = op.getBatchDims();
+  if (!indices->empty() && !depth)
+    return op.emitOpError() << "the last extent of indices, " << indices->back().print()
+                            << ", is not known at compile time, and with it the rank of the "
+                               "result; fix it with --dim";
   if (!depth || *depth < 1 || batch < 0 || batch + *depth > int64_t(data->size()) ||
       batch >= int64_t(indices->size()))
     return op.emitOpError() << "indices of shape " << toString(*indices) << " do not fit data of "

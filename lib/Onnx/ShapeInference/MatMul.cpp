@@ -1,4 +1,5 @@
 //===- MatMul.cpp - shapes of products ------------------------------------===//
+#include "Broadcast.h"
 #include "Families.h"
 
 #include <map>
@@ -20,8 +21,8 @@ FailureOr<Dims> dougong::onnx::inferMatMulDims(Operation *op, ShapeScope &scope,
   if (failed(scope.unify(op, a.back(), b[b.size() - 2],
                          "inner dims of " + toString(a) + " and " + toString(b))))
     return failure();
-  FailureOr<Dims> result = scope.broadcast(op, ArrayRef<DimExpr>(a).drop_back(2),
-                                           ArrayRef<DimExpr>(b).drop_back(2));
+  FailureOr<Dims> result =
+      scope.broadcast(op, ArrayRef<DimExpr>(a).drop_back(2), ArrayRef<DimExpr>(b).drop_back(2));
   if (failed(result))
     return failure();
   if (!row)
@@ -57,12 +58,8 @@ LogicalResult inferGemm(GemmOp op, ShapeScope &scope) {
     FailureOr<Dims> c = scope.getOperandDims(op, 2);
     if (failed(c))
       return failure();
-    FailureOr<Dims> sum = scope.broadcast(op, result, *c);
-    if (failed(sum))
+    if (failed(broadcastTo(op, scope, *c, result, "C")))
       return failure();
-    if (sum->size() != 2)
-      return op.emitOpError() << "C of shape " << toString(*c) << " does not broadcast to "
-                              << toString(result);
   }
   return scope.setResult(op, 0, result);
 }

@@ -47,6 +47,9 @@ ShardingRule getAttentionRule(Operation *op) {
   if (queryHeads <= 0 || heads <= 0 || queryHeads % heads != 0)
     return makeReplicated("the numbers of heads are not known, or query heads are no multiple of "
                           "key-value heads");
+  if (std::string masked = getExtent(op, 3, -3);
+      !masked.empty() && masked != "1" && masked != std::to_string(queryHeads))
+    return makeReplicated("only the run time tells whether the mask is one for all heads");
   int64_t group = queryHeads / heads;
   RuleBuilder builder(op);
   std::optional<unsigned> batch;

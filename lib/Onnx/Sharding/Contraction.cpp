@@ -78,8 +78,7 @@ ShardingRule getMatMulIntegerRule(Operation *op) {
 /// MatMulIntegerToFloat(A, B, a_scale, b_scale, a_zp, b_zp, bias),
 /// DynamicQuantizeMatMul(A, B, b_scale, b_zp, bias). K stays whole: A's scale
 /// is that of all of it, and the result is rounded once.
-template <unsigned firstVector>
-ShardingRule getScaledMatMulRule(Operation *op) {
+template <unsigned firstVector> ShardingRule getScaledMatMulRule(Operation *op) {
   RuleBuilder builder(op);
   auto factors = mapMatMul(builder, op, 0, 1, FactorKind::NeedsReplication);
   if (!factors)
@@ -122,6 +121,9 @@ ShardingRule getGemmRule(Operation *op) {
     auto c = getExtentTexts(op->getOperand(2));
     if (!c)
       return makeReplicated("the shape of C is not known");
+    if ((c->size() == 2 && c->front() != "1" && c->front() != (*a)[transA]) ||
+        (!c->empty() && c->back() != "1" && c->back() != (*b)[1 - transB]))
+      return makeReplicated("only the run time tells which dims of C are broadcast");
     if (!c->empty() && c->back() != "1")
       builder.mapOperand(2, -1, n);
     if (c->size() == 2 && c->front() != "1")
@@ -184,12 +186,12 @@ ShardingRule getMatMulNBitsRule(Operation *op) {
     builder.mapOperand(operand, 0, nFactor, flat ? perRow : 1);
   };
   mapVector(2, blocks);
-  mapVector(3, packedZeros || (hasOperand(op, 3) &&
-                               getStaticExtent(op->getOperand(3), 0) == n * zeroBytes)
+  mapVector(3, packedZeros ||
+                       (hasOperand(op, 3) && getStaticExtent(op->getOperand(3), 0) == n * zeroBytes)
                    ? zeroBytes
                    : blocks);
-  bool flatVectors = getRank(op->getOperand(2)) == 1 ||
-                     (hasOperand(op, 3) && getRank(op->getOperand(3)) == 1);
+  bool flatVectors =
+      getRank(op->getOperand(2)) == 1 || (hasOperand(op, 3) && getRank(op->getOperand(3)) == 1);
   if (!hasOperand(op, 4) && !flatVectors && k % block == 0) {
     int64_t share = packedZeros ? 8 / bits : 1; // blocks that share a byte
     unsigned kFactor = builder.addFactor(llvm::divideCeil(blocks, share), FactorKind::Reduction);

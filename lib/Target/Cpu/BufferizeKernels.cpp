@@ -41,6 +41,32 @@ void bufferizeArguments(func::FuncOp function) {
   }
 }
 
+/// `buffer`, which is contiguous, with the dims of `groups` split into `extents`, of `type`.
+Value splitDims(OpBuilder &builder, Location loc, MemRefType type, Value buffer,
+                ArrayRef<ReassociationIndices> groups, ArrayRef<OpFoldResult> extents) {
+  bool simple = llvm::all_of(groups, [&](const ReassociationIndices &group) {
+    return llvm::count_if(group, [&](int64_t dim) { return type.isDynamicDim(dim); }) <= 1;
+  });
+  if (simple)
+    return memref::ExpandShapeOp::create(builder, loc, type, buffer, groups, extents);
+  // Upstream crashes where it lowers an expansion of one dim to several dynamic ones.
+  SmallVector<OpFoldResult> strides(extents.size(), builder.getIndexAttr(1));
+  for (size_t dim = extents.size() - 1; dim-- > 0;) {
+    auto stride = getConstantIntValue(strides[dim + 1]);
+    auto extent = getConstantIntValue(extents[dim + 1]);
+    if (stride && extent)
+      strides[dim] = builder.getIndexAttr(*stride * *extent);
+    else
+      strides[dim] =
+          arith::MulIOp::create(builder, loc,
+                                getValueOrCreateConstantIndexOp(builder, loc, strides[dim + 1]),
+                                getValueOrCreateConstantIndexOp(builder, loc, extents[dim + 1]))
+              .getResult();
+  }
+  return memref::ReinterpretCastOp::create(builder, loc, type, buffer, builder.getIndexAttr(0),
+                                           extents, strides);
+}
+
 /// Where a result is a reshaped or cast value, lets the unreshaped value be
 /// written to the out-parameter seen in the value's own shape: `value` and
 /// `destination` become that pair.
@@ -51,8 +77,7 @@ void lookThroughReshapes(OpBuilder &builder, Value &value, Value &destination) {
       auto source = dyn_cast<RankedTensorType>(cast.getSource().getType());
       if (!source)
         return;
-      destination =
-          memref::CastOp::create(builder, loc, getBufferType(source), destination);
+      destination = memref::CastOp::create(builder, loc, getBufferType(source), destination);
       value = cast.getSource();
     } else if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op)) {
       auto type = getBufferType(expand.getSrcType());
@@ -61,10 +86,9 @@ void lookThroughReshapes(OpBuilder &builder, Value &value, Value &destination) {
       value = expand.getSrc();
     } else if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
       auto type = getBufferType(collapse.getSrcType());
-      SmallVector<OpFoldResult> extents =
-          tensor::getMixedSizes(builder, loc, collapse.getSrc());
-      destination = memref::ExpandShapeOp::create(builder, loc, type, destination,
-                                                  collapse.getReassociationIndices(), extents);
+      SmallVector<OpFoldResult> extents = tensor::getMixedSizes(builder, loc, collapse.getSrc());
+      destination =
+          splitDims(builder, loc, type, destination, collapse.getReassociationIndices(), extents);
       value = collapse.getSrc();
     } else {
       return;
@@ -84,8 +108,7 @@ LogicalResult addOutParameters(func::FuncOp function) {
     if (!tensor)
       return function.emitError() << "kernel result of type " << value.getType()
                                   << ": expected a ranked tensor";
-    Value destination =
-        function.front().addArgument(getBufferType(tensor), function.getLoc());
+    Value destination = function.front().addArgument(getBufferType(tensor), function.getLoc());
     lookThroughReshapes(builder, value, destination);
     bufferization::MaterializeInDestinationOp::create(builder, exit.getLoc(), Type(), value,
                                                       destination, /*restrict=*/true,

@@ -20,6 +20,7 @@ class Case:
     constants: tuple = ()  # numbers of the inputs that are constants of the model
     static: tuple = ()  # extents that stay static in the dynamic form
     dynamic: bool = True  # whether there is a dynamic form
+    ones: bool = False  # whether an extent of 1 is a symbol there too
     domain: str = ""
     rtol: float = 1e-4
     atol: float = 1e-5
@@ -153,6 +154,7 @@ def contraction():
     cases += [
         Case("Gemm", [reals(5, 3), reals(7, 5), reals(7)],
              {"transA": 1, "transB": 1, "alpha": .5, "beta": 2.}),
+        Case("Gemm", [reals(5, 3), reals(3, 7), reals(1, 7)], ones=True),
         Case("Conv", [reals(2, 6, 11, 13), reals(8, 6, 3, 3), reals(8)], {"pads": [1, 1, 1, 1]},
              static=(6, 8, 3)),
         Case("Conv", [reals(2, 6, 11, 13), reals(8, 3, 3, 2)],
@@ -293,6 +295,13 @@ def attention():
         Case("Attention", [reals(2, 5, 32), reals(2, 7, 16), reals(2, 7, 16),
                            random.rand(2, 1, 5, 7) > .3], {"softcap": 2., **heads},
              static=(32, 16)),
+        # In the dynamic form the heads are symbols too, of their own.
+        Case("Attention", [reals(2, 6, 5, 8), reals(2, 3, 7, 8), reals(2, 3, 7, 9)],
+             {"is_causal": 1}),
+        Case("Attention", [reals(2, 6, 5, 8), reals(2, 3, 7, 8), reals(2, 3, 7, 9),
+                           reals(2, 1, 5, 7)], ones=True),
+        Case("Attention", [reals(2, 6, 5, 8), reals(2, 3, 7, 8), reals(2, 3, 7, 9), reals(5, 11),
+                           reals(2, 3, 4, 8), reals(2, 3, 4, 9)], {}, (0, 1, 2)),
         *[Case("RotaryEmbedding", [reals(2, 4, 5, 8), reals(11, 4), reals(11, 4),
                                    integers(0, 11, 2, 5)], {"interleaved": interleaved},
                static=(8, 4)) for interleaved in (0, 1)],
@@ -328,6 +337,8 @@ def selection():
         Case("ConstantOfShape", [ints(2, 3, 4)], static=(3,)),
         Case("TopK", [reals(3, 11), ints(4)], {"axis": 1}, (0, 1)),
         Case("ReduceSum", [reals(3, 5, 7), ints(2, 0)], {"keepdims": 1}, static=(2,)),
+        # (in the dynamic form the number of axes is a symbol)
+        Case("ReduceProd", [reals(3, 5, 7), ints(2, 0)], {"keepdims": 1}),
         Case("ReduceMax", [reals(3, 5, 7), ints(-2)], {"keepdims": 0}),
         Case("CumSum", [reals(3, 5, 7), np.int64(-2)], {"reverse": 1}),
     ]

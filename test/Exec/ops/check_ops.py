@@ -5,7 +5,8 @@
 
 All cases of a family (a function of cases.py) are one model with one node for
 each case, so that a family costs one compilation. With --dynamic every dim
-that a case does not call static is a symbol: equal extents are one symbol.
+that a case does not call static is a symbol: equal extents are one symbol. Extents
+of 1 are symbols only where a case asks for it.
 """
 
 import argparse
@@ -43,7 +44,8 @@ def build_model(family, dynamic):
                 initializers.append(numpy_helper.from_array(array, name))
                 continue
             shape = [f"c{number}_d{extent}"
-                     if dynamic and extent != 1 and extent not in case.static else extent
+                     if dynamic and (extent != 1 or case.ones) and extent not in case.static
+                     else extent
                      for extent in array.shape]
             inputs.append(helper.make_tensor_value_info(name, tensor_type(array), shape))
             feeds[name] = array

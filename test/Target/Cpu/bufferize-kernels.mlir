@@ -44,6 +44,30 @@ func.func private @reshaped_result(%ctx: !llvm.ptr, %x: tensor<6xf32>) -> tensor
   return %s : tensor<2x3xf32>
 }
 
+// What is joined of several dynamic extents is written through a view of them.
+// CHECK-LABEL: func.func private @joined_result(
+// CHECK-SAME:      memref<?x?xf32>, %[[OUT:[^:]*]]: memref<?xf32>)
+// CHECK:         %[[GRID:.*]] = memref.reinterpret_cast %[[OUT]] to offset: [0]
+// CHECK-SAME:        : memref<?xf32> to memref<?x?xf32>
+// CHECK:         linalg.copy {{.*}} outs(%[[GRID]] : memref<?x?xf32>)
+#id2 = affine_map<(d0, d1) -> (d0, d1)>
+func.func private @joined_result(%ctx: !llvm.ptr, %x: tensor<?x?xf32>) -> tensor<?xf32>
+    attributes {dougong.kernel} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %m = tensor.dim %x, %c0 : tensor<?x?xf32>
+  %n = tensor.dim %x, %c1 : tensor<?x?xf32>
+  %e = tensor.empty(%m, %n) : tensor<?x?xf32>
+  %r = linalg.generic {indexing_maps = [#id2, #id2], iterator_types = ["parallel", "parallel"]}
+      ins(%x : tensor<?x?xf32>) outs(%e : tensor<?x?xf32>) {
+    ^bb0(%a: f32, %o: f32):
+      %y = arith.negf %a : f32
+      linalg.yield %y : f32
+  } -> tensor<?x?xf32>
+  %s = tensor.collapse_shape %r [[0, 1]] : tensor<?x?xf32> into tensor<?xf32>
+  return %s : tensor<?xf32>
+}
+
 // An input that is passed on is copied, by linalg: never by the runtime.
 // CHECK-LABEL: func.func private @passed_on(
 // CHECK-NOT:     memref.copy
