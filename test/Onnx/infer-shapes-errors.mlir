@@ -77,3 +77,11 @@ func.func @negative_scan_rank(%x: tensor<2xf32>, %s: tensor<3xf32>) -> (tensor<*
   })
   return %0 : tensor<*xf32>
 }
+
+// -----
+
+func.func @negative_blocks(%x: tensor<1x4x4x4xf32>) -> tensor<*xf32> {
+  // expected-error @below {{blocksize must be positive, and its square fit 64 bits, got 4294967296}}
+  %0 = onnx.DepthToSpace(%x) {blocksize = 4294967296 : i64} : (tensor<1x4x4x4xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
