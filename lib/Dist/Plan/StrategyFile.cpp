@@ -41,8 +41,7 @@ struct Mesh : std::vector<std::pair<std::string, AxisSize>> {
   /// Axes in the order of the file.
   std::vector<std::pair<std::string, int64_t>> get() const {
     auto sorted = *this;
-    llvm::stable_sort(sorted,
-                      [](const auto &a, const auto &b) { return a.second.at < b.second.at; });
+    llvm::stable_sort(sorted, [](const auto &a, const auto &b) { return a.second.at < b.second.at; });
     std::vector<std::pair<std::string, int64_t>> axes;
     for (const auto &[name, size] : sorted)
       axes.push_back({name, size.size});
