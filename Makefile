@@ -3,6 +3,7 @@
 #   make test     all tests
 #   make test-matrix   every strategy on every recorded model, with proof of the split
 #   make test-differential   thousands of random graphs against ONNX Runtime
+#   make test-asan   packages, the runtime and fleets, with sanitizers
 #   make demo     the main job, end to end
 #   make docs     the reference pages, from the TableGen sources
 #   make conformance   the whole ONNX suite, as given
@@ -13,7 +14,7 @@ VENV   := build/venv/bin
 export CCACHE_SLOPPINESS := pch_defines,time_macros
 export CCACHE_BASEDIR := $(CURDIR)
 
-.PHONY: all setup configure build test test-matrix test-differential conformance demo docs format clean
+.PHONY: all setup configure build test test-matrix test-differential test-asan conformance demo docs format clean
 all: build
 
 setup:
@@ -33,6 +34,11 @@ test-matrix: build
 
 test-differential: build
 	@$(VENV)/python test/run.py --build $(BUILD) --only differential
+
+test-asan:
+	@$(MAKE) --no-print-directory configure PRESET=asan
+	@$(VENV)/cmake --build build/asan -j $(JOBS) --target SupportTests PackageTests RuntimeTests FleetTests
+	@$(VENV)/python test/run.py --build build/asan --only unit
 
 conformance: build
 	@$(BUILD)/bin/dougong-conformance --form given --jobs $(JOBS) --summary

@@ -23,6 +23,13 @@ target_compile_definitions(dougong_mlir_options INTERFACE ${llvm_definitions})
 # All TableGen output of the project hangs on this target.
 add_custom_target(dougong_generated)
 
+# What the sanitizers of the preset asan are told.
+if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=address")
+  set(is_executable $<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>)
+  target_sources(dougong_options INTERFACE
+    $<${is_executable}:${CMAKE_SOURCE_DIR}/cmake/modules/SanitizerOptions.cpp>)
+endif()
+
 # The one precompiled header of all MLIR sources.
 add_library(dougong_pch OBJECT ${CMAKE_SOURCE_DIR}/cmake/modules/pch.cpp)
 target_link_libraries(dougong_pch PRIVATE dougong_mlir_options)

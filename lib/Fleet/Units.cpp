@@ -117,7 +117,7 @@ double evaluate(StringRef digits, const Suffix &suffix) {
   if (mark != StringRef::npos) {
     StringRef written = digits.drop_front(mark + 1);
     written.consume_front("+");
-    if (written.getAsInteger(10, exponent) || std::abs(exponent) > 1000)
+    if (written.getAsInteger(10, exponent) || exponent < -1000 || exponent > 1000)
       return std::numeric_limits<double>::infinity();
   }
   std::string text = (mantissa + "e" + Twine(exponent + suffix.exponent)).str();

@@ -319,6 +319,10 @@ Result<MemoryBound> StageBound::compute() {
   if (!program || !package::findMesh(plan, stage.mesh()))
     return Error{"stage '" + stage.name() + "' names program '" + stage.program() + "' and mesh '" +
                  stage.mesh() + "', of which the plan lacks one"};
+  // The products of axes below rest on it.
+  for (const Mesh &mesh : plan.meshes())
+    if (auto size = meshSize(mesh); !size)
+      return Error{"stage '" + stage.name() + "': " + size.message()};
   for (auto step : {&StageBound::addPorts, &StageBound::addCalls, &StageBound::addAllocation})
     if (auto added = (this->*step)(); !added)
       return Error{"stage '" + stage.name() + "': " + added.message()};

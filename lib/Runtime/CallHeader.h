@@ -5,6 +5,8 @@
 #include "dougong/Runtime/Collectives.h"
 #include "dougong/Runtime/ElementType.h"
 
+#include <iterator>
+
 namespace dougong {
 
 enum class CallKind : std::int32_t { AllReduce, AllGather, ReduceScatter, AllToAll, Barrier };
@@ -12,7 +14,9 @@ enum class CallKind : std::int32_t { AllReduce, AllGather, ReduceScatter, AllToA
 inline const char *nameOf(CallKind kind) {
   constexpr const char *names[] = {"all_reduce", "all_gather", "reduce_scatter", "all_to_all",
                                    "barrier"};
-  return names[static_cast<int>(kind)];
+  // Another rank's header may be of another version.
+  auto index = static_cast<std::size_t>(kind);
+  return index < std::size(names) ? names[index] : "an unknown collective";
 }
 
 /// What a member is about to do, compared by all others. Plain bytes, so that it can

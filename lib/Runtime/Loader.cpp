@@ -194,12 +194,16 @@ static void readAhead(const std::byte *data, std::size_t size) {
 static Result<std::int64_t> shardIndex(const plan::v1::Weight &weight, const plan::v1::Mesh &mesh,
                                        const std::vector<std::int64_t> &coordinates) {
   std::int64_t index = 0;
+  std::set<std::string> used;
   for (const std::string &name : weight.axes()) {
     auto axis = std::find_if(mesh.axes().begin(), mesh.axes().end(),
                              [&](const plan::v1::Axis &axis) { return axis.name() == name; });
     if (axis == mesh.axes().end())
       return Error{"weight '" + weight.name() + "' is cut along axis '" + name + "', which mesh '" +
                    mesh.id() + "' lacks"};
+    // Distinct axes of a mesh have few ranks: the index cannot overflow.
+    if (!used.insert(name).second)
+      return Error{"weight '" + weight.name() + "' is cut along axis '" + name + "' twice"};
     index = index * axis->size() + coordinates[axis - mesh.axes().begin()];
   }
   if (index >= weight.shards_size())

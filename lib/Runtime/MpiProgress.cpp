@@ -4,12 +4,20 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <new>
 
 using namespace dougong;
 
 /// What the process ends with after a timeout: "step failed".
 static constexpr int timeoutExitCode = 5;
+
+/// MPI aligns each rank's part of shared memory to 8 bytes only. The memory is mapped by
+/// pages, so that the place of a line is the same one in all processes.
+void *MpiProgress::alignLine(void *part) {
+  std::size_t space = lineBytes;
+  return std::align(alignof(Entry), sizeof(Entry), part, space);
+}
 
 MpiProgress::MpiProgress(MPI_Comm world, std::chrono::milliseconds timeout) : timeout(timeout) {
   MPI_Comm_rank(world, &rank);
@@ -22,16 +30,15 @@ MpiProgress::MpiProgress(MPI_Comm world, std::chrono::milliseconds timeout) : ti
   // Without shared memory (a refused mapping) the board has only our own line.
   MPI_Comm_set_errhandler(host, MPI_ERRORS_RETURN);
   void *base = nullptr;
-  if (MPI_Win_allocate_shared(sizeof(Entry), 1, MPI_INFO_NULL, host, &base, &window) ==
-      MPI_SUCCESS) {
-    mine = new (base) Entry{};
+  if (MPI_Win_allocate_shared(lineBytes, 1, MPI_INFO_NULL, host, &base, &window) == MPI_SUCCESS) {
+    mine = new (alignLine(base)) Entry{};
     MPI_Barrier(host);
     for (int i = 0; i < hostSize; ++i) {
       MPI_Aint size = 0;
       int unit = 0;
       void *other = nullptr;
       MPI_Win_shared_query(window, i, &size, &unit, &other);
-      board.push_back(static_cast<Entry *>(other));
+      board.push_back(static_cast<Entry *>(alignLine(other)));
     }
   } else {
     window = MPI_WIN_NULL;

@@ -55,6 +55,9 @@ private:
     std::atomic<std::int64_t> inside; ///< 1 while in a call
     char kind[64];                    ///< of the last call begun
   };
+  /// What a rank asks for, so that an aligned line fits in.
+  static constexpr std::size_t lineBytes = sizeof(Entry) + alignof(Entry);
+  static void *alignLine(void *part);
 
   void leave();
   void watch();

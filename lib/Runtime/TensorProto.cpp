@@ -196,8 +196,9 @@ Result<Tensor> dougong::parseTensorProto(std::string_view bytes, const std::stri
     return refuse("its elements are in another file (external data)");
   if (fields.segment)
     return refuse("it is a segment of a tensor");
-  if (elementBits(fields.dataType) == 0)
-    return refuse("element " + elementTypeName(fields.dataType) + " is unknown");
+  // The numbers of sequences are our own: no TensorProto has them.
+  if (elementBits(fields.dataType) == 0 || isSequenceType(fields.dataType))
+    return refuse("element type " + std::to_string(fields.dataType) + " is unknown");
 
   // Sizes are compared before memory is taken: the dims may be anything.
   std::string what = elementTypeName(fields.dataType) + " " + printDims(fields.dims);

@@ -93,3 +93,13 @@ func.func @long() -> tensor<200xi64> {
   %0 = onnx.ConstantOfShape(%n) {value = dense<7> : tensor<1xi64>} : (tensor<1xi64>) -> tensor<200xi64>
   return %0 : tensor<200xi64>
 }
+
+// More bytes than 64 bits count.
+// CHECK-LABEL: func @too_large
+// CHECK: onnx.Expand
+func.func @too_large() -> tensor<1152921504606846976xf32> {
+  %one = onnx.Constant() {value = dense<1.0> : tensor<1xf32>} : () -> tensor<1xf32>
+  %shape = onnx.Constant() {value = dense<1152921504606846976> : tensor<1xi64>} : () -> tensor<1xi64>
+  %0 = onnx.Expand(%one, %shape) : (tensor<1xf32>, tensor<1xi64>) -> tensor<1152921504606846976xf32>
+  return %0 : tensor<1152921504606846976xf32>
+}

@@ -85,3 +85,11 @@ func.func @negative_gather_nd_depth(%x: tensor<4x5xf32>, %i: tensor<3x?xi64, #on
   %0 = onnx.GatherND(%x, %i) {batch_dims = 0 : i64} : (tensor<4x5xf32>, tensor<3x?xi64, #onnx.dims<_, "depth">>) -> tensor<*xf32>
   return %0 : tensor<*xf32>
 }
+
+// -----
+
+func.func @negative_blocks(%x: tensor<1x4x4x4xf32>) -> tensor<*xf32> {
+  // expected-error @below {{blocksize must be positive, and its square fit 64 bits, got 4294967296}}
+  %0 = onnx.DepthToSpace(%x) {blocksize = 4294967296 : i64} : (tensor<1x4x4x4xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}

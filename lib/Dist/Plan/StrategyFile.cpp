@@ -3,6 +3,7 @@
 
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/SourceMgr.h"
+#include "llvm/Support/YAMLParser.h"
 #include "llvm/Support/YAMLTraits.h"
 
 using namespace llvm;
@@ -162,8 +163,46 @@ static void keepMessage(const SMDiagnostic &diagnostic, void *context) {
                   .str();
 }
 
+/// No strategy comes near. LLVM's reader recurses without a bound.
+constexpr unsigned maxDepth = 16;
+
+/// The first node that is nested deeper than that, or null. (The caller must not read
+/// on after it: skipping a node recurses, too.)
+static yaml::Node *findTooDeep(yaml::Node *node, unsigned depth) {
+  if (depth > maxDepth)
+    return node;
+  if (auto *sequence = dyn_cast_if_present<yaml::SequenceNode>(node)) {
+    for (yaml::Node &item : *sequence)
+      if (yaml::Node *found = findTooDeep(&item, depth + 1))
+        return found;
+  } else if (auto *mapping = dyn_cast_if_present<yaml::MappingNode>(node)) {
+    for (yaml::KeyValueNode &entry : *mapping) {
+      if (yaml::Node *found = findTooDeep(entry.getKey(), depth + 1))
+        return found;
+      if (yaml::Node *found = findTooDeep(entry.getValue(), depth + 1))
+        return found;
+    }
+  }
+  return nullptr;
+}
+
+/// The place of a value that is nested too deep, "" if there is none.
+static std::string findDepthFault(StringRef text, const FileContext &context) {
+  SourceMgr manager;
+  manager.setDiagHandler([](const SMDiagnostic &, void *) {}); // the reader reports errors
+  yaml::Stream stream(text, manager, /*ShowColors=*/false);
+  yaml::document_iterator document = stream.begin();
+  if (document == stream.end())
+    return "";
+  yaml::Node *found = findTooDeep(document->getRoot(), 0);
+  return found ? context.getWhere(found->getSourceRange().Start.getPointer()) : "";
+}
+
 Expected<Strategy> dougong::dist::parseStrategy(StringRef text, StringRef fileName) {
   FileContext context{text, fileName};
+  if (std::string where = findDepthFault(text, context); !where.empty())
+    return createStringError(where + ": values are nested deeper than " + Twine(maxDepth) +
+                             " levels");
   std::string message;
   yaml::Input input(MemoryBufferRef(text, fileName), &context, keepMessage, &message);
   Strategy strategy;

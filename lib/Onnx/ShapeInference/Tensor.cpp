@@ -473,14 +473,27 @@ LogicalResult inferOneHot(OneHotOp op, ShapeScope &scope) {
   return scope.setResult(op, 0, result);
 }
 
+/// CumSum and CumProd, whose axis is an operand.
+LogicalResult inferCumulative(Operation *op, ShapeScope &scope) {
+  FailureOr<Dims> input = scope.getOperandDims(op, 0);
+  if (failed(input))
+    return failure();
+  std::optional<DimExpr> axis = scope.getScalar(op->getOperand(1));
+  if (axis && axis->constant() && failed(scope.normalizeAxis(op, *axis->constant(), input->size())))
+    return failure();
+  return inferSameShape(op, scope);
+}
+
 /// DepthToSpace (`up`) and SpaceToDepth.
 LogicalResult inferBlocks(Operation *op, ShapeScope &scope, int64_t block, bool up) {
   FailureOr<Dims> input = scope.getOperandDims(op, 0, 4);
   if (failed(input))
     return failure();
-  if (block <= 0)
-    return op->emitOpError() << "blocksize must be positive, got " << block;
-  DimExpr factor(block), area(block * block);
+  int64_t square;
+  if (block <= 0 || llvm::MulOverflow(block, block, square))
+    return op->emitOpError() << "blocksize must be positive, and its square fit 64 bits, got "
+                             << block;
+  DimExpr factor(block), area(square);
   auto divide = [&](const DimExpr &dim, const DimExpr &by) -> FailureOr<DimExpr> {
     if (dim.constant() && by.constant() && *dim.constant() % *by.constant() != 0)
       return op->emitOpError() << "extent " << dim.print() << " is not a multiple of "
@@ -541,6 +554,7 @@ void dougong::onnx::attachTensorShapes(MLIRContext &context) {
   attach<inferRandom<RandomNormalOp>, RandomNormalOp>(context);
   attach<inferRandom<RandomUniformOp>, RandomUniformOp>(context);
   attach<inferMultinomial, MultinomialOp>(context);
-  attach<inferSameShape, CumSumOp, CumProdOp, EyeLikeOp, RandomNormalLikeOp, RandomUniformLikeOp,
-         ReverseSequenceOp, TriluOp>(context);
+  attach<inferCumulative, CumSumOp, CumProdOp>(context);
+  attach<inferSameShape, EyeLikeOp, RandomNormalLikeOp, RandomUniformLikeOp, ReverseSequenceOp,
+         TriluOp>(context);
 }

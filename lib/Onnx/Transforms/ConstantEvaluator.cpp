@@ -193,7 +193,7 @@ bool Evaluator::convert() {
     }
     if (toFloat) {
       out.real = double(a[0].integer);
-      return std::abs(a[0].integer) <= exactDouble;
+      return a[0].integer >= -exactDouble && a[0].integer <= exactDouble;
     }
     if (!fromFloat) {
       out.integer = a[0].integer;

@@ -17,12 +17,16 @@ namespace {
 /// Constants that are longer become weights: IR that people read stays short.
 constexpr int64_t longestInline = 1024;
 
+/// The greatest number where there is none, or one that is too great.
 int64_t getNumBytes(ShapedType type) {
   Type element = type.getElementType();
   if (!element.isIntOrFloat())
     return std::numeric_limits<int64_t>::max();
-  int64_t count = type.getNumElements();
-  return (count * int64_t(element.getIntOrFloatBitWidth()) + 7) / 8;
+  int64_t bits = element.getIntOrFloatBitWidth();
+  for (int64_t extent : type.getShape())
+    if (llvm::MulOverflow(bits, extent, bits))
+      return std::numeric_limits<int64_t>::max();
+  return bits / 8 + (bits % 8 != 0);
 }
 
 struct FoldConstants : dougong::onnx::impl::FoldConstantsPassBase<FoldConstants> {

@@ -94,6 +94,8 @@ def write_bad(folder):
     save(folder, "twice", [relu, helper.make_node("Relu", ["x"], ["y"], "again")], [x], [y])
     save(folder, "mismatch", [helper.make_node("MatMul", ["x", "x"], ["y"], "multiply")],
          [value("x", [4, 3])], [y])
+    save(folder, "least-axis", [helper.make_node("CumSum", ["x", "axis"], ["y"], "sums")], [x], [y],
+         [numpy_helper.from_array(numpy.array(-2**63), "axis")])
     whole = (folder / "small.onnx").read_bytes()
     (folder / "truncated.onnx").write_bytes(whole[:len(whole) // 2])
     (folder / "text.onnx").write_text("no model at all\n")

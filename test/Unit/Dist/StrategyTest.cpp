@@ -58,6 +58,18 @@ TEST(Strategy, ErrorsNameFileAndLine) {
             "s.yaml:1: a state pattern has at most one *, in both names");
 }
 
+/// So deep that a reader that recurses has no stack left.
+TEST(Strategy, DeepFilesAreRefused) {
+  for (llvm::StringRef level : {"[", "{a: ", "- ", "? "}) {
+    std::string text = "mesh: {tp: 2}\nstages:\n  ";
+    for (int i = 0; i != 100000; ++i)
+      text += level;
+    EXPECT_EQ(getMessage(parseStrategy(text, "s.yaml")),
+              "s.yaml:3: values are nested deeper than 16 levels")
+        << level.str();
+  }
+}
+
 TEST(Strategy, StatePatterns) {
   Strategy strategy;
   EXPECT_FALSE(bool(addState(strategy, "past.*=present.*")));

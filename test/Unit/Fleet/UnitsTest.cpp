@@ -51,7 +51,7 @@ TEST(Units, RatiosMayBePercents) {
 }
 
 TEST(Units, NegativeZeroAndInfiniteNumbersAreRefused) {
-  for (llvm::StringRef text : {"0", "-1", "-0.0", "0GiB", "1e-400"})
+  for (llvm::StringRef text : {"0", "-1", "-0.0", "0GiB", "1e-400", "1e-2147483648"})
     EXPECT_NE(failure(text, Quantity::Bytes), "accepted") << text.str();
   EXPECT_NE(failure("1e400", Quantity::Bytes), "accepted");
   EXPECT_NE(failure("1e308GB", Quantity::Bytes), "accepted");

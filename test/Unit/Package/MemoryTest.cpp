@@ -98,4 +98,25 @@ TEST_F(Memory, CheckComparesTheProofWithTheProgram) {
   EXPECT_EQ(found, "the proof counts 32832 bytes of activations, its program needs up to 32896");
 }
 
+/// The mesh of the other stage, whose product of axes does not fit 64 bits.
+TEST_F(Memory, AMeshThatIsTooLargeIsRefused) {
+  auto *mesh = plan.mutable_meshes(0);
+  for (auto &axis : *mesh->mutable_axes())
+    axis.set_size(std::int64_t{1} << 40);
+  for (const char *name : {"more", "most"}) {
+    auto *axis = mesh->add_axes();
+    axis->set_name(name);
+    axis->set_size(std::int64_t{1} << 40);
+  }
+  for (auto &program : *plan.mutable_programs())
+    for (auto &value : *program.mutable_outputs())
+      for (auto &dim : *value.mutable_sharding())
+        if (!dim.axes().empty())
+          dim.add_axes("more"), dim.add_axes("most");
+  auto result = boundMemory(plan, 1, ModelRanges::of(plan.model()));
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.message(),
+            "stage 'down': mesh '" + mesh->id() + "' has more than 2^31 - 1 ranks");
+}
+
 } // namespace

@@ -382,6 +382,19 @@ TEST(Session, PlansThatCannotRunAreRefused) {
             "stage 'front' waits for itself: the transfers form a circle");
 }
 
+/// So many that the number of a shard would not fit 64 bits.
+TEST(Session, WeightsAreCutAlongDistinctAxes) {
+  TemporaryFolder folder;
+  writeMlpPackage(folder.path(), 2, 1);
+  EXPECT_EQ(errorAfter(folder.path(),
+                       [](plan::v1::Plan &plan) {
+                         auto *weight = plan.mutable_programs(0)->mutable_weights(0);
+                         for (int i = 0; i < 70; ++i)
+                           weight->add_axes("tp");
+                       }),
+            "stage 'all', rank 0: weight 'w1' is cut along axis 'tp' twice");
+}
+
 TEST(Session, ProgramsMustAgreeWithThePlan) {
   TemporaryFolder folder;
   writeMlpPackage(folder.path(), 2, 1);

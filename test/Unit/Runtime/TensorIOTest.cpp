@@ -89,6 +89,9 @@ TEST(TensorIO, DamagedProtosAreRefused) {
             "'f.pb' is no tensor that can be read: float32 [3] has 12 bytes, the file has 8");
   other[3] = 99;
   EXPECT_EQ(protoError(other), "'f.pb' is no tensor that can be read: element type 99 is unknown");
+  // The number of our own sequences, which no tensor is of: with as many bytes as it says.
+  EXPECT_EQ(protoError(std::string("\x10\x40\x4a\x10") + std::string(16, 'x')),
+            "'f.pb' is no tensor that can be read: element type 64 is unknown");
   // A huge and a negative dim.
   std::string huge = protoError("\x08\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x10\x01");
   EXPECT_NE(huge.find("more than 2^62"), std::string::npos) << huge;
