@@ -1,4 +1,5 @@
-//===- Expand.cpp - operators by the function bodies of ONNX --------------===//
+//===- Expand.cpp - operators by function bodies --------------------------===//
+#include "MicrosoftFunctions.h"
 #include "Prepare.h"
 #include "Upgrade.h"
 
@@ -33,15 +34,21 @@ bool isExpanded(const pb::NodeProto &node) {
   return isStandard && names.contains(node.op_type());
 }
 
-bool hasExpanded(pb::ModelProto &model) {
+/// Operators that are replaced by bodies.
+struct Expansion {
+  bool (*takes)(const pb::NodeProto &node);
+  /// The body of a node that is taken, for these types of values; false if there is none.
+  bool (*build)(const pb::NodeProto &node, const pb::ModelProto &model, const Types &types,
+                pb::FunctionProto &body);
+};
+
+bool hasExpanded(pb::ModelProto &model, const Expansion &expansion) {
   bool found = false;
-  forEachGraph(*model.mutable_graph(),
-               [&](pb::GraphProto &graph) { found |= llvm::any_of(graph.node(), isExpanded); });
+  forEachGraph(*model.mutable_graph(), [&](pb::GraphProto &graph) {
+    found |= llvm::any_of(graph.node(), expansion.takes);
+  });
   return found;
 }
-
-/// The types of a graph's values, those of graphs around it included.
-using Types = std::map<std::string, pb::TypeProto>;
 
 void addTypes(const pb::GraphProto &graph, Types &types) {
   for (const auto *values : {&graph.value_info(), &graph.input(), &graph.output()})
@@ -96,6 +103,8 @@ void nameNodes(NodeList &nodes, const std::string &prefix) {
 void addDefaults(pb::NodeProto &node, int64_t opset) {
   const pb::OpSchema *schema =
       pb::OpSchemaRegistry::Instance()->GetSchema(node.op_type(), opset, node.domain());
+  if (!schema)
+    return;
   for (const auto &[name, attribute] : schema->attributes()) {
     bool isGiven = llvm::any_of(node.attribute(), [&](const pb::AttributeProto &given) {
       return given.name() == attribute.name;
@@ -105,11 +114,14 @@ void addDefaults(pb::NodeProto &node, int64_t opset) {
   }
 }
 
-} // namespace
+bool buildStandard(const pb::NodeProto &node, const pb::ModelProto &model, const Types &types,
+                   pb::FunctionProto &body) {
+  return buildBody(node, getOpsetVersion(model, node.domain()), types, body);
+}
 
-void dougong::importer::expandOperators(pb::ModelProto &model, mlir::MLIRContext *context) {
+void expand(pb::ModelProto &model, mlir::MLIRContext *context, const Expansion &expansion) {
   // A body may hold operators that are expanded too.
-  while (hasExpanded(model)) {
+  while (hasExpanded(model, expansion)) {
     inferTypes(model, context);
     bool changed = false;
     Types types;
@@ -117,8 +129,7 @@ void dougong::importer::expandOperators(pb::ModelProto &model, mlir::MLIRContext
       addTypes(graph, types);
       for (pb::NodeProto &node : *graph.mutable_node()) {
         pb::FunctionProto body;
-        if (!isExpanded(node) ||
-            !buildBody(node, getOpsetVersion(model, node.domain()), types, body))
+        if (!expansion.takes(node) || !expansion.build(node, model, types, body))
           continue;
         addDefaults(node, getOpsetVersion(model, node.domain()));
         nameNodes(*body.mutable_node(), node.name());
@@ -140,4 +151,14 @@ void dougong::importer::expandOperators(pb::ModelProto &model, mlir::MLIRContext
     }
     inlineFunctions(model, context);
   }
+}
+
+} // namespace
+
+void dougong::importer::expandOperators(pb::ModelProto &model, mlir::MLIRContext *context) {
+  expand(model, context, {isExpanded, buildStandard});
+}
+
+void dougong::importer::expandMicrosoft(pb::ModelProto &model, mlir::MLIRContext *context) {
+  expand(model, context, {hasMicrosoftBody, buildMicrosoftBody});
 }

@@ -43,6 +43,10 @@ void inlineFunctions(pb::ModelProto &model, mlir::MLIRContext *context);
 /// defines for them (losses, windows, CenterCropPad, ...). Throws ImportError.
 void expandOperators(pb::ModelProto &model, mlir::MLIRContext *context);
 
+/// Replaces operators of com.microsoft that have no lowering of their own by the
+/// bodies of MicrosoftFunctions.cpp. The model is at the newest opset. Throws ImportError.
+void expandMicrosoft(pb::ModelProto &model, mlir::MLIRContext *context);
+
 } // namespace dougong::importer
 
 #endif // DOUGONG_LIB_IMPORT_PREPARE_H

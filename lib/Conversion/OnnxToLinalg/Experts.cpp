@@ -43,6 +43,7 @@ struct Mixture {
   Value chosen, shares; ///< [tokens, k]: experts (i64) and their weights (f32)
   Layer first, second, third;
   StringRef activation;
+  int64_t fusion = 0; ///< of swiglu: 0 two layers, 1 pairs of columns, 2 side by side
   double alpha = 1, beta = 0;
   std::optional<double> limit;
 };
@@ -90,14 +91,18 @@ Value activateRows(Emitter &e, const Mixture &m, Value rows, Value third, int64_
                          return third ? e.mul(y, args[1]) : y;
                        });
   }
-  // Columns are (gate, linear) pairs.
-  int64_t width = m.first.out / 2;
-  Value pairs = e.splitDim(rows, 1, {e.attr(width), e.attr(2)});
-  auto half = [&](int64_t index) {
+  // Gate and linear part come from two layers, or from one as pairs of columns or side by side.
+  int64_t width = m.fusion ? m.first.out / 2 : m.first.out;
+  auto half = [&](int64_t index) -> Value {
+    if (!m.fusion)
+      return index == 0 ? rows : third;
+    if (m.fusion == 2)
+      return e.slice(rows, 1, e.attr(index * width), e.attr(width));
+    Value pairs = e.splitDim(rows, 1, {e.attr(width), e.attr(2)});
     Extents sizes{e.attr(count), e.attr(width), e.attr(1)};
     Extents offsets{e.attr(0), e.attr(0), e.attr(index)}, strides(3, e.attr(1));
     auto type = RankedTensorType::get({count, width}, f32);
-    return tensor::ExtractSliceOp::create(e, type, pairs, offsets, sizes, strides).getResult();
+    return tensor::ExtractSliceOp::create(e, type, pairs, offsets, sizes, strides);
   };
   return e.pointwise({e.attr(count), e.attr(width)}, f32, {{half(0), same}, {half(1), same}},
                      [&](Emitter &e, ValueRange args) {
@@ -239,10 +244,14 @@ std::string readMixture(OpT op, typename OpT::Adaptor in, Emitter &e, Mixture &m
   static constexpr StringRef known[] = {"relu", "gelu", "silu", "identity", "swiglu"};
   if (!llvm::is_contained(known, m.activation))
     return ("activation_type " + m.activation + " is not supported").str();
-  if (m.activation == "swiglu" && op.getSwigluFusion() != 1)
-    return ("swiglu_fusion " + Twine(op.getSwigluFusion()) +
-            " is not supported: only 1, interleaved columns")
-        .str();
+  if (m.activation == "swiglu") {
+    m.fusion = op.getSwigluFusion();
+    bool isFused = m.fusion == 1 || m.fusion == 2;
+    if (isFused == present(in.getFc3ExpertsWeights()) || m.fusion < 0 || m.fusion > 2)
+      return ("swiglu_fusion " + Twine(m.fusion) + " with" +
+              (present(in.getFc3ExpertsWeights()) ? "" : "out") + " fc3 is not supported")
+          .str();
+  }
   m.alpha = op.getActivationAlpha().convertToFloat();
   m.beta = op.getActivationBeta().convertToFloat();
   if (auto limit = op.getSwigluLimit())
@@ -281,7 +290,7 @@ Lowered lowerMoE(MsMoEOp op, MsMoEOp::Adaptor in, Emitter &e) {
   m.first = layer(in.getFc1ExpertsWeights(), in.getFc1ExpertsBias());
   m.second = layer(in.getFc2ExpertsWeights(), in.getFc2ExpertsBias());
   m.third = layer(in.getFc3ExpertsWeights(), in.getFc3ExpertsBias());
-  int64_t inner = m.activation == "swiglu" ? m.first.out / 2 : m.first.out;
+  int64_t inner = m.fusion ? m.first.out / 2 : m.first.out;
   if (typeOf(in.getFc1ExpertsWeights()).getShape().back() != hiddenSize ||
       typeOf(in.getFc2ExpertsWeights()).getShape().back() != inner || m.second.out != hiddenSize)
     return Lowered::refuse("expected weights [experts, out, in]");

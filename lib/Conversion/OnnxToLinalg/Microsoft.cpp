@@ -9,37 +9,6 @@ using Compare = Emitter::Compare;
 
 namespace {
 
-/// 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
-Value geluByTanh(Emitter &e, Value x) {
-  auto number = [&](double value) { return e.constant(x.getType(), value); };
-  Value cube = e.mul(e.mul(x, x), x);
-  Value inner = e.mul(number(0.7978845608028654), e.add(x, e.mul(number(0.044715), cube)));
-  return e.mul(e.mul(number(0.5), x), e.add(number(1), math::TanhOp::create(e, inner)));
-}
-
-/// 0.5 x (1 + erf(x / sqrt(2)))
-Value geluByErf(Emitter &e, Value x) {
-  auto number = [&](double value) { return e.constant(x.getType(), value); };
-  Value curve = math::ErfOp::create(e, e.mul(x, number(0.7071067811865476)));
-  return e.mul(e.mul(number(0.5), x), e.add(number(1), curve));
-}
-
-/// `body` of x + bias.
-Lowered lowerBiased(Operation *op, Value x, Value xOriginal, Value bias, Value biasOriginal,
-                    Emitter &e, llvm::function_ref<Value(Emitter &, Value)> body) {
-  RankedTensorType type = resultType(op);
-  Type element = resultElement(op);
-  SmallVector<Operand> inputs{e.broadcast(x, xOriginal.getType(), type)};
-  if (present(bias))
-    inputs.push_back(e.broadcast(bias, biasOriginal.getType(), type));
-  return e.pointwise(e.extents(type), element, inputs, [&](Emitter &e, ValueRange args) {
-    Value sum = e.widen(args[0]);
-    if (args.size() > 1)
-      sum = e.add(sum, e.widen(args[1]));
-    return e.toFloatType(body(e, sum), element);
-  });
-}
-
 /// The sum of embeddings of words, positions and segments, layer-normalised.
 Lowered lowerEmbedNorm(MsEmbedLayerNormalizationOp op, MsEmbedLayerNormalizationOp::Adaptor in,
                        Emitter &e) {
@@ -215,12 +184,6 @@ Lowered lowerGatherBlockQuantized(MsGatherBlockQuantizedOp op, MsGatherBlockQuan
 } // namespace
 
 void dougong::onnx::populateMicrosoftPatterns(PatternSet &set) {
-  set.add<MsFastGeluOp>([](MsFastGeluOp op, MsFastGeluOp::Adaptor in, Emitter &e) {
-    return lowerBiased(op, in.getX(), op.getX(), in.getBias(), op.getBias(), e, geluByTanh);
-  });
-  set.add<MsBiasGeluOp>([](MsBiasGeluOp op, MsBiasGeluOp::Adaptor in, Emitter &e) {
-    return lowerBiased(op, in.getA(), op.getA(), in.getB(), op.getB(), e, geluByErf);
-  });
   set.add<MsEmbedLayerNormalizationOp>(lowerEmbedNorm);
   set.add<MsFusedConvOp>(lowerFusedConv);
   set.add<MsGatherBlockQuantizedOp>(lowerGatherBlockQuantized);

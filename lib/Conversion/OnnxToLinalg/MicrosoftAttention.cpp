@@ -122,12 +122,42 @@ Value extendCache(Emitter &e, Value past, Value fresh, Value lengths, OpFoldResu
       .front();
 }
 
+/// `scores` plus the problem's mask; 0 where a key takes no part.
+Value maskScores(Emitter &e, const AttentionProblem &p, Value scores) {
+  AttentionLoops at = p.loops();
+  Type compute = typeOf(scores).getElementType();
+  SmallVector<Operand> inputs{{scores, e.identity(at.count())}};
+  if (p.mask)
+    inputs.push_back(*p.mask);
+  return e.pointwise(e.extentsOf(scores), compute, inputs, [&](Emitter &e, ValueRange args) {
+    Value sum = p.mask ? e.add(args[0], e.toFloatType(args[1], compute)) : args[0];
+    Value keep =
+        p.takesPart(e, e.loopIndex(at.batch), e.loopIndex(at.query()), e.loopIndex(at.key()));
+    return e.select(keep, sum, e.constant(compute, 0));
+  });
+}
+
+/// The softmax of an attention.
+Value shareRows(Emitter &e, const AttentionProblem &p, const AttentionResult &result) {
+  AttentionLoops at = p.loops();
+  Value exponentials = result.softmax[0];
+  return e.pointwise(e.extentsOf(exponentials), typeOf(exponentials).getElementType(),
+                     {{exponentials, e.identity(at.count())},
+                      {result.softmax[1], e.keptMap(at.count(), {at.key()})}},
+                     [&](Emitter &e, ValueRange args) { return e.div(args[0], args[1]); });
+}
+
+/// Scores over [batch, key heads, group, queries, keys] as [batch, heads, queries, keys].
+Value finishScores(Emitter &e, const AttentionProblem &p, Value scores) {
+  if (p.loops().grouped)
+    scores = e.joinDims(scores, 1, 2);
+  return e.convertTensor(scores, p.element);
+}
+
 Lowered lowerGroupQueryAttention(MsGroupQueryAttentionOp op, MsGroupQueryAttentionOp::Adaptor in,
                                  Emitter &e) {
   if (op.getKQuantType() != "NONE" || op.getVQuantType() != "NONE" || op.getKvCacheBitWidth() != 0)
     return Lowered::refuse("a quantised cache is not supported");
-  if (present(op->getResult(3)) || op.getQkOutput() != 0)
-    return Lowered::refuse("output_qk is not supported");
   auto queryType = cast<RankedTensorType>(op.getQuery().getType());
   AttentionProblem p;
   p.element = resultElement(op);
@@ -235,20 +265,28 @@ Lowered lowerGroupQueryAttention(MsGroupQueryAttentionOp op, MsGroupQueryAttenti
     return arith::AndIOp::create(e, keep, near);
   };
   AttentionResult result = computeAttention(e, p);
-  return {e.joinDims(result.output, 2, 3), p.k, p.v, Value()};
+  Value scores;
+  if (present(op->getResult(3))) {
+    if (op.getQkOutput() != 1 && op.getQkOutput() != 2)
+      return Lowered::refuse("output_qk with qk_output " + Twine(op.getQkOutput()) +
+                             " is not supported");
+    scores = op.getQkOutput() == 1 ? maskScores(e, p, result.capped) : shareRows(e, p, result);
+    scores = finishScores(e, p, scores);
+  }
+  return {e.joinDims(result.output, 2, 3), p.k, p.v, scores};
 }
 
 /// Whether each key may be seen, as a float to add: 0 or `filter`. Masks are
-/// lengths [batch], or numbers that are 0 at padding [batch, keys] or [batch,
-/// queries, keys]. With `bias`, their sum in four dims. Nothing and a refusal
-/// for other forms.
+/// lengths [batch], ends and starts [2 batch], or numbers that are 0 at padding [batch, keys] or
+/// [batch, queries, keys]. With `bias`, their sum in four dims. Nothing and a refusal for other
+/// forms.
 struct PaddingMask {
   std::optional<Operand> operand;
   std::string refusal;
 };
 
-PaddingMask placePadding(Emitter &e, const AttentionProblem &p, Value mask, Value bias,
-                         bool sameBatch, double filter) {
+PaddingMask placePadding(Emitter &e, const AttentionProblem &p, Value mask, bool oneEach,
+                         Value bias, bool sameBatch, double filter) {
   AttentionLoops at = p.loops();
   PaddingMask result;
   if (!present(mask)) {
@@ -259,8 +297,11 @@ PaddingMask placePadding(Emitter &e, const AttentionProblem &p, Value mask, Valu
   RankedTensorType type = typeOf(mask);
   Type f32 = e.getF32Type();
   auto batchSize = getConstantIntValue(p.batch);
-  if (type.getRank() > 3 ||
-      (batchSize && !type.isDynamicDim(0) && type.getDimSize(0) != *batchSize)) {
+  bool isKnown = batchSize && !type.isDynamicDim(0);
+  // Ends of the rows, then their starts.
+  bool hasStarts = type.getRank() == 1 && isKnown && type.getDimSize(0) == 2 * *batchSize;
+  bool isOther = type.getRank() == 1 ? !oneEach : isKnown && type.getDimSize(0) != *batchSize;
+  if (type.getRank() > 3 || (isOther && !hasStarts)) {
     result.refusal = "a mask of this form is not supported";
     return result;
   }
@@ -271,10 +312,21 @@ PaddingMask placePadding(Emitter &e, const AttentionProblem &p, Value mask, Valu
     from.push_back(e.loop(1));
   if (type.getRank() > 1)
     from.push_back(e.loop(2));
-  Value added = e.pointwise(shape, f32, {{mask, e.map(3, from)}}, [&](Emitter &e, ValueRange args) {
+  Value starts;
+  if (hasStarts) {
+    starts = e.slice(mask, 0, p.batch, p.batch);
+    mask = e.slice(mask, 0, e.attr(0), p.batch);
+  }
+  SmallVector<Operand> masks{{mask, e.map(3, from)}};
+  if (starts)
+    masks.push_back({starts, e.map(3, from)});
+  Value added = e.pointwise(shape, f32, masks, [&](Emitter &e, ValueRange args) {
     Value seen = type.getRank() == 1
                      ? e.compare(Compare::Less, e.loopIndex(2), e.toIndex(args[0]))
                      : e.compare(Compare::NotEqual, args[0], e.constantInt(args[0].getType(), 0));
+    if (starts)
+      seen = arith::AndIOp::create(
+          e, seen, e.compare(Compare::GreaterEqual, e.loopIndex(2), e.toIndex(args[1])));
     return e.select(seen, e.constant(f32, 0), e.constant(f32, filter));
   });
   AffineExpr row = threeDims ? e.loop(at.query()) : e.zero();
@@ -324,9 +376,8 @@ Lowered lowerMultiHeadAttention(MsMultiHeadAttentionOp op, MsMultiHeadAttentionO
   auto queryType = cast<RankedTensorType>(op.getQuery().getType());
   if (queryType.getRank() != 3 || !present(in.getKey()) || !present(in.getValue()))
     return Lowered::refuse("packed query, key and value are not supported");
-  if (present(in.getPastSequenceLength()) || present(in.getCacheIndirection()) ||
-      present(op->getResult(3)))
-    return Lowered::refuse("past_sequence_length, cache_indirection and qk are not supported");
+  if (present(in.getPastSequenceLength()) || present(in.getCacheIndirection()))
+    return Lowered::refuse("past_sequence_length and cache_indirection are not supported");
   auto keyType = cast<RankedTensorType>(op.getKey().getType());
   auto valueType = cast<RankedTensorType>(op.getValue().getType());
   AttentionProblem p;
@@ -365,13 +416,18 @@ Lowered lowerMultiHeadAttention(MsMultiHeadAttentionOp op, MsMultiHeadAttentionO
   useCausality(p, op.getUnidirectional() != 0, past);
   bool sameBatch =
       present(op.getAttentionBias()) && haveSameBatch(op.getAttentionBias(), op.getQuery());
-  PaddingMask mask = placePadding(e, p, in.getKeyPaddingMask(), in.getAttentionBias(), sameBatch,
-                                  op.getMaskFilterValue().convertToFloat());
+  PaddingMask mask = placePadding(
+      e, p, in.getKeyPaddingMask(),
+      present(op.getKeyPaddingMask()) && haveSameBatch(op.getKeyPaddingMask(), op.getQuery()),
+      in.getAttentionBias(), sameBatch, op.getMaskFilterValue().convertToFloat());
   if (!mask.refusal.empty())
     return Lowered::refuse(mask.refusal);
   p.mask = mask.operand;
   AttentionResult result = computeAttention(e, p);
-  return {e.joinDims(result.output, 2, 3), p.k, p.v, Value()};
+  Value scores;
+  if (present(op->getResult(3)))
+    scores = finishScores(e, p, result.masked);
+  return {e.joinDims(result.output, 2, 3), p.k, p.v, scores};
 }
 
 Lowered lowerPackedAttention(MsAttentionOp op, MsAttentionOp::Adaptor in, Emitter &e) {
@@ -431,8 +487,10 @@ Lowered lowerPackedAttention(MsAttentionOp op, MsAttentionOp::Adaptor in, Emitte
   useCausality(p, op.getUnidirectional() != 0, past);
   bool sameBatch =
       present(op.getAttentionBias()) && haveSameBatch(op.getAttentionBias(), op.getInput());
-  PaddingMask mask = placePadding(e, p, in.getMaskIndex(), in.getAttentionBias(), sameBatch,
-                                  op.getMaskFilterValue().convertToFloat());
+  PaddingMask mask =
+      placePadding(e, p, in.getMaskIndex(),
+                   present(op.getMaskIndex()) && haveSameBatch(op.getMaskIndex(), op.getInput()),
+                   in.getAttentionBias(), sameBatch, op.getMaskFilterValue().convertToFloat());
   if (!mask.refusal.empty())
     return Lowered::refuse(mask.refusal);
   p.mask = mask.operand;

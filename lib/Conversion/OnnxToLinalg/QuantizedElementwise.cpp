@@ -39,19 +39,27 @@ Lowered lowerQLinearUnary(OpT op, typename OpT::Adaptor in, Emitter &e, Emitter:
 Lowered lowerQLinearSoftmax(MsQLinearSoftmaxOp op, MsQLinearSoftmaxOp::Adaptor in, Emitter &e) {
   RankedTensorType type = resultType(op);
   unsigned rank = type.getRank(), axis = normalizeAxis(op.getAxis(), rank);
-  if (op.getOpset() < 13 && axis + 1 != rank)
-    return Lowered::refuse("opset 12's softmax over several dims is not supported");
   Quantization x = wholeTensor(e, op.getX(), in.getXScale(), in.getXZeroPoint());
   Quantization y = wholeTensor(e, op->getResult(0), in.getYScale(), in.getYZeroPoint());
   Extents shape = e.extents(type);
   Value real = e.pointwise(shape, e.getF32Type(), {{in.getX(), e.identity(rank)}},
                            [&](Emitter &e, ValueRange args) { return x.dequantize(e, args[0]); });
-  SoftmaxParts parts = computeSoftmaxParts(e, real, shape, axis);
   Type element = resultElement(op);
-  return e.pointwise(
+  // Before opset 13 the dims from `axis` on are one row.
+  Extents inner(shape.begin() + axis, shape.end());
+  bool joined = op.getOpset() < 13 && inner.size() > 1;
+  if (joined) {
+    real = e.joinDims(real, axis, rank - 1);
+    shape.resize(axis);
+    shape.push_back(e.productOf(inner));
+    rank = axis + 1;
+  }
+  SoftmaxParts parts = computeSoftmaxParts(e, real, shape, axis);
+  Value result = e.pointwise(
       shape, element,
       {{parts.exponentials, e.identity(rank)}, {parts.sums, e.keptMap(rank, {axis})}},
       [&](Emitter &e, ValueRange args) { return y.quantize(e, e.div(args[0], args[1]), element); });
+  return joined ? e.splitDim(result, axis, inner) : result;
 }
 
 /// Inputs are triples of data, scale and zero point; each part is requantised.

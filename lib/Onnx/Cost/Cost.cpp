@@ -113,8 +113,7 @@ OpCost onnx::getOpCost(Operation *op) {
 
 namespace {
 /// All operators share one function: it looks at the op's class itself.
-template <typename OpTy>
-struct CostModel : CostOpInterface::ExternalModel<CostModel<OpTy>, OpTy> {
+template <typename OpTy> struct CostModel : CostOpInterface::ExternalModel<CostModel<OpTy>, OpTy> {
   OpCost getCost(Operation *op) const { return getOpCost(op); }
 };
 
@@ -129,22 +128,21 @@ void onnx::registerCostModels(DialectRegistry &registry) {
         // Products.
         MatMulOp, MatMulIntegerOp, QLinearMatMulOp, GemmOp, ConvOp, ConvIntegerOp, QLinearConvOp,
         AttentionOp, MsMatMulNBitsOp, MsDynamicQuantizeMatMulOp, MsMatMulIntegerToFloatOp,
-        MsFusedMatMulOp, MsFusedConvOp, MsGroupQueryAttentionOp, MsMultiHeadAttentionOp, MsMoEOp,
-        MsQMoEOp,
+        MsFusedMatMulOp, MsFusedConvOp, MsGroupQueryAttentionOp, MsMultiHeadAttentionOp,
+        MsAttentionOp, MsMoEOp, MsQMoEOp,
         // Rows.
-        SoftmaxOp, LogSoftmaxOp, LayerNormalizationOp, RMSNormalizationOp,
-        InstanceNormalizationOp, GroupNormalizationOp, MsSimplifiedLayerNormalizationOp,
-        MsSkipLayerNormalizationOp, MsSkipSimplifiedLayerNormalizationOp, RotaryEmbeddingOp,
-        MsRotaryEmbeddingOp, ReduceSumOp, ReduceMeanOp, ReduceMaxOp, ReduceMinOp, ReduceProdOp,
-        ReduceL1Op, ReduceL2Op, ReduceSumSquareOp, ReduceLogSumOp, ReduceLogSumExpOp, CumSumOp,
-        ArgMaxOp, ArgMinOp, TopKOp,
+        SoftmaxOp, LogSoftmaxOp, LayerNormalizationOp, RMSNormalizationOp, InstanceNormalizationOp,
+        GroupNormalizationOp, MsSimplifiedLayerNormalizationOp, MsSkipLayerNormalizationOp,
+        MsSkipSimplifiedLayerNormalizationOp, RotaryEmbeddingOp, MsRotaryEmbeddingOp, ReduceSumOp,
+        ReduceMeanOp, ReduceMaxOp, ReduceMinOp, ReduceProdOp, ReduceL1Op, ReduceL2Op,
+        ReduceSumSquareOp, ReduceLogSumOp, ReduceLogSumExpOp, CumSumOp, ArgMaxOp, ArgMinOp, TopKOp,
         // Moves.
         ReshapeOp, FlattenOp, SqueezeOp, UnsqueezeOp, IdentityOp, TransposeOp, ConcatOp, SplitOp,
         SliceOp, ExpandOp, TileOp, GatherOp, GatherElementsOp, GatherNDOp, ScatterElementsOp,
         ScatterNDOp, TensorScatterOp, PadOp, CastOp, CastLikeOp,
         // Element by element.
-        AddOp, SubOp, MulOp, DivOp, PowOp, WhereOp, MaxOp, MinOp, ReluOp, SigmoidOp, TanhOp,
-        GeluOp, ErfOp, ExpOp, LogOp, SqrtOp, NegOp, EqualOp, LessOp, GreaterOp, AndOp, OrOp,
-        NotOp>(context);
+        AddOp, SubOp, MulOp, DivOp, PowOp, WhereOp, MaxOp, MinOp, ReluOp, SigmoidOp, TanhOp, GeluOp,
+        ErfOp, ExpOp, LogOp, SqrtOp, NegOp, EqualOp, LessOp, GreaterOp, AndOp, OrOp, NotOp>(
+        context);
   });
 }

@@ -71,6 +71,18 @@ std::optional<DimExpr> getExpertFlops(Operation *op, unsigned fc1, unsigned fc3)
   return DimExpr(2) * DimExpr(getInt(op, "k", 1)) * rows * hidden * columns;
 }
 
+/// ms.Attention: the projection of the input to query, key and value, and their attention.
+std::optional<DimExpr> getProjectedAttentionFlops(Operation *op) {
+  auto input = getCostExtents(op->getOperand(0)), result = getCostExtents(op->getResult(0));
+  if (!input || !result || input->size() != 3)
+    return std::nullopt;
+  DimExpr rows = (*input)[0] * (*input)[1], keys = (*input)[1];
+  if (auto past = getCostExtents(op->getOperand(4)); past && past->size() == 5)
+    keys = keys + (*past)[3];
+  DimExpr projections = rows * getElements(op->getOperand(1));
+  return DimExpr(2) * (projections + DimExpr(2) * getElements(op->getResult(0)) * keys);
+}
+
 } // namespace
 
 std::optional<DimExpr> onnx::getProductFlops(Operation *op) {
@@ -89,6 +101,8 @@ std::optional<DimExpr> onnx::getProductFlops(Operation *op) {
     return getAttentionFlops(op, 3);
   if (isa<MsMultiHeadAttentionOp>(op))
     return getAttentionFlops(op, 6);
+  if (isa<MsAttentionOp>(op))
+    return getProjectedAttentionFlops(op);
   if (isa<MsMoEOp>(op))
     return getExpertFlops(op, 2, 6);
   if (isa<MsQMoEOp>(op))

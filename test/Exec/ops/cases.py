@@ -5,6 +5,7 @@ different things are different numbers.
 """
 
 import dataclasses
+import typing
 
 import numpy as np
 
@@ -25,6 +26,9 @@ class Case:
     rtol: float = 1e-4
     atol: float = 1e-5
     integer_tolerance: int = 0
+    float_outputs: bool = False  # outputs are float32, which ONNX Runtime does not infer
+    widened: bool = False  # what is expected of f16 and bf16 is computed in float32
+    expected: typing.Callable = None  # gives the outputs, where ONNX Runtime cannot
 
     def __post_init__(self):
         self.inputs = [None if array is None else np.asarray(array) for array in self.inputs]

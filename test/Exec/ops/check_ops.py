@@ -1,26 +1,31 @@
 #!/usr/bin/env python3
 """Runs single operators through `dougong run` and compares with ONNX Runtime.
 
-    check_ops.py FAMILY [--dynamic]
+    check_ops.py FAMILY [--dynamic] [--only NUMBER...]
 
-All cases of a family (a function of cases.py) are one model with one node for
-each case, so that a family costs one compilation. With --dynamic every dim
-that a case does not call static is a symbol: equal extents are one symbol. Extents
-of 1 are symbols only where a case asks for it.
+All cases of a family (a function of cases.py or microsoft*.py) are one model with
+one node for each case, so that a family costs one compilation. With --dynamic every
+dim that a case does not call static is a symbol: equal extents are one symbol.
+Extents of 1 are symbols only where a case asks for it.
 """
 
 import argparse
+import dataclasses
 import pathlib
 import subprocess
 import sys
 import tempfile
 
+import ml_dtypes
 import numpy as np
 import onnx
 import onnxruntime
 from onnx import helper, numpy_helper
 
 import cases
+import microsoft
+import microsoft_others
+import microsoft_quantized
 
 OPSET = 23
 
@@ -57,11 +62,39 @@ def build_model(family, dynamic):
                                       domain=case.domain, **case.attributes))
         for result in filter(None, results):
             outputs[result] = case
-    graph = helper.make_graph(nodes, "ops", inputs,
-                              [helper.make_empty_tensor_value_info(name) for name in outputs],
-                              initializers)
+    infos = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
+             if case.float_outputs else helper.make_empty_tensor_value_info(name)
+             for name, case in outputs.items()]
+    graph = helper.make_graph(nodes, "ops", inputs, infos, initializers)
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=10), feeds, outputs
+
+
+def is_narrow(array):
+    return array is not None and array.dtype in (np.float16, ml_dtypes.bfloat16)
+
+
+def widen(array):
+    return array.astype(np.float32) if is_narrow(array) else array
+
+
+def compute_expected(family):
+    """Outputs of all cases in order: by the case's own reference, else by ONNX Runtime, in
+    float32 where the case says so. The types are those of the case."""
+    by_runtime = [dataclasses.replace(case, inputs=[widen(array) for array in case.inputs])
+                  if case.widened else case for case in family if not case.expected]
+    found = []
+    if by_runtime:
+        model, feeds, _ = build_model(by_runtime, False)
+        found = iter(run_reference(model, feeds))
+    arrays = []
+    for case in family:
+        outputs = case.expected(case) if case.expected else None
+        narrow = next((array.dtype for array in case.inputs if is_narrow(array)), None)
+        for i in case.outputs:
+            array = np.asarray(outputs[i]) if outputs else next(found)
+            arrays.append(array.astype(narrow) if narrow and array.dtype == np.float32 else array)
+    return arrays
 
 
 def run_reference(model, feeds):
@@ -121,12 +154,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("family")
     parser.add_argument("--dynamic", action="store_true")
+    parser.add_argument("--only", type=int, nargs="+", metavar="NUMBER", help="cases to run alone")
     options = parser.parse_args()
-    family = getattr(cases, options.family)()
+    modules = (cases, microsoft, microsoft_others, microsoft_quantized)
+    family = next(getattr(module, options.family) for module in modules
+                  if hasattr(module, options.family))()
+    if options.only is not None:
+        family = [family[number] for number in options.only]
     if options.dynamic:
         family = [case for case in family if case.dynamic]
     model, feeds, outputs = build_model(family, options.dynamic)
-    expected = run_reference(model, feeds)
+    expected = compute_expected(family)
     declare_outputs(model, expected, options.dynamic)
     with tempfile.TemporaryDirectory() as folder:
         got = run_compiled(model, feeds, pathlib.Path(folder))
