@@ -37,11 +37,23 @@ extern "C" {
  * a byte lie in a byte each, integers extended by their sign. */
 typedef int32_t dougong_dtype;
 enum {
-  DOUGONG_F32 = 1, DOUGONG_U8 = 2, DOUGONG_I8 = 3, DOUGONG_U16 = 4, DOUGONG_I16 = 5,
-  DOUGONG_I32 = 6, DOUGONG_I64 = 7, DOUGONG_STRING = 8, DOUGONG_BOOL = 9, DOUGONG_F16 = 10,
-  DOUGONG_F64 = 11, DOUGONG_U32 = 12, DOUGONG_U64 = 13, DOUGONG_BF16 = 16,
+  DOUGONG_F32 = 1,
+  DOUGONG_U8 = 2,
+  DOUGONG_I8 = 3,
+  DOUGONG_U16 = 4,
+  DOUGONG_I16 = 5,
+  DOUGONG_I32 = 6,
+  DOUGONG_I64 = 7,
+  DOUGONG_STRING = 8,
+  DOUGONG_BOOL = 9,
+  DOUGONG_F16 = 10,
+  DOUGONG_F64 = 11,
+  DOUGONG_U32 = 12,
+  DOUGONG_U64 = 13,
+  DOUGONG_BF16 = 16,
   /* Beyond ONNX's numbers: a sequence, or an optional value, is the element of a scalar. */
-  DOUGONG_SEQUENCE = 64, DOUGONG_OPTIONAL = 65,
+  DOUGONG_SEQUENCE = 64,
+  DOUGONG_OPTIONAL = 65,
   /* Not a tensor: `data` is a dougong_body_fn that the operator library runs. */
   DOUGONG_BODY = 66
 };
@@ -101,9 +113,9 @@ typedef struct dougong_host {
                      dougong_reduction reduction, int64_t call);
   void (*all_gather)(const struct dougong_context *context, int64_t group, const void *source,
                      void *destination, int64_t count, dougong_dtype dtype, int64_t call);
-  void (*reduce_scatter)(const struct dougong_context *context, int64_t group,
-                         const void *source, void *destination, int64_t count,
-                         dougong_dtype dtype, dougong_reduction reduction, int64_t call);
+  void (*reduce_scatter)(const struct dougong_context *context, int64_t group, const void *source,
+                         void *destination, int64_t count, dougong_dtype dtype,
+                         dougong_reduction reduction, int64_t call);
   void (*all_to_all)(const struct dougong_context *context, int64_t group, const void *source,
                      void *destination, int64_t count, dougong_dtype dtype, int64_t call);
 
@@ -145,9 +157,8 @@ typedef int32_t (*dougong_body_fn)(const dougong_context *context, void *const *
                                    dougong_tensor *outputs, const int64_t *input_dims);
 
 typedef int32_t (*dougong_program_abi_fn)(void);
-typedef int32_t (*dougong_program_shapes_fn)(const int64_t *input_dims,
-                                             const int64_t *coordinates, int64_t *output_dims,
-                                             int64_t *arena_bytes);
+typedef int32_t (*dougong_program_shapes_fn)(const int64_t *input_dims, const int64_t *coordinates,
+                                             int64_t *output_dims, int64_t *arena_bytes);
 typedef int32_t (*dougong_program_run_fn)(const dougong_context *context, void *const *inputs,
                                           void *const *outputs, const int64_t *input_dims);
 

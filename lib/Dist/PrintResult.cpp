@@ -50,19 +50,18 @@ static json::Object toJson(const ProgramInfo &program) {
                                  {"reduction", call.reduction},
                                  {"node", call.node}});
   for (const ReplicatedInfo &entry : program.work.replicated)
-    replicated.push_back(json::Object{
-        {"node", entry.node}, {"reason", entry.reason}, {"flops", entry.flops}});
-  return json::Object{
-      {"name", program.name},
-      {"code_class", program.codeClass},
-      {"inputs", toJson(program.inputs)},
-      {"outputs", toJson(program.outputs)},
-      {"calls", std::move(calls)},
-      {"work", json::Object{{"matrix_weight_bytes", program.work.matrixWeightBytes},
-                            {"matmul_flops", program.work.matmulFlops},
-                            {"flops", program.work.flops},
-                            {"sent_bytes", program.work.sentBytes},
-                            {"replicated", std::move(replicated)}}}};
+    replicated.push_back(
+        json::Object{{"node", entry.node}, {"reason", entry.reason}, {"flops", entry.flops}});
+  return json::Object{{"name", program.name},
+                      {"code_class", program.codeClass},
+                      {"inputs", toJson(program.inputs)},
+                      {"outputs", toJson(program.outputs)},
+                      {"calls", std::move(calls)},
+                      {"work", json::Object{{"matrix_weight_bytes", program.work.matrixWeightBytes},
+                                            {"matmul_flops", program.work.matmulFlops},
+                                            {"flops", program.work.flops},
+                                            {"sent_bytes", program.work.sentBytes},
+                                            {"replicated", std::move(replicated)}}}};
 }
 
 static json::Value toJson(const EndInfo &end) {
@@ -99,12 +98,10 @@ struct PrintResultPass : dougong::dist::impl::PrintResultPassBase<PrintResultPas
           {"from", toJson(link.from)}, {"to", toJson(link.to)}, {"value", link.value}});
     for (const auto &[input, output] : result->states)
       states.push_back(json::Array{input, output});
-    json::Value all = json::Object{{"ranks", result->numRanks},
-                                   {"meshes", std::move(meshes)},
-                                   {"programs", std::move(programs)},
-                                   {"stages", std::move(stages)},
-                                   {"links", std::move(links)},
-                                   {"states", std::move(states)}};
+    json::Value all =
+        json::Object{{"ranks", result->numRanks},       {"meshes", std::move(meshes)},
+                     {"programs", std::move(programs)}, {"stages", std::move(stages)},
+                     {"links", std::move(links)},       {"states", std::move(states)}};
     llvm::outs() << llvm::formatv("{0:2}\n", all);
     markAllAnalysesPreserved();
   }

@@ -40,9 +40,9 @@ struct PropagatePass : dougong::dist::impl::PropagatePassBase<PropagatePass> {
         Operation *producer = operand.getDefiningOp();
         if (!producer || isSource(producer) || getStage(producer) <= stage)
           continue;
-        InFlightDiagnostic diagnostic =
-            op.emitError() << "is in stage " << stage << " but reads a value of stage "
-                           << getStage(producer);
+        InFlightDiagnostic diagnostic = op.emitError()
+                                        << "is in stage " << stage << " but reads a value of stage "
+                                        << getStage(producer);
         diagnostic.attachNote(producer->getLoc()) << "the value is made here";
         return diagnostic;
       }

@@ -130,8 +130,7 @@ void Propagation::enqueueUsers(ValueKey key) {
 
 /// Lets the cuts of a value and of the factors of an op flow into each other.
 /// Returns whether a factor changed; users of a changed value are enqueued.
-bool Propagation::exchange(Operation *op, OpState &state, ValueKey key,
-                           ArrayRef<DimFactors> dims) {
+bool Propagation::exchange(Operation *op, OpState &state, ValueKey key, ArrayRef<DimFactors> dims) {
   auto type = dyn_cast<RankedTensorType>(key.first.getType());
   if (!type || dims.size() != static_cast<size_t>(type.getRank()))
     return false;
@@ -350,8 +349,8 @@ LogicalResult Propagation::readDirectives() {
         if (!sharding)
           continue;
         for (auto [dim, cut] : llvm::enumerate(getCuts(sharding))) {
-          std::optional<std::string> reason = name == inAttrName ? cutOperand(op, index, dim, cut)
-                                                                 : cutResult(op, index, dim, cut);
+          std::optional<std::string> reason =
+              name == inAttrName ? cutOperand(op, index, dim, cut) : cutResult(op, index, dim, cut);
           if (reason)
             return op->emitError() << "cannot cut dim " << dim << " of "
                                    << (name == inAttrName ? "operand " : "result ") << index
@@ -361,8 +360,7 @@ LogicalResult Propagation::readDirectives() {
     }
   }
   for (BlockArgument argument : main.getArguments()) {
-    auto sharding =
-        main.getArgAttrOfType<ShardingAttr>(argument.getArgNumber(), shardingAttrName);
+    auto sharding = main.getArgAttrOfType<ShardingAttr>(argument.getArgNumber(), shardingAttrName);
     if (!sharding)
       continue;
     for (auto [dim, cut] : llvm::enumerate(getCuts(sharding)))
@@ -420,8 +418,8 @@ void Propagation::writeAttributes() {
     for (auto [info, cut] : llvm::zip_equal(state.rule.factors, state.factors))
       if (info.kind == FactorKind::Reduction)
         for (StringAttr axis : cut.axes)
-          partial.push_back(PartialAttr::get(main.getContext(), axis,
-                                             *symbolizeReduction(info.combine)));
+          partial.push_back(
+              PartialAttr::get(main.getContext(), axis, *symbolizeReduction(info.combine)));
     SmallVector<Attribute> in, out;
     for (auto [index, operand] : llvm::enumerate(op->getOperands()))
       in.push_back(isa<RankedTensorType>(operand.getType())

@@ -127,7 +127,8 @@ LogicalResult Splitter::sort() {
     }
     for (Value operand : op.getOperands())
       if (getValueStage(operand) != stage)
-        return op.emitError() << "of stage " << stage << " uses a value of another stage without a transfer";
+        return op.emitError() << "of stage " << stage
+                              << " uses a value of another stage without a transfer";
   }
   return success();
 }
@@ -136,8 +137,8 @@ LogicalResult Splitter::build(int64_t index, StageBuild &stage) {
   MLIRContext *context = module.getContext();
   auto mesh = module.lookupSymbol<MeshOp>(stage.declaration.getMesh());
   if (!mesh)
-    return stage.declaration.emitError() << "mesh @" << stage.declaration.getMesh()
-                                         << " is not declared";
+    return stage.declaration.emitError()
+           << "mesh @" << stage.declaration.getMesh() << " is not declared";
   OpBuilder outer(module.getBody(), module.getBody()->end());
   stage.program = ModuleOp::create(outer, module.getLoc(), "program" + std::to_string(index));
   for (NamedAttribute attribute : module->getDiscardableAttrs())
@@ -184,7 +185,8 @@ LogicalResult Splitter::build(int64_t index, StageBuild &stage) {
     auto sharding = main.getResultAttrOfType<ShardingAttr>(output, shardingAttrName);
     if (!sharding)
       return main.emitError() << "result " << output << " has no sharding";
-    outputAttributes.push_back(withoutStage(main.getResultAttrDict(output), onProgramMesh(sharding)));
+    outputAttributes.push_back(
+        withoutStage(main.getResultAttrDict(output), onProgramMesh(sharding)));
   }
   for (Value value : stage.departures) {
     returned.push_back(value);

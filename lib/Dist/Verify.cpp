@@ -55,9 +55,10 @@ private:
         return op->emitError() << what << " " << index << " is on mesh " << sharding.getMesh()
                                << ", but the op's stage is on @" << mesh.getSymName();
       for (auto [dim, cut] : llvm::enumerate(sharding.getDims()))
-        if (failed(verifyCut(cut, index < dims.size() && dim < dims[index].size()
-                                      ? ArrayRef<unsigned>(dims[index][dim].factors)
-                                      : ArrayRef<unsigned>(),
+        if (failed(verifyCut(cut,
+                             index < dims.size() && dim < dims[index].size()
+                                 ? ArrayRef<unsigned>(dims[index][dim].factors)
+                                 : ArrayRef<unsigned>(),
                              what, index, dim)))
           return failure();
     }
@@ -123,8 +124,8 @@ struct VerifyPropagatedPass : dougong::dist::impl::VerifyPropagatedPassBase<Veri
 //===----------------------------------------------------------------------===//
 
 /// The type of an argument or result must be its part of the whole type.
-LogicalResult verifyPort(func::FuncOp main, Type type, DictionaryAttr attributes,
-                         ModuleOp meshes, const Twine &what) {
+LogicalResult verifyPort(func::FuncOp main, Type type, DictionaryAttr attributes, ModuleOp meshes,
+                         const Twine &what) {
   auto sharding = attributes ? attributes.getAs<ShardingAttr>(shardingAttrName) : ShardingAttr();
   auto whole = attributes ? attributes.getAs<TypeAttr>(globalAttrName) : TypeAttr();
   if (!sharding || !whole)
@@ -151,8 +152,8 @@ LogicalResult verifyPorts(func::FuncOp main, ModuleOp meshes) {
                           "argument " + Twine(index))))
       return failure();
   for (unsigned index = 0; index < main.getNumResults(); ++index)
-    if (failed(verifyPort(main, main.getResultTypes()[index], main.getResultAttrDict(index),
-                          meshes, "result " + Twine(index))))
+    if (failed(verifyPort(main, main.getResultTypes()[index], main.getResultAttrDict(index), meshes,
+                          "result " + Twine(index))))
       return failure();
   return success();
 }
@@ -219,8 +220,8 @@ struct VerifyStagedPass : dougong::dist::impl::VerifyStagedPassBase<VerifyStaged
     }
     llvm::StringMap<std::pair<unsigned, func::FuncOp>> programs;
     for (auto [index, stage] : llvm::enumerate(module.getOps<StageOp>())) {
-      auto program = stage.getProgram() ? module.lookupSymbol<ModuleOp>(*stage.getProgram())
-                                        : ModuleOp();
+      auto program =
+          stage.getProgram() ? module.lookupSymbol<ModuleOp>(*stage.getProgram()) : ModuleOp();
       auto main = program ? program.lookupSymbol<func::FuncOp>("main") : func::FuncOp();
       if (!main)
         return stage.emitError("runs no program with a function @main");
@@ -261,8 +262,8 @@ struct VerifyStagedPass : dougong::dist::impl::VerifyStagedPassBase<VerifyStaged
     for (auto &entry : programs)
       for (unsigned port = 0; port < entry.second.second.getNumArguments(); ++port)
         if (!fed.contains((entry.first() + "#" + Twine(port)).str()))
-          return module.emitError() << "input " << port << " of stage @" << entry.first()
-                                    << " has no link";
+          return module.emitError()
+                 << "input " << port << " of stage @" << entry.first() << " has no link";
     return success();
   }
 };

@@ -351,6 +351,8 @@ std::string writeQEmbedNorm(const Call &call) {
 
 /// The projections are one integer product; the rest is MultiHeadAttention.
 std::string writeQAttention(const Call &call) {
+  if (call.getInt("do_rotary", 0) != 0 || call.getInt("past_present_share_buffer", 0) != 0)
+    return "";
   auto optional = [&](int input) { return call.has(input) ? fmt::format("i{}", input) : "\"\""; };
   std::string text =
       fmt::format("qkv = com.microsoft.MatMulIntegerToFloat (i0, i1, i3, i4, {}, {}, i2)\n"

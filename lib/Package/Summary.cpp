@@ -238,16 +238,15 @@ Table estimateTable(const Plan &plan) {
                           formatSeconds(estimate.communication_s()),
                           formatSeconds(estimate.launch_s()), estimate.provenance()});
   if (plan.estimates().transfer_s() > 0)
-    table.rows.push_back({"(between stages)", formatSeconds(plan.estimates().transfer_s()), "", "",
-                          "", "", ""});
+    table.rows.push_back(
+        {"(between stages)", formatSeconds(plan.estimates().transfer_s()), "", "", "", "", ""});
   return table;
 }
 
 Table figureTable(const Plan &plan) {
   Table table{{{"of", "figure", "value", "provenance"}}, {false, false, true, false}};
   for (const auto &figure : plan.estimates().figures())
-    table.rows.push_back(
-        {figure.subject(), figure.figure(), figure.value(), figure.provenance()});
+    table.rows.push_back({figure.subject(), figure.figure(), figure.value(), figure.provenance()});
   return table;
 }
 
@@ -263,8 +262,8 @@ static std::string printPools(const google::protobuf::RepeatedPtrField<std::stri
   std::string text;
   for (auto it = pools.begin(); it != pools.end();) {
     auto end = std::find_if(it, pools.end(), [&](const std::string &pool) { return pool != *it; });
-    text += (text.empty() ? "" : ", ") + *it +
-            (end - it > 1 ? " x " + std::to_string(end - it) : "");
+    text +=
+        (text.empty() ? "" : ", ") + *it + (end - it > 1 ? " x " + std::to_string(end - it) : "");
     it = end;
   }
   return text;
@@ -275,12 +274,12 @@ Table choiceTable(const Plan &plan) {
                 "verdict"}},
               {false, false, true, true, true, true, false}};
   for (const auto &entry : plan.choice().alternatives())
-    table.rows.push_back(
-        {entry.strategy(), printPools(entry.pools()), std::to_string(entry.ranks()),
-         entry.step_s() > 0 ? formatSeconds(entry.step_s()) : "not predicted",
-         formatBytes(entry.memory_bytes()),
-         entry.capacity_bytes() ? formatBytes(entry.capacity_bytes()) : "unknown",
-         entry.verdict()});
+    table.rows.push_back({entry.strategy(), printPools(entry.pools()),
+                          std::to_string(entry.ranks()),
+                          entry.step_s() > 0 ? formatSeconds(entry.step_s()) : "not predicted",
+                          formatBytes(entry.memory_bytes()),
+                          entry.capacity_bytes() ? formatBytes(entry.capacity_bytes()) : "unknown",
+                          entry.verdict()});
   return table;
 }
 

@@ -20,10 +20,10 @@
 #include "dougong/Support/Text.h"
 #include "dougong/Target/Cpu/CpuTarget.h"
 
-#include "llvm/ADT/StringSet.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 

@@ -232,8 +232,9 @@ LogicalResult Lowering::run(const dist::PartitionResult &partition) {
       progress.setDetail(llvm::formatv("program {0} of {1}", codes.size() + 1, classes.size()));
       if (failed(lower(programModule, codes.size())))
         return failure();
-      known = codes.try_emplace(info.codeClass, Code{programModule, weights, static_cast<int>(index)})
-                  .first;
+      known =
+          codes.try_emplace(info.codeClass, Code{programModule, weights, static_cast<int>(index)})
+              .first;
       addFallbacks(programModule, plan.programs(index));
     } else {
       programModule.erase();

@@ -288,8 +288,8 @@ static void hostFail(const dougong_context *context, const char *node, const cha
 
 static constexpr dougong_host hostTable = {
     DOUGONG_PROGRAM_ABI, sizeof(dougong_host), hostParallelFor, hostAllReduce, hostAllGather,
-    hostReduceScatter,   hostAllToAll,         hostLibrary,     hostFail,
-    hostAllocate,        hostGiveOutput,
+    hostReduceScatter,   hostAllToAll,         hostLibrary,     hostFail,      hostAllocate,
+    hostGiveOutput,
 };
 
 //===----------------------------------------------------------------------===//

@@ -52,4 +52,5 @@ Result<Tensor> Tensor::clone() const {
 std::string Tensor::describe() const {
   if (isSequenceType(dtype))
     return elementTypeName(dtype) + " of " + std::to_string(values.size());
-  return elementTypeName(dtype) + " " + printDims(dims); }
+  return elementTypeName(dtype) + " " + printDims(dims);
+}

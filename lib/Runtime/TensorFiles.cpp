@@ -43,8 +43,7 @@ static int inputIndex(const std::string &stem) {
 }
 
 Result<std::map<std::string, Tensor>>
-dougong::readInputFolder(const std::filesystem::path &folder,
-                         const std::vector<std::string> &names,
+dougong::readInputFolder(const std::filesystem::path &folder, const std::vector<std::string> &names,
                          const std::vector<std::int32_t> &dtypes) {
   std::error_code error;
   std::vector<std::pair<int, std::filesystem::path>> files;

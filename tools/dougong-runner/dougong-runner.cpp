@@ -332,8 +332,8 @@ int main(int argc, char **argv) {
   try {
     runner.run();
     if (std::fflush(stdout) != 0)
-      throw Failure{exitUsage, std::string("standard output cannot be written: ") +
-                                   std::strerror(errno)};
+      throw Failure{exitUsage,
+                    std::string("standard output cannot be written: ") + std::strerror(errno)};
     runner.session.reset(); // ends MPI before the report of success
     return 0;
   } catch (Failure &thrown) {

@@ -51,9 +51,9 @@ static LogicalResult verifyPart(Operation *op, RankedTensorType whole, RankedTen
     if (index == dim)
       expected = getLocalExtent(expected, unit, count);
     if (!((*partExtents)[index] == expected))
-      return op->emitOpError("dim ") << index << " of the local part must have extent "
-                                     << expected.print() << ", got "
-                                     << (*partExtents)[index].print();
+      return op->emitOpError("dim ")
+             << index << " of the local part must have extent " << expected.print() << ", got "
+             << (*partExtents)[index].print();
   }
   return success();
 }
@@ -122,9 +122,8 @@ LogicalResult TransferOp::verifySymbolUses(SymbolTableCollection &symbols) {
   auto global = dyn_cast<RankedTensorType>(getGlobal());
   if (!global)
     return emitOpError("the whole type must be a ranked tensor, got ") << getGlobal();
-  for (auto [sharding, type, what] :
-       {std::tuple(getSource(), getInput().getType(), "operand"),
-        std::tuple(getTarget(), getResult().getType(), "result")}) {
+  for (auto [sharding, type, what] : {std::tuple(getSource(), getInput().getType(), "operand"),
+                                      std::tuple(getTarget(), getResult().getType(), "result")}) {
     auto mesh = symbols.lookupNearestSymbolFrom<MeshOp>(*this, sharding.getMesh());
     if (!mesh)
       return emitOpError("mesh ") << sharding.getMesh() << " is not declared in this module";

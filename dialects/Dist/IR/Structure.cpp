@@ -71,8 +71,7 @@ static void printLinkEnd(OpAsmPrinter &printer, LinkOp, Attribute end, IntegerAt
 
 LogicalResult MeshOp::verify() {
   if (getAxes().size() != getSizes().size())
-    return emitOpError("has ") << getAxes().size() << " axes but " << getSizes().size()
-                               << " sizes";
+    return emitOpError("has ") << getAxes().size() << " axes but " << getSizes().size() << " sizes";
   llvm::StringSet<> seen;
   int64_t ranks = 1;
   for (auto [axis, size] : llvm::zip(getAxes().getAsValueRange<StringAttr>(), getSizes())) {
@@ -128,17 +127,15 @@ LogicalResult StageOp::verifySymbolUses(SymbolTableCollection &symbols) {
 }
 
 LogicalResult LinkOp::verify() {
-  for (auto [end, port, what] :
-       {std::tuple(getSource(), getSourcePort(), "source"),
-        std::tuple(getTarget(), getTargetPort(), "target")}) {
+  for (auto [end, port, what] : {std::tuple(getSource(), getSourcePort(), "source"),
+                                 std::tuple(getTarget(), getTargetPort(), "target")}) {
     if (!isa<FlatSymbolRefAttr, StringAttr>(end))
       return emitOpError(what) << " must be a port of a stage or the name of a model value, got "
                                << end;
     if (isa<FlatSymbolRefAttr>(end) != port.has_value())
       return emitOpError(what) << " must have a port number exactly if it is a stage";
     if (port && static_cast<int64_t>(*port) < 0)
-      return emitOpError(what) << " port must not be negative, got "
-                               << static_cast<int64_t>(*port);
+      return emitOpError(what) << " port must not be negative, got " << static_cast<int64_t>(*port);
   }
   return success();
 }

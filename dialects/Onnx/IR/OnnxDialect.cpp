@@ -48,9 +48,8 @@ LogicalResult UseOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (!weight)
     return emitOpError("weight ") << getWeightAttr() << " is not declared in this module";
   if (weight.getType() != getType()) {
-    InFlightDiagnostic diagnostic = emitOpError("type ")
-                                    << getType() << " differs from the weight's type "
-                                    << weight.getType();
+    InFlightDiagnostic diagnostic =
+        emitOpError("type ") << getType() << " differs from the weight's type " << weight.getType();
     diagnostic.attachNote(weight.getLoc()) << "weight declared here";
     return diagnostic;
   }

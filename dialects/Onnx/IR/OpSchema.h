@@ -10,9 +10,9 @@ namespace dougong::onnx {
 /// What the schema of an operator says, as far as the compiler needs it. One
 /// static instance for each generated op.
 struct OpSchema {
-  llvm::StringRef domain;  ///< "" is the default domain
-  llvm::StringRef name;    ///< operator type, e.g. "MatMul"
-  int64_t sinceVersion;    ///< opset version of this definition
+  llvm::StringRef domain; ///< "" is the default domain
+  llvm::StringRef name;   ///< operator type, e.g. "MatMul"
+  int64_t sinceVersion;   ///< opset version of this definition
   /// Type variable of each input and output; empty where the schema names none
   /// or the parameter is heterogeneous.
   llvm::ArrayRef<llvm::StringRef> inputVariables, outputVariables;

@@ -48,9 +48,9 @@ struct ShardingRule {
 
 /// Arithmetic and traffic of an op, as expressions over its symbols.
 struct OpCost {
-  std::string flops = "0";  ///< multiply-adds count 2
-  std::string bytes = "0";  ///< operand and result bytes, each touched once
-  bool matrix = false;      ///< whether the flops are those of matrix products
+  std::string flops = "0"; ///< multiply-adds count 2
+  std::string bytes = "0"; ///< operand and result bytes, each touched once
+  bool matrix = false;     ///< whether the flops are those of matrix products
 };
 
 } // namespace dougong::onnx

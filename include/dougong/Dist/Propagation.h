@@ -7,8 +7,8 @@
 #include "dougong/Support/DimExpr.h"
 
 #include "llvm/ADT/DenseMap.h"
-#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SetVector.h"
 
 #include <deque>
@@ -42,8 +42,7 @@ llvm::FailureOr<llvm::SmallVector<MeshOp>> getStageMeshes(mlir::ModuleOp module)
 /// it is missing or has several blocks.
 llvm::FailureOr<mlir::func::FuncOp> getMainFunction(mlir::ModuleOp module);
 
-ShardingAttr makeSharding(MeshOp mesh, const Cuts &cuts,
-                          llvm::ArrayRef<PartialAttr> partial = {});
+ShardingAttr makeSharding(MeshOp mesh, const Cuts &cuts, llvm::ArrayRef<PartialAttr> partial = {});
 Cuts getCuts(ShardingAttr sharding);
 
 /// Completes the shardings of a function. Cuts start from directives and spread
@@ -120,8 +119,8 @@ private:
   bool mergeIntoDim(ValueKey key, unsigned dim, const Cut &factor, int64_t unit);
   bool exchange(mlir::Operation *op, OpState &state, ValueKey key,
                 llvm::ArrayRef<onnx::DimFactors> dims);
-  std::optional<std::string> checkFactor(mlir::Operation *op, const OpState &state,
-                                         unsigned factor, const Cut &cut) const;
+  std::optional<std::string> checkFactor(mlir::Operation *op, const OpState &state, unsigned factor,
+                                         const Cut &cut) const;
   std::optional<std::string> cutDim(mlir::Operation *op, llvm::ArrayRef<onnx::DimFactors> dims,
                                     unsigned dim, const Cut &cut);
   Cuts getDimCuts(const OpState &state, llvm::ArrayRef<onnx::DimFactors> dims) const;

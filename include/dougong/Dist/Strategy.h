@@ -24,8 +24,8 @@ struct StageSpec {
 
 /// A sharding that the user asks for. It holds, or there is an error.
 struct ShardSpec {
-  std::string node; ///< pattern of node names; empty if `role` is given
-  std::string role; ///< e.g. "attention.output"
+  std::string node;                       ///< pattern of node names; empty if `role` is given
+  std::string role;                       ///< e.g. "attention.output"
   std::optional<int64_t> operand, result; ///< which value of the node; default: operand 1
   /// One entry for each dim: "_" (whole) or axes joined by "+", e.g. "dp+tp".
   std::vector<std::string> dims;

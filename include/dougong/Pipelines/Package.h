@@ -2,8 +2,8 @@
 #ifndef DOUGONG_PIPELINES_PACKAGE_H
 #define DOUGONG_PIPELINES_PACKAGE_H
 
-#include "dougong/Packaging/OutputError.h"
 #include "dougong/Fleet/Fleet.h"
+#include "dougong/Packaging/OutputError.h"
 #include "dougong/Pipelines/Progress.h"
 #include "dougong/Target/Target.h"
 

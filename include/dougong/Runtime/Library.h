@@ -41,8 +41,8 @@ private:
 struct LibraryCall {
   std::span<dougong_tensor> tensors;
   std::span<const std::int64_t> attributes;
-  ThreadPool *pool;     ///< of this rank
-  StringStore *strings; ///< for string outputs
+  ThreadPool *pool;                                          ///< of this rank
+  StringStore *strings;                                      ///< for string outputs
   std::function<Result<void *>(std::size_t bytes)> allocate; ///< until the next step
   /// Runs a tensor of type DOUGONG_BODY; the outputs come as {} and live until the
   /// next step.

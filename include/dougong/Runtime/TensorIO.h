@@ -53,9 +53,9 @@ Result<void> writeTensor(const Tensor &tensor, const std::filesystem::path &path
 /// as an input is that input; others are the i-th input. Inputs without a file
 /// are left out. Fails for an index or a name without an input, and for two
 /// files for one input. `dtypes` are those of the inputs, as readTensor wants them.
-Result<std::map<std::string, Tensor>>
-readInputFolder(const std::filesystem::path &folder, const std::vector<std::string> &names,
-                const std::vector<std::int32_t> &dtypes = {});
+Result<std::map<std::string, Tensor>> readInputFolder(const std::filesystem::path &folder,
+                                                      const std::vector<std::string> &names,
+                                                      const std::vector<std::int32_t> &dtypes = {});
 
 } // namespace dougong
 

@@ -17,10 +17,10 @@ namespace dougong {
 /// | question | answer |
 /// |---|---|
 /// | what it takes | kernels of linalg, tensor, arith, math and scf on tensors |
-/// | how it lowers | `addKernelPasses`: afterwards kernels have the calling form that the schedule uses |
-/// | what it generates | `generate`: the last IR before the artefact |
-/// | what it emits | `emit`: one artefact file of the kind `getArtifactKind` |
-/// | what proves it | the target's own tests run (or have the vendor's tool accept) each emitted artefact |
+/// | how it lowers | `addKernelPasses`: afterwards kernels have the calling form that the schedule
+/// uses | | what it generates | `generate`: the last IR before the artefact | | what it emits |
+/// `emit`: one artefact file of the kind `getArtifactKind` | | what proves it | the target's own
+/// tests run (or have the vendor's tool accept) each emitted artefact |
 class Target {
 public:
   virtual ~Target() = default;

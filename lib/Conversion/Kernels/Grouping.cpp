@@ -75,9 +75,8 @@ SmallVector<dougong::KernelGroup> dougong::groupOperators(Block &block) {
   for (Operation &op : block) {
     std::optional<size_t> joined;
     // A constant that the schedule itself reads (returns, sends) needs a buffer.
-    bool isKernel = !isScheduleOp(&op) ||
-                    (isInlineConstant(&op) && !isa<onnx::NoneOp>(op) &&
-                     llvm::any_of(op.getUses(), needsBuffer));
+    bool isKernel = !isScheduleOp(&op) || (isInlineConstant(&op) && !isa<onnx::NoneOp>(op) &&
+                                           llvm::any_of(op.getUses(), needsBuffer));
     if (!isScheduleOp(&op) && isElementwise(&op) && op.getNumResults() == 1)
       for (Value operand : op.getOperands()) {
         Operation *producer = operand.getDefiningOp();

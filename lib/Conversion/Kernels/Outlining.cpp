@@ -185,10 +185,11 @@ LogicalResult KernelOutliner::outline(KernelGroup &group) {
   OpBuilder launchBuilder(last);
   SmallVector<Value> operands(inputs.begin(), inputs.end());
   for (StringAttr actual : indexActuals)
-    operands.push_back(onnx::DimOp::create(
-        launchBuilder, last->getLoc(), launchBuilder.getIndexType(), actual));
-  auto launch = onnx::LaunchOp::create(launchBuilder, last->getLoc(), ValueRange(outputs).getTypes(),
-                                       FlatSymbolRefAttr::get(it->second), operands);
+    operands.push_back(
+        onnx::DimOp::create(launchBuilder, last->getLoc(), launchBuilder.getIndexType(), actual));
+  auto launch =
+      onnx::LaunchOp::create(launchBuilder, last->getLoc(), ValueRange(outputs).getTypes(),
+                             FlatSymbolRefAttr::get(it->second), operands);
   for (auto [output, result] : llvm::zip_equal(outputs, launch.getOutputs()))
     output.replaceAllUsesWith(result);
   for (Operation *op : llvm::reverse(group))

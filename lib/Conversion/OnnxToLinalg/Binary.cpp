@@ -137,13 +137,12 @@ void populatePower(PatternSet &set) {
   set.add<PReluOp>([](PReluOp op, PReluOp::Adaptor in, Emitter &e) -> Lowered {
     bool unsignedElement = isUnsigned(op.getX());
     Type element = resultElement(op);
-    return lowerElementwise(op, op->getOperands(), in.getOperands(), e,
-                            [&](Emitter &e, ValueRange args) {
-                              Value x = e.widen(args[0]), slope = e.widen(args[1]);
-                              Value negative = e.compare(
-                                  Compare::Less, x, e.constant(x.getType(), 0), unsignedElement);
-                              return e.toFloatType(e.select(negative, e.mul(slope, x), x), element);
-                            });
+    return lowerElementwise(
+        op, op->getOperands(), in.getOperands(), e, [&](Emitter &e, ValueRange args) {
+          Value x = e.widen(args[0]), slope = e.widen(args[1]);
+          Value negative = e.compare(Compare::Less, x, e.constant(x.getType(), 0), unsignedElement);
+          return e.toFloatType(e.select(negative, e.mul(slope, x), x), element);
+        });
   });
 }
 
@@ -153,15 +152,15 @@ template <typename OpT, BinaryBody body> void addVariadic(PatternSet &set) {
     Context context{isUnsigned(op->getOperand(0))};
     Type element = resultElement(op);
     constexpr bool isMean = std::is_same_v<OpT, MeanOp>;
-    return lowerElementwise(
-        op, op->getOperands(), in.getOperands(), e, [&](Emitter &e, ValueRange args) {
-          Value result = e.widen(args[0]);
-          for (Value next : args.drop_front())
-            result = body(e, result, e.widen(next), context);
-          if (isMean)
-            result = e.div(result, e.constant(result.getType(), args.size()));
-          return e.toFloatType(result, element);
-        });
+    return lowerElementwise(op, op->getOperands(), in.getOperands(), e,
+                            [&](Emitter &e, ValueRange args) {
+                              Value result = e.widen(args[0]);
+                              for (Value next : args.drop_front())
+                                result = body(e, result, e.widen(next), context);
+                              if (isMean)
+                                result = e.div(result, e.constant(result.getType(), args.size()));
+                              return e.toFloatType(result, element);
+                            });
   });
 }
 

@@ -30,7 +30,8 @@ Value Emitter::filled(ArrayRef<OpFoldResult> shape, Value scalar) {
 }
 
 Value Emitter::castTo(Value tensor, Type type) {
-  return tensor.getType() == type ? tensor : tensor::CastOp::create(*this, type, tensor).getResult();
+  return tensor.getType() == type ? tensor
+                                  : tensor::CastOp::create(*this, type, tensor).getResult();
 }
 
 Value Emitter::refine(Value tensor, ArrayRef<OpFoldResult> shape) {
@@ -59,12 +60,12 @@ SmallVector<Value> Emitter::generic(unsigned loops, ArrayRef<Operand> inputs,
   SmallVector<utils::IteratorType> iterators(loops, utils::IteratorType::parallel);
   for (unsigned reduction : reductions)
     iterators[reduction] = utils::IteratorType::reduction;
-  auto op = linalg::GenericOp::create(
-      *this, types, ins, outs, maps, iterators, [&](OpBuilder &builder, Location loc, ValueRange args) {
-        Emitter inner(loc, builder);
-        SmallVector<Value> results = body(inner, args);
-        linalg::YieldOp::create(inner, results);
-      });
+  auto op = linalg::GenericOp::create(*this, types, ins, outs, maps, iterators,
+                                      [&](OpBuilder &builder, Location loc, ValueRange args) {
+                                        Emitter inner(loc, builder);
+                                        SmallVector<Value> results = body(inner, args);
+                                        linalg::YieldOp::create(inner, results);
+                                      });
   return SmallVector<Value>(op.getResults());
 }
 
@@ -88,10 +89,9 @@ SmallVector<Value> Emitter::pointwiseMulti(ArrayRef<OpFoldResult> shape, ArrayRe
 
 Value Emitter::pointwise(ArrayRef<OpFoldResult> shape, Type element, ArrayRef<Operand> inputs,
                          Body body) {
-  return pointwiseMulti(shape, {element}, inputs,
-                        [&](Emitter &e, ValueRange args) {
-                          return SmallVector<Value>{body(e, args)};
-                        })
+  return pointwiseMulti(
+             shape, {element}, inputs,
+             [&](Emitter &e, ValueRange args) { return SmallVector<Value>{body(e, args)}; })
       .front();
 }
 
@@ -289,7 +289,8 @@ static std::optional<SmallVector<dougong::DimExpr>> exprsOf(RankedTensorType typ
 
 /// Pairs of runs of source and target dims with equal products, in order; the
 /// runs are as short as can be. Nothing if only the whole is equal.
-static std::optional<std::pair<SmallVector<ReassociationIndices>, SmallVector<ReassociationIndices>>>
+static std::optional<
+    std::pair<SmallVector<ReassociationIndices>, SmallVector<ReassociationIndices>>>
 pairDims(ArrayRef<dougong::DimExpr> source, ArrayRef<dougong::DimExpr> target) {
   SmallVector<ReassociationIndices> from, to;
   size_t i = 0, j = 0;
@@ -412,13 +413,13 @@ Value Emitter::convertTensor(Value tensor, Type element, bool fromUnsigned, bool
 }
 
 SmallVector<Value> Emitter::repeat(OpFoldResult count, ValueRange inits, LoopBody body) {
-  auto loop = scf::ForOp::create(
-      *this, index(int64_t{0}), index(count), index(int64_t{1}), inits,
-      [&](OpBuilder &builder, Location loc, Value iv, ValueRange carried) {
-        Emitter inner(loc, builder);
-        SmallVector<Value> results = body(inner, iv, carried);
-        scf::YieldOp::create(inner, results);
-      });
+  auto loop =
+      scf::ForOp::create(*this, index(int64_t{0}), index(count), index(int64_t{1}), inits,
+                         [&](OpBuilder &builder, Location loc, Value iv, ValueRange carried) {
+                           Emitter inner(loc, builder);
+                           SmallVector<Value> results = body(inner, iv, carried);
+                           scf::YieldOp::create(inner, results);
+                         });
   return SmallVector<Value>(loop.getResults());
 }
 
@@ -441,10 +442,10 @@ SmallVector<Value> Emitter::repeatNest(ArrayRef<OpFoldResult> shape, ValueRange 
 
 Value Emitter::repeatNest(ArrayRef<OpFoldResult> shape, Value init,
                           function_ref<Value(Emitter &, ValueRange, Value)> body) {
-  auto results = repeatNest(shape, ValueRange(init),
-                            [&](Emitter &e, ValueRange indices, ValueRange carried) {
-                              return SmallVector<Value>{body(e, indices, carried[0])};
-                            });
+  auto results =
+      repeatNest(shape, ValueRange(init), [&](Emitter &e, ValueRange indices, ValueRange carried) {
+        return SmallVector<Value>{body(e, indices, carried[0])};
+      });
   return results.front();
 }
 
@@ -457,9 +458,7 @@ SmallVector<Value> Emitter::when(Value condition, ValueRange otherwise,
         SmallVector<Value> results = body(inner);
         scf::YieldOp::create(inner, results);
       },
-      [&](OpBuilder &builder, Location loc) {
-        scf::YieldOp::create(builder, loc, otherwise);
-      });
+      [&](OpBuilder &builder, Location loc) { scf::YieldOp::create(builder, loc, otherwise); });
   return SmallVector<Value>(op.getResults());
 }
 

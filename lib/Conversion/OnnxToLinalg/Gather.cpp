@@ -53,23 +53,22 @@ Lowered lowerGatherND(GatherNDOp op, GatherNDOp::Adaptor in, Emitter &e) {
   if (ShapedType::isDynamic(tuple))
     return Lowered::refuse("index tuples of unknown length are not supported");
   Type source = op.getData().getType();
-  return e.pointwise(
-      e.extents(resultType(op)), resultElement(op), {}, [&](Emitter &e, ValueRange) {
-        SmallVector<Value> where, at;
-        for (int64_t dim = 0; dim < outer; ++dim)
-          where.push_back(e.loopIndex(dim));
-        for (int64_t dim = 0; dim < batch; ++dim)
-          at.push_back(where[dim]);
-        where.push_back(Value());
-        for (int64_t i = 0; i < tuple; ++i) {
-          where.back() = e.index(i);
-          Value index = e.extract(in.getIndices(), where);
-          at.push_back(e.wrapIndex(index, e.extent(source, batch + i)));
-        }
-        for (int64_t dim = batch + tuple; dim < rank; ++dim)
-          at.push_back(e.loopIndex(outer + dim - batch - tuple));
-        return e.extract(in.getData(), at);
-      });
+  return e.pointwise(e.extents(resultType(op)), resultElement(op), {}, [&](Emitter &e, ValueRange) {
+    SmallVector<Value> where, at;
+    for (int64_t dim = 0; dim < outer; ++dim)
+      where.push_back(e.loopIndex(dim));
+    for (int64_t dim = 0; dim < batch; ++dim)
+      at.push_back(where[dim]);
+    where.push_back(Value());
+    for (int64_t i = 0; i < tuple; ++i) {
+      where.back() = e.index(i);
+      Value index = e.extract(in.getIndices(), where);
+      at.push_back(e.wrapIndex(index, e.extent(source, batch + i)));
+    }
+    for (int64_t dim = batch + tuple; dim < rank; ++dim)
+      at.push_back(e.loopIndex(outer + dim - batch - tuple));
+    return e.extract(in.getData(), at);
+  });
 }
 
 /// values = [off, on]; an index out of [-depth, depth) makes a row of off.
@@ -85,15 +84,15 @@ Lowered lowerOneHot(OneHotOp op, OneHotOp::Adaptor in, Emitter &e) {
   Value on = e.extract(in.getValues(), e.index(int64_t{1}));
   OpFoldResult depth = e.extent(type, axis);
   bool unsignedIndex = isUnsigned(op.getIndices());
-  return e.pointwise(
-      e.extents(type), resultElement(op), {{in.getIndices(), e.mapOf(rank, positions)}},
-      [&](Emitter &e, ValueRange args) {
-        Value wide = e.convert(args[0], e.getI64Type(), unsignedIndex, false);
-        Value at = e.toIndex(wide);
-        Value negative = e.compare(Compare::Less, at, e.index(int64_t{0}));
-        at = e.select(negative, e.add(at, e.index(depth)), at);
-        return e.select(e.compare(Compare::Equal, at, e.loopIndex(axis)), on, off);
-      });
+  return e.pointwise(e.extents(type), resultElement(op),
+                     {{in.getIndices(), e.mapOf(rank, positions)}},
+                     [&](Emitter &e, ValueRange args) {
+                       Value wide = e.convert(args[0], e.getI64Type(), unsignedIndex, false);
+                       Value at = e.toIndex(wide);
+                       Value negative = e.compare(Compare::Less, at, e.index(int64_t{0}));
+                       at = e.select(negative, e.add(at, e.index(depth)), at);
+                       return e.select(e.compare(Compare::Equal, at, e.loopIndex(axis)), on, off);
+                     });
 }
 
 /// The cache with `update` written at `write_indices[b]` along `axis`.
@@ -114,8 +113,8 @@ Lowered lowerTensorScatter(TensorScatterOp op, TensorScatterOp::Adaptor in, Emit
     Value offset = e.sub(e.loopIndex(axis), start);
     if (circular) {
       Value remainder = arith::RemSIOp::create(e, offset, size);
-      offset = e.select(e.compare(Compare::Less, remainder, none), e.add(remainder, size),
-                        remainder);
+      offset =
+          e.select(e.compare(Compare::Less, remainder, none), e.add(remainder, size), remainder);
     }
     Value inside = e.compare(Compare::Less, offset, length, /*isUnsigned=*/true);
     SmallVector<Value> at;

@@ -138,7 +138,8 @@ Lowered lowerFusedMatMul(MsFusedMatMulOp op, MsFusedMatMulOp::Adaptor in, Emitte
   auto moved = [&](Value tensor, bool swap) {
     if (!swap)
       return tensor;
-    SmallVector<int64_t> permutation = llvm::to_vector(llvm::seq<int64_t>(typeOf(tensor).getRank()));
+    SmallVector<int64_t> permutation =
+        llvm::to_vector(llvm::seq<int64_t>(typeOf(tensor).getRank()));
     std::swap(permutation[permutation.size() - 1], permutation[permutation.size() - 2]);
     return e.transpose(tensor, permutation);
   };

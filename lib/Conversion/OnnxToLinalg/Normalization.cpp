@@ -32,23 +32,22 @@ Moments computeMoments(Emitter &e, Value x, ArrayRef<OpFoldResult> shape,
   moments.kept = kept;
   SmallVector<Operand> inputs{{x, all}};
   if (centred) {
-    Value sums = e.reduce(x, shape, reductions, e.constant(compute, 0),
-                          [&](Emitter &e, ValueRange args) {
-                            return e.addReassoc(args[1], e.toFloatType(args[0], compute));
-                          });
-    moments.means =
-        e.pointwise(keptShape, compute, {{sums, same}},
-                    [&](Emitter &e, ValueRange args) { return e.div(args[0], count); });
+    Value sums =
+        e.reduce(x, shape, reductions, e.constant(compute, 0), [&](Emitter &e, ValueRange args) {
+          return e.addReassoc(args[1], e.toFloatType(args[0], compute));
+        });
+    moments.means = e.pointwise(keptShape, compute, {{sums, same}},
+                                [&](Emitter &e, ValueRange args) { return e.div(args[0], count); });
     inputs.push_back({moments.means, kept});
   }
   Value init = e.filled(keptShape, e.constant(compute, 0));
-  Value squares = e.generic(rank, inputs, Operand{init, kept}, reductions,
-                            [&](Emitter &e, ValueRange args) {
-                              Value d = e.toFloatType(args[0], compute);
-                              if (centred)
-                                d = e.sub(d, args[1]);
-                              return e.addReassoc(args.back(), e.mul(d, d));
-                            });
+  Value squares =
+      e.generic(rank, inputs, Operand{init, kept}, reductions, [&](Emitter &e, ValueRange args) {
+        Value d = e.toFloatType(args[0], compute);
+        if (centred)
+          d = e.sub(d, args[1]);
+        return e.addReassoc(args.back(), e.mul(d, d));
+      });
   moments.variances =
       e.pointwise(keptShape, compute, {{squares, same}},
                   [&](Emitter &e, ValueRange args) { return e.div(args[0], count); });
@@ -150,8 +149,8 @@ Lowered lowerSkipNormalization(OpT op, typename OpT::Adaptor in, Emitter &e) {
     return e.toFloatType(s, element);
   });
   SmallVector<unsigned> reductions{rank - 1};
-  Moments moments = computeMoments(e, sum, shape, reductions, op.getEpsilon().convertToFloat(),
-                                   centred, compute);
+  Moments moments =
+      computeMoments(e, sum, shape, reductions, op.getEpsilon().convertToFloat(), centred, compute);
   std::optional<Operand> beta;
   if constexpr (centred)
     if (present(in.getBeta()))
@@ -168,8 +167,8 @@ Lowered lowerSkipNormalization(OpT op, typename OpT::Adaptor in, Emitter &e) {
 }
 
 /// Per channel (dim 1), with moments of each instance's spatial dims.
-Lowered lowerInstanceNormalization(InstanceNormalizationOp op,
-                                   InstanceNormalizationOp::Adaptor in, Emitter &e) {
+Lowered lowerInstanceNormalization(InstanceNormalizationOp op, InstanceNormalizationOp::Adaptor in,
+                                   Emitter &e) {
   RankedTensorType type = resultType(op);
   unsigned rank = type.getRank();
   Type element = resultElement(op), compute = getComputeType(element);
@@ -194,8 +193,8 @@ Lowered lowerGroupNormalization(GroupNormalizationOp op, GroupNormalizationOp::A
   shape[1] = channels;
   shape.insert(shape.begin() + 1, groups);
   unsigned rank = shape.size();
-  Moments moments = computeMoments(e, x, shape, dimsFrom(2, rank),
-                                   op.getEpsilon().convertToFloat(), true, compute);
+  Moments moments = computeMoments(e, x, shape, dimsFrom(2, rank), op.getEpsilon().convertToFloat(),
+                                   true, compute);
   AffineMap channel = e.mapOf(rank, {1, 2});
   Value y = applyMoments(e, x, shape, moments, Operand{gamma, channel}, Operand{beta, channel},
                          compute, element);
@@ -222,13 +221,12 @@ Lowered lowerBatchTraining(BatchNormalizationOp op, BatchNormalizationOp::Adapto
     if (isa<NoneType>(op->getResult(result).getType()))
       return {};
     Type kept = resultElement(op, result);
-    return e.pointwise(channels, kept, {{before, one}, {now, one}},
-                       [&](Emitter &e, ValueRange args) {
-                         Value old = e.mul(e.toFloatType(args[0], compute),
-                                           e.constant(compute, momentum));
-                         Value part = e.mul(args[1], e.constant(compute, 1 - momentum));
-                         return e.toFloatType(e.add(old, part), kept);
-                       });
+    return e.pointwise(
+        channels, kept, {{before, one}, {now, one}}, [&](Emitter &e, ValueRange args) {
+          Value old = e.mul(e.toFloatType(args[0], compute), e.constant(compute, momentum));
+          Value part = e.mul(args[1], e.constant(compute, 1 - momentum));
+          return e.toFloatType(e.add(old, part), kept);
+        });
   };
   return {y, average(1, in.getInputMean(), moments.means),
           average(2, in.getInputVar(), moments.variances)};
@@ -243,8 +241,10 @@ Lowered lowerBatchNormalization(BatchNormalizationOp op, BatchNormalizationOp::A
   Type element = resultElement(op), compute = getComputeType(element);
   double epsilon = op.getEpsilon().convertToFloat();
   AffineMap channel = e.mapOf(rank, {rank > 1 ? 1u : 0u});
-  SmallVector<Operand> inputs{{in.getX(), e.identity(rank)}, {in.getScale(), channel},
-                              {in.getB(), channel},          {in.getInputMean(), channel},
+  SmallVector<Operand> inputs{{in.getX(), e.identity(rank)},
+                              {in.getScale(), channel},
+                              {in.getB(), channel},
+                              {in.getInputMean(), channel},
                               {in.getInputVar(), channel}};
   return e.pointwise(e.extents(type), element, inputs, [&](Emitter &e, ValueRange args) {
     auto wide = [&](unsigned i) { return e.toFloatType(args[i], compute); };
@@ -262,23 +262,21 @@ Lowered lowerLpNormalization(LpNormalizationOp op, LpNormalizationOp::Adaptor in
   Type element = resultElement(op), compute = getComputeType(element);
   bool euclidean = op.getP() == 2;
   Extents shape = e.extents(type);
-  Value sums = e.reduce(in.getInput(), shape, {axis}, e.constant(compute, 0),
-                        [&](Emitter &e, ValueRange args) {
-                          Value x = e.widen(args[0]);
-                          Value term = euclidean ? e.mul(x, x)
-                                                 : math::AbsFOp::create(e, x).getResult();
-                          return e.addReassoc(args[1], term);
-                        });
-  return e.pointwise(shape, element,
-                     {{in.getInput(), e.identity(rank)}, {sums, e.keptMap(rank, {axis})}},
-                     [&](Emitter &e, ValueRange args) {
-                       Value norm = euclidean ? math::SqrtOp::create(e, args[1]).getResult()
-                                              : args[1];
-                       Value none = e.constant(compute, 0);
-                       Value isZero = e.compare(Emitter::Compare::Equal, norm, none);
-                       Value y = e.div(e.widen(args[0]), norm);
-                       return e.toFloatType(e.select(isZero, none, y), element);
-                     });
+  Value sums = e.reduce(
+      in.getInput(), shape, {axis}, e.constant(compute, 0), [&](Emitter &e, ValueRange args) {
+        Value x = e.widen(args[0]);
+        Value term = euclidean ? e.mul(x, x) : math::AbsFOp::create(e, x).getResult();
+        return e.addReassoc(args[1], term);
+      });
+  return e.pointwise(
+      shape, element, {{in.getInput(), e.identity(rank)}, {sums, e.keptMap(rank, {axis})}},
+      [&](Emitter &e, ValueRange args) {
+        Value norm = euclidean ? math::SqrtOp::create(e, args[1]).getResult() : args[1];
+        Value none = e.constant(compute, 0);
+        Value isZero = e.compare(Emitter::Compare::Equal, norm, none);
+        Value y = e.div(e.widen(args[0]), norm);
+        return e.toFloatType(e.select(isZero, none, y), element);
+      });
 }
 
 /// x / (bias + alpha / size * sum of squares of near channels)^beta
@@ -305,17 +303,16 @@ Lowered lowerLRN(LRNOp op, LRNOp::Adaptor in, Emitter &e) {
   double alpha = op.getAlpha().convertToFloat() / size, beta = op.getBeta().convertToFloat();
   double bias = op.getBias().convertToFloat();
   AffineMap all = e.identity(rank);
-  return e.pointwise(shape, element, {{in.getX(), all}, {sums, all}},
-                     [&](Emitter &e, ValueRange args) {
-                       Value base = e.add(e.constant(compute, bias),
-                                          e.mul(e.constant(compute, alpha), args[1]));
-                       Value power = math::PowFOp::create(e, base, e.constant(compute, beta));
-                       return e.toFloatType(e.div(e.widen(args[0]), power), element);
-                     });
+  return e.pointwise(
+      shape, element, {{in.getX(), all}, {sums, all}}, [&](Emitter &e, ValueRange args) {
+        Value base = e.add(e.constant(compute, bias), e.mul(e.constant(compute, alpha), args[1]));
+        Value power = math::PowFOp::create(e, base, e.constant(compute, beta));
+        return e.toFloatType(e.div(e.widen(args[0]), power), element);
+      });
 }
 
-Lowered lowerMeanVariance(MeanVarianceNormalizationOp op,
-                          MeanVarianceNormalizationOp::Adaptor in, Emitter &e) {
+Lowered lowerMeanVariance(MeanVarianceNormalizationOp op, MeanVarianceNormalizationOp::Adaptor in,
+                          Emitter &e) {
   RankedTensorType type = resultType(op);
   Type element = resultElement(op), compute = getComputeType(element);
   SmallVector<unsigned> reductions;
@@ -335,8 +332,7 @@ void dougong::onnx::populateNormalizationPatterns(PatternSet &set) {
   set.add<RMSNormalizationOp>(lowerRMSNormalization<RMSNormalizationOp>);
   set.add<MsSimplifiedLayerNormalizationOp>(
       lowerRMSNormalization<MsSimplifiedLayerNormalizationOp>);
-  set.add<MsSkipLayerNormalizationOp>(
-      lowerSkipNormalization<MsSkipLayerNormalizationOp, true>);
+  set.add<MsSkipLayerNormalizationOp>(lowerSkipNormalization<MsSkipLayerNormalizationOp, true>);
   set.add<MsSkipSimplifiedLayerNormalizationOp>(
       lowerSkipNormalization<MsSkipSimplifiedLayerNormalizationOp, false>);
   set.add<InstanceNormalizationOp>(lowerInstanceNormalization);

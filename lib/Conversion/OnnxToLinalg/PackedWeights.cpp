@@ -94,11 +94,10 @@ Value dougong::onnx::multiplyPacked(Emitter &e, const PackedWeights &w, Value a,
           Value word = arith::DivUIOp::create(e, at, count);
           SmallVector<Value> where{e.loopIndex(row), word};
           if (typeOf(w.zeroPoints).getRank() == 1)
-            where = {e.add(e.mul(where[0], e.index(int64_t(llvm::divideCeil(blocks, perByte)))),
-                           word)};
+            where = {
+                e.add(e.mul(where[0], e.index(int64_t(llvm::divideCeil(blocks, perByte)))), word)};
           Value place = arith::RemUIOp::create(e, at, count);
-          Value shift =
-              arith::IndexCastOp::create(e, i32, e.mul(place, e.index(int64_t{w.bits})));
+          Value shift = arith::IndexCastOp::create(e, i32, e.mul(place, e.index(int64_t{w.bits})));
           zero = takeNumber(e, e.extract(w.zeroPoints, where), shift, w.bits);
         } else {
           zero = e.constant(f32, 1 << (w.bits - 1));

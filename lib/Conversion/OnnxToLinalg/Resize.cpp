@@ -26,8 +26,8 @@ struct ResizeOptions {
 struct ResizedDim {
   unsigned dim;
   OpFoldResult from, to;
-  Value scale;            ///< output extent / input extent, not rounded
-  double leastScale = 0;  ///< a bound known at compile time, or 0
+  Value scale;                      ///< output extent / input extent, not rounded
+  double leastScale = 0;            ///< a bound known at compile time, or 0
   Value roiStart = {}, roiEnd = {}; ///< for tf_crop_and_resize
 };
 

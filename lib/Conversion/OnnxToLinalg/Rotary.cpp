@@ -35,8 +35,8 @@ static Value putHalf(Emitter &e, Value part, Value pairs, unsigned dim, int64_t 
   return tensor::InsertSliceOp::create(e, part, pairs, offsets, sizes, strides);
 }
 
-Value dougong::onnx::rotate(Emitter &e, Value x, ArrayRef<OpFoldResult> shape,
-                            unsigned sequenceDim, Value cosines, Value sines, bool interleaved) {
+Value dougong::onnx::rotate(Emitter &e, Value x, ArrayRef<OpFoldResult> shape, unsigned sequenceDim,
+                            Value cosines, Value sines, bool interleaved) {
   Type element = typeOf(x).getElementType();
   OpFoldResult half = e.extentsOf(cosines)[2];
   OpFoldResult rotated = e.mulSizes(half, e.attr(2));
@@ -54,15 +54,16 @@ Value dougong::onnx::rotate(Emitter &e, Value x, ArrayRef<OpFoldResult> shape,
   halfShape.push_back(half);
   pairShape.append(split.begin(), split.end());
   AffineMap all = e.identity(4), angle = e.mapOf(4, {0, sequenceDim, 3});
-  auto parts = e.pointwiseMulti(
-      halfShape, {element, element},
-      {{first, all}, {second, all}, {cosines, angle}, {sines, angle}},
-      [&](Emitter &e, ValueRange args) -> SmallVector<Value> {
-        Value a = e.widen(args[0]), b = e.widen(args[1]);
-        Value c = e.widen(args[2]), s = e.widen(args[3]);
-        Value real = e.sub(e.mul(c, a), e.mul(s, b)), imaginary = e.add(e.mul(s, a), e.mul(c, b));
-        return {e.toFloatType(real, element), e.toFloatType(imaginary, element)};
-      });
+  auto parts =
+      e.pointwiseMulti(halfShape, {element, element},
+                       {{first, all}, {second, all}, {cosines, angle}, {sines, angle}},
+                       [&](Emitter &e, ValueRange args) -> SmallVector<Value> {
+                         Value a = e.widen(args[0]), b = e.widen(args[1]);
+                         Value c = e.widen(args[2]), s = e.widen(args[3]);
+                         Value real = e.sub(e.mul(c, a), e.mul(s, b)),
+                               imaginary = e.add(e.mul(s, a), e.mul(c, b));
+                         return {e.toFloatType(real, element), e.toFloatType(imaginary, element)};
+                       });
   Value result = e.empty(pairShape, element);
   result = putHalf(e, parts[0], result, pairDim, 0);
   result = putHalf(e, parts[1], result, pairDim, 1);
@@ -110,8 +111,8 @@ Lowered lowerMsRotary(MsRotaryEmbeddingOp op, MsRotaryEmbeddingOp::Adaptor in, E
   OpFoldResult half = e.extentsOf(in.getCosCache())[1];
   if (!heads) {
     int64_t count = op.getNumHeads();
-    OpFoldResult size = count > 0 ? e.floorDivSizes(shape[2], e.attr(count))
-                                  : e.mulSizes(half, e.attr(2));
+    OpFoldResult size =
+        count > 0 ? e.floorDivSizes(shape[2], e.attr(count)) : e.mulSizes(half, e.attr(2));
     OpFoldResult number = count > 0 ? OpFoldResult(e.attr(count)) : e.floorDivSizes(shape[2], size);
     x = e.splitDim(x, 2, {number, size});
     shape[2] = number;
@@ -120,11 +121,11 @@ Lowered lowerMsRotary(MsRotaryEmbeddingOp op, MsRotaryEmbeddingOp::Adaptor in, E
   Value positions = in.getPositionIds();
   if (typeOf(positions).getRank() == 1) {
     Value first = e.extract(positions, e.index(int64_t{0}));
-    positions = e.pointwise({shape[0], shape[sequenceDim]}, e.getI64Type(), {},
-                            [&](Emitter &e, ValueRange) {
-                              Value s = arith::IndexCastOp::create(e, e.getI64Type(), e.loopIndex(1));
-                              return e.add(first, s);
-                            });
+    positions = e.pointwise(
+        {shape[0], shape[sequenceDim]}, e.getI64Type(), {}, [&](Emitter &e, ValueRange) {
+          Value s = arith::IndexCastOp::create(e, e.getI64Type(), e.loopIndex(1));
+          return e.add(first, s);
+        });
   }
   Extents rows{shape[0], shape[sequenceDim], half};
   Value cosines = gatherPositions(e, in.getCosCache(), positions, rows);

@@ -16,8 +16,7 @@ mlir::Value gatherPositions(Emitter &e, mlir::Value cache, mlir::Value positions
 /// ([batch, seq, n]); batch is dim 0 and the sequence dim `sequenceDim`. Pairs
 /// are (i, i + n), or (2 i, 2 i + 1) if `interleaved`.
 mlir::Value rotate(Emitter &e, mlir::Value x, llvm::ArrayRef<mlir::OpFoldResult> shape,
-                   unsigned sequenceDim, mlir::Value cosines, mlir::Value sines,
-                   bool interleaved);
+                   unsigned sequenceDim, mlir::Value cosines, mlir::Value sines, bool interleaved);
 
 } // namespace dougong::onnx
 

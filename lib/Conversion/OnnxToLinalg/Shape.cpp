@@ -67,8 +67,8 @@ Lowered lowerTrilu(TriluOp op, TriluOp::Adaptor in, Emitter &e) {
                      {{in.getInput(), e.identity(rank)}}, [&](Emitter &e, ValueRange args) {
                        Value border = e.add(e.loopIndex(rank - 2), k);
                        Value column = e.loopIndex(rank - 1);
-                       auto kind = upper ? Emitter::Compare::GreaterEqual
-                                         : Emitter::Compare::LessEqual;
+                       auto kind =
+                           upper ? Emitter::Compare::GreaterEqual : Emitter::Compare::LessEqual;
                        Value keep = e.compare(kind, column, border);
                        return e.select(keep, args[0], e.constant(args[0].getType(), 0));
                      });
@@ -93,8 +93,8 @@ Lowered lowerConstantOfShape(ConstantOfShapeOp op, ConstantOfShapeOp::Adaptor, E
   else if (isa<FloatType>(element))
     scalar = arith::ConstantOp::create(e, *dense.getValues<FloatAttr>().begin());
   else if (isa<IntegerType>(element))
-    scalar = arith::ConstantOp::create(
-        e, IntegerAttr::get(element, *dense.getValues<APInt>().begin()));
+    scalar =
+        arith::ConstantOp::create(e, IntegerAttr::get(element, *dense.getValues<APInt>().begin()));
   else
     return Lowered::refuse("this element type is not supported");
   return e.filled(e.extents(resultType(op)), scalar);
@@ -109,8 +109,7 @@ Lowered lowerShape(ShapeOp op, ShapeOp::Adaptor, Emitter &e) {
   int64_t end = clamp(op.getEnd() ? static_cast<int64_t>(*op.getEnd()) : rank);
   SmallVector<Value> elements;
   for (int64_t dim = start; dim < end; ++dim)
-    elements.push_back(
-        arith::IndexCastOp::create(e, e.getI64Type(), e.index(e.extent(type, dim))));
+    elements.push_back(arith::IndexCastOp::create(e, e.getI64Type(), e.index(e.extent(type, dim))));
   auto result = RankedTensorType::get({static_cast<int64_t>(elements.size())}, e.getI64Type());
   return tensor::FromElementsOp::create(e, result, elements).getResult();
 }

@@ -172,8 +172,8 @@ Lowered lowerPad(PadOp op, PadOp::Adaptor in, Emitter &e) {
   }
   Value filler;
   if (mode == "constant")
-    filler =
-        present(in.getConstantValue()) ? onlyElement(e, in.getConstantValue()) : e.constant(element, 0);
+    filler = present(in.getConstantValue()) ? onlyElement(e, in.getConstantValue())
+                                            : e.constant(element, 0);
   if (filler && grows)
     return e.pad(in.getData(), low, high, filler);
   return e.pointwise(e.extents(type), element, {}, [&](Emitter &e, ValueRange) {

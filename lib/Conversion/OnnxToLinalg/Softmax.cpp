@@ -30,9 +30,8 @@ SoftmaxParts dougong::onnx::computeSoftmaxParts(Emitter &e, Value x, ArrayRef<Op
       e.pointwise(shape, compute, {{x, all}, {top, kept}}, [](Emitter &e, ValueRange args) {
         return math::ExpOp::create(e, e.sub(args[0], args[1])).getResult();
       });
-  Value sums =
-      e.reduce(exponentials, shape, {axis}, e.constant(compute, 0),
-               [](Emitter &e, ValueRange args) { return e.addReassoc(args[1], args[0]); });
+  Value sums = e.reduce(exponentials, shape, {axis}, e.constant(compute, 0),
+                        [](Emitter &e, ValueRange args) { return e.addReassoc(args[1], args[0]); });
   if (extra)
     sums = e.pointwise(keptShape, compute, {{sums, same}, {extra, same}, {top, same}},
                        [](Emitter &e, ValueRange args) {
@@ -51,11 +50,10 @@ Value dougong::onnx::computeSoftmax(Emitter &e, Value x, ArrayRef<OpFoldResult> 
                                     unsigned axis, Type element) {
   unsigned rank = shape.size();
   SoftmaxParts parts = computeSoftmaxParts(e, x, shape, axis);
-  return e.pointwise(shape, element,
-                     {{parts.exponentials, e.identity(rank)}, {parts.sums, e.keptMap(rank, {axis})}},
-                     [&](Emitter &e, ValueRange args) {
-                       return e.toFloatType(e.div(args[0], args[1]), element);
-                     });
+  return e.pointwise(
+      shape, element,
+      {{parts.exponentials, e.identity(rank)}, {parts.sums, e.keptMap(rank, {axis})}},
+      [&](Emitter &e, ValueRange args) { return e.toFloatType(e.div(args[0], args[1]), element); });
 }
 
 namespace {
@@ -77,12 +75,10 @@ Lowered lowerLogSoftmax(LogSoftmaxOp op, LogSoftmaxOp::Adaptor in, Emitter &e) {
   Value x = e.convertTensor(in.getInput(), getComputeType(element));
   SoftmaxParts parts = computeSoftmaxParts(e, x, shape, axis);
   AffineMap kept = e.keptMap(rank, {axis}), same = e.identity(rank - 1);
-  Value logs = e.pointwise(e.extentsOf(parts.sums), getComputeType(element), {{parts.sums, same}},
-                           [](Emitter &e, ValueRange args) {
-                             return math::LogOp::create(e, args[0]).getResult();
-                           });
-  return e.pointwise(shape, element,
-                     {{x, e.identity(rank)}, {parts.maxima, kept}, {logs, kept}},
+  Value logs = e.pointwise(
+      e.extentsOf(parts.sums), getComputeType(element), {{parts.sums, same}},
+      [](Emitter &e, ValueRange args) { return math::LogOp::create(e, args[0]).getResult(); });
+  return e.pointwise(shape, element, {{x, e.identity(rank)}, {parts.maxima, kept}, {logs, kept}},
                      [&](Emitter &e, ValueRange args) {
                        Value y = e.sub(e.sub(args[0], args[1]), args[2]);
                        return e.toFloatType(y, element);
@@ -101,13 +97,13 @@ Lowered lowerHardmax(HardmaxOp op, HardmaxOp::Adaptor in, Emitter &e) {
   AffineMap kept = e.keptMap(rank, {axis});
   Value top = e.filled(keptShape, e.lowest(element, false));
   Value place = e.filled(keptShape, e.constantInt(e.getI64Type(), 0));
-  auto found = e.generic(
-      rank, {{in.getInput(), e.identity(rank)}}, {{top, kept}, {place, kept}}, {axis},
-      [&](Emitter &e, ValueRange args) -> SmallVector<Value> {
-        Value better = e.compare(Emitter::Compare::Greater, args[0], args[1]);
-        Value here = arith::IndexCastOp::create(e, e.getI64Type(), e.loopIndex(axis));
-        return {e.select(better, args[0], args[1]), e.select(better, here, args[2])};
-      });
+  auto found =
+      e.generic(rank, {{in.getInput(), e.identity(rank)}}, {{top, kept}, {place, kept}}, {axis},
+                [&](Emitter &e, ValueRange args) -> SmallVector<Value> {
+                  Value better = e.compare(Emitter::Compare::Greater, args[0], args[1]);
+                  Value here = arith::IndexCastOp::create(e, e.getI64Type(), e.loopIndex(axis));
+                  return {e.select(better, args[0], args[1]), e.select(better, here, args[2])};
+                });
   return e.pointwise(shape, element, {{found[1], kept}}, [&](Emitter &e, ValueRange args) {
     Value on = e.compare(Emitter::Compare::Equal, e.toIndex(args[0]), e.loopIndex(axis));
     return e.select(on, e.constant(element, 1), e.constant(element, 0));

@@ -35,16 +35,13 @@ Value mapFloat(Operation *op, ValueRange operands, Emitter &e,
 /// `OpT` is the function `MathOp`.
 template <typename OpT, typename MathOp> void addMath(PatternSet &set) {
   set.add<OpT>([](OpT op, typename OpT::Adaptor in, Emitter &e) -> Lowered {
-    return mapFloat(op, in.getOperands(), e, [](Emitter &e, Value x) -> Value {
-      return MathOp::create(e, x).getResult();
-    });
+    return mapFloat(op, in.getOperands(), e,
+                    [](Emitter &e, Value x) -> Value { return MathOp::create(e, x).getResult(); });
   });
 }
 
 /// max(x, y) where NaN in x wins and y is a constant.
-Value maxConstant(Emitter &e, Value x, double y) {
-  return e.max(x, e.constant(x.getType(), y));
-}
+Value maxConstant(Emitter &e, Value x, double y) { return e.max(x, e.constant(x.getType(), y)); }
 
 Value exp(Emitter &e, Value x) { return math::ExpOp::create(e, x); }
 Value tanh(Emitter &e, Value x) { return math::TanhOp::create(e, x); }
@@ -166,8 +163,7 @@ void populateActivations(PatternSet &set) {
     });
   });
   set.add<GeluOp>([](GeluOp op, GeluOp::Adaptor in, Emitter &e) -> Lowered {
-    return mapFloat(op, in.getOperands(), e,
-                    op.getApproximate() == "tanh" ? geluTanh : geluErf);
+    return mapFloat(op, in.getOperands(), e, op.getApproximate() == "tanh" ? geluTanh : geluErf);
   });
   set.add<MsGeluOp>([](MsGeluOp op, MsGeluOp::Adaptor in, Emitter &e) -> Lowered {
     return mapFloat(op, in.getOperands(), e, geluErf);
@@ -247,8 +243,8 @@ void populateNumeric(PatternSet &set) {
       if (positive)
         result = e.compare(Compare::Equal, args[0], e.highest(type, false));
       if (negative)
-        result = arith::OrIOp::create(
-            e, result, e.compare(Compare::Equal, args[0], e.lowest(type, false)));
+        result = arith::OrIOp::create(e, result,
+                                      e.compare(Compare::Equal, args[0], e.lowest(type, false)));
       return result;
     });
   });

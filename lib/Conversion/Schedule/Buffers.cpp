@@ -71,9 +71,9 @@ bool dependsOnData(Location loc, Type type, const std::set<std::string> &known) 
     return false;
   FailureOr<SmallVector<DimExpr>> extents = getExtentExprs(loc, tensor);
   return succeeded(extents) && llvm::any_of(*extents, [&](const DimExpr &extent) {
-    return llvm::any_of(extent.symbols(),
-                        [&](const std::string &symbol) { return !known.count(symbol); });
-  });
+           return llvm::any_of(extent.symbols(),
+                               [&](const std::string &symbol) { return !known.count(symbol); });
+         });
 }
 
 } // namespace

@@ -27,9 +27,8 @@ class BufferAssignment {
 public:
   /// `weights` gives the number of each weight symbol. With `heapOnly` (the body of a
   /// loop, which has no arena) all that is computed lives on the heap.
-  static llvm::FailureOr<BufferAssignment> compute(mlir::func::FuncOp main,
-                                                   const llvm::StringMap<unsigned> &weights,
-                                                   bool heapOnly = false);
+  static llvm::FailureOr<BufferAssignment>
+  compute(mlir::func::FuncOp main, const llvm::StringMap<unsigned> &weights, bool heapOnly = false);
 
   /// The storage of a value; views have their root's.
   Storage getStorage(mlir::Value value) const { return storage.at(getRoot(value)); }

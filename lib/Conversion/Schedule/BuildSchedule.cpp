@@ -770,8 +770,7 @@ struct BuildSchedule : dougong::impl::BuildSchedulePassBase<BuildSchedule> {
     if (failed(ScheduleBuilder(main, libraryNodes).run()))
       return signalPassFailure();
     if (!libraryNodes.empty())
-      getOperation()->setAttr("dougong.library_nodes",
-                              ArrayAttr::get(&getContext(), libraryNodes));
+      getOperation()->setAttr("dougong.library_nodes", ArrayAttr::get(&getContext(), libraryNodes));
   }
 };
 

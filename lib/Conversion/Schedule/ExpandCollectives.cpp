@@ -104,7 +104,8 @@ public:
   }
 
 private:
-  Value create(StringRef name, ValueRange operands, Type type, ArrayRef<NamedAttribute> attributes) {
+  Value create(StringRef name, ValueRange operands, Type type,
+               ArrayRef<NamedAttribute> attributes) {
     OperationState state(loc, name, operands, type, attributes);
     return builder.create(state)->getResult(0);
   }
@@ -167,10 +168,9 @@ struct ExpandCollectives : dougong::impl::ExpandCollectivesPassBase<ExpandCollec
     lead.insert(lead.begin(), DimExpr(1));
     input = mover.reshape(input, lead);
     lead[0] = ranks;
-    Value gathered = dist::AllGatherOp::create(builder, op.getLoc(), mover.getType(input, lead), input,
-                                               op.getMeshAttr(), op.getAxesAttr(),
-                                               builder.getI64IntegerAttr(0),
-                                               builder.getI64IntegerAttr(1));
+    Value gathered = dist::AllGatherOp::create(
+        builder, op.getLoc(), mover.getType(input, lead), input, op.getMeshAttr(), op.getAxesAttr(),
+        builder.getI64IntegerAttr(0), builder.getI64IntegerAttr(1));
     return mover.join(mover.moveDim(gathered, 0, dim), dim, extent);
   }
 

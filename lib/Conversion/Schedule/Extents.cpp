@@ -119,7 +119,8 @@ LogicalResult ExtentEvaluator::bindInputs(func::FuncOp main) {
   // Plain symbols first: they make the expressions solvable.
   SmallVector<InputDim> expressions;
   for (InputDim &input : pending)
-    if (input.expr.kind() != DimExpr::Kind::Symbol || !known.try_emplace(input.expr.print(), input.value).second)
+    if (input.expr.kind() != DimExpr::Kind::Symbol ||
+        !known.try_emplace(input.expr.print(), input.value).second)
       expressions.push_back(input);
   for (InputDim &input : expressions) {
     SmallVector<std::string> unknown;

@@ -50,14 +50,12 @@ void storeTensor(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value array
                  mlir::Value data, mlir::Value dims, int64_t rank, int32_t dtype);
 
 /// A pointer to the function of the ABI that a body becomes.
-mlir::Value getAddress(mlir::OpBuilder &builder, mlir::Location loc,
-                       mlir::FlatSymbolRefAttr body);
+mlir::Value getAddress(mlir::OpBuilder &builder, mlir::Location loc, mlir::FlatSymbolRefAttr body);
 
 /// Calls the library function that `launch` names on `tensors`. `site` is the number
 /// of the call in the program.
 void callLibrary(mlir::OpBuilder &builder, mlir::ModuleOp module, onnx::LaunchOp launch,
-                 unsigned site,
-                 mlir::Value context, const LibraryTensors &tensors, int64_t count);
+                 unsigned site, mlir::Value context, const LibraryTensors &tensors, int64_t count);
 
 } // namespace dougong
 

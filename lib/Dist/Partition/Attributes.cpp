@@ -11,8 +11,8 @@ using namespace dougong;
 using namespace dougong::dist;
 
 LogicalResult Partitioner::adjustAttributes(Operation *op, Operation *local,
-                                            const onnx::ShardingRule &rule,
-                                            ArrayRef<Cut> factors, MeshOp mesh) {
+                                            const onnx::ShardingRule &rule, ArrayRef<Cut> factors,
+                                            MeshOp mesh) {
   // Scales `attributes` as the factor of (operand, dim) is scaled.
   auto scale = [&](unsigned operand, int64_t dim,
                    std::initializer_list<StringRef> attributes) -> LogicalResult {
@@ -20,9 +20,9 @@ LogicalResult Partitioner::adjustAttributes(Operation *op, Operation *local,
     if (!factor || factors[*factor].axes.empty())
       return success();
     Result<DimExpr> size = DimExpr::parse(rule.factors[*factor].size);
-    DimExpr part = size ? getLocalExtent(*size, factors[*factor].unit,
-                                         getCount(mesh, factors[*factor].axes))
-                        : DimExpr();
+    DimExpr part =
+        size ? getLocalExtent(*size, factors[*factor].unit, getCount(mesh, factors[*factor].axes))
+             : DimExpr();
     std::optional<int64_t> whole = size ? size->constant() : std::nullopt, units = part.constant();
     for (StringRef name : attributes) {
       auto attribute = op->getAttrOfType<IntegerAttr>(name);
@@ -32,8 +32,8 @@ LogicalResult Partitioner::adjustAttributes(Operation *op, Operation *local,
         return op->emitError() << "cannot scale attribute " << name << " = " << attribute.getInt()
                                << " to the local part of a factor of size "
                                << rule.factors[*factor].size;
-      local->setAttr(name, IntegerAttr::get(attribute.getType(),
-                                            attribute.getInt() / *whole * *units));
+      local->setAttr(name,
+                     IntegerAttr::get(attribute.getType(), attribute.getInt() / *whole * *units));
     }
     return success();
   };
@@ -83,7 +83,8 @@ LogicalResult Partitioner::adjustShapeOperand(Operation *op, SmallVectorImpl<Val
   if (!isAnyOf<onnx::ReshapeOp, onnx::ExpandOp>(op))
     return success();
   auto type = dyn_cast<RankedTensorType>(resultTypes[0]);
-  FailureOr<SmallVector<DimExpr>> extents = type ? getExtents(type) : FailureOr<SmallVector<DimExpr>>(failure());
+  FailureOr<SmallVector<DimExpr>> extents =
+      type ? getExtents(type) : FailureOr<SmallVector<DimExpr>>(failure());
   if (failed(extents))
     return op->emitError("cannot be cut: the shape of its result is not known");
   SmallVector<int64_t> numbers;
@@ -96,8 +97,9 @@ LogicalResult Partitioner::adjustShapeOperand(Operation *op, SmallVectorImpl<Val
     operands[1] = makeIndexVector(numbers, op->getLoc());
     return success();
   }
-  auto shapeType = RankedTensorType::get({static_cast<int64_t>(texts.size())}, builder.getI64Type());
-  operands[1] = onnx::DimsTensorOp::create(builder, op->getLoc(), shapeType,
-                                           builder.getArrayAttr(texts));
+  auto shapeType =
+      RankedTensorType::get({static_cast<int64_t>(texts.size())}, builder.getI64Type());
+  operands[1] =
+      onnx::DimsTensorOp::create(builder, op->getLoc(), shapeType, builder.getArrayAttr(texts));
   return success();
 }

@@ -45,7 +45,8 @@ public:
     if (extent.constant() || known.contains(extent.print()))
       return true;
     return !extent.operands().empty() &&
-           llvm::all_of(extent.operands(), [&](const DimExpr &operand) { return contains(operand); });
+           llvm::all_of(extent.operands(),
+                        [&](const DimExpr &operand) { return contains(operand); });
   }
 
 private:

@@ -219,9 +219,9 @@ FailureOr<Value> Partitioner::materialize(Value value, int64_t stage, ShardingAt
       FailureOr<Type> type = getLocal(global, wanted, loc);
       if (failed(type))
         return failure();
-      result = TransferOp::create(builder, loc, *type, from, sharding, wanted,
-                                  TypeAttr::get(global))
-                   .getResult();
+      result =
+          TransferOp::create(builder, loc, *type, from, sharding, wanted, TypeAttr::get(global))
+              .getResult();
       setPadding(*result, zeroPadding);
     } else {
       result = reshard(from, global, sharding, wanted, loc);

@@ -15,7 +15,8 @@ bool Partitioner::isSameLayout(RankedTensorType global, ShardingAttr a, Sharding
     if (left.getAxes() != right.getAxes())
       return false;
   MeshOp mesh = getMesh(a);
-  FailureOr<RankedTensorType> left = getLocalType(global, a, mesh), right = getLocalType(global, b, mesh);
+  FailureOr<RankedTensorType> left = getLocalType(global, a, mesh),
+                              right = getLocalType(global, b, mesh);
   return succeeded(left) && succeeded(right) && *left == *right;
 }
 

@@ -37,7 +37,8 @@ void writeDirective(mlir::Operation *op, unsigned operand, Propagation &propagat
 /// Cuts weights along axis "tp" of the meshes that have it, and writes the cuts
 /// to the ops as directives (`dist.in`). Emits an error if a stage asks for more
 /// ranks than any of its products can be cut into.
-llvm::LogicalResult cutWeights(mlir::func::FuncOp main, llvm::ArrayRef<MeshOp> meshes, Propagation &propagation);
+llvm::LogicalResult cutWeights(mlir::func::FuncOp main, llvm::ArrayRef<MeshOp> meshes,
+                               Propagation &propagation);
 
 /// A product with a weight: its features, as factors of its rule.
 struct WeightProduct {

@@ -20,8 +20,8 @@ struct PlanPass : dougong::dist::impl::PlanPassBase<PlanPass> {
       module.emitError("give either a strategy file or its short form, not both");
       return signalPassFailure();
     }
-    llvm::Expected<Strategy> strategy = strategyFile.empty() ? parseShortStrategy(parallel)
-                                                             : readStrategyFile(strategyFile);
+    llvm::Expected<Strategy> strategy =
+        strategyFile.empty() ? parseShortStrategy(parallel) : readStrategyFile(strategyFile);
     if (!strategy) {
       module.emitError() << llvm::toString(strategy.takeError());
       return signalPassFailure();

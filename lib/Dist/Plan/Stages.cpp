@@ -80,9 +80,8 @@ std::vector<size_t> dougong::dist::getStageBorders(func::FuncOp main, int64_t co
 }
 
 void dougong::dist::splitIntoStages(func::FuncOp main, int64_t count) {
-  auto products = llvm::count_if(getOps(main), [](Operation *op) {
-    return onnx::getOpCost(op).matrix;
-  });
+  auto products =
+      llvm::count_if(getOps(main), [](Operation *op) { return onnx::getOpCost(op).matrix; });
   if (products > 0 && products < count)
     main.emitWarning() << "pp=" << count << ": the model has " << products
                        << " matrix products, so that " << count - products

@@ -8,8 +8,7 @@ using namespace dougong::onnx;
 namespace {
 
 /// A convolution whose weights are operand `weightIndex`.
-template <typename OpTy, unsigned weightIndex>
-LogicalResult inferConv(OpTy op, ShapeScope &scope) {
+template <typename OpTy, unsigned weightIndex> LogicalResult inferConv(OpTy op, ShapeScope &scope) {
   FailureOr<Dims> input = scope.getOperandDims(op, 0);
   if (failed(input))
     return failure();

@@ -60,7 +60,8 @@ void combineContents(Operation *op, ShapeScope &scope, Combine combine) {
   scope.setContents(result, contents);
 }
 
-template <typename OpTy> Content combineBinary(ShapeScope &scope, const DimExpr &a, const DimExpr &b) {
+template <typename OpTy>
+Content combineBinary(ShapeScope &scope, const DimExpr &a, const DimExpr &b) {
   DimSolver &solver = scope.getSolver();
   auto isExtent = [&](const DimExpr &e) {
     auto low = solver.lowerBound(e);

@@ -9,8 +9,7 @@ namespace dougong::onnx {
 /// Makes a function `LogicalResult(OpTy, ShapeScope &)` the shape inference of
 /// `OpTy`. Functions that take an Operation * serve any op.
 template <typename OpTy, auto function>
-struct ShapeModel
-    : ShapeInferenceOpInterface::ExternalModel<ShapeModel<OpTy, function>, OpTy> {
+struct ShapeModel : ShapeInferenceOpInterface::ExternalModel<ShapeModel<OpTy, function>, OpTy> {
   llvm::LogicalResult inferShapes(mlir::Operation *op, ShapeScope &scope) const {
     return function(llvm::cast<OpTy>(op), scope);
   }
@@ -60,7 +59,7 @@ llvm::FailureOr<Dims> inferMatMulDims(mlir::Operation *op, ShapeScope &scope, Di
 
 /// The spatial extents of a sliding window: convolution and pooling.
 struct WindowOptions {
-  llvm::ArrayRef<int64_t> kernel;                 ///< extents of the window
+  llvm::ArrayRef<int64_t> kernel; ///< extents of the window
   std::optional<llvm::ArrayRef<int64_t>> strides, dilations, pads;
   llvm::StringRef autoPad = "NOTSET";
   bool ceilMode = false;

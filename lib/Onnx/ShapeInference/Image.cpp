@@ -31,7 +31,8 @@ std::optional<SmallVector<double>> getFloats(Value value) {
 }
 
 /// floor(dim * scale); symbolic dims need an integer scale.
-DimExpr scaleDim(Operation *op, ShapeScope &scope, const DimExpr &dim, double scale, unsigned axis) {
+DimExpr scaleDim(Operation *op, ShapeScope &scope, const DimExpr &dim, double scale,
+                 unsigned axis) {
   if (auto extent = dim.constant())
     return DimExpr(int64_t(std::floor(double(*extent) * scale)));
   if (scale == std::floor(scale))
@@ -102,8 +103,8 @@ LogicalResult inferUpsample(UpsampleOp op, ShapeScope &scope) {
   if (scales && scales->size() != input->size())
     return op.emitOpError() << "has " << scales->size() << " scales for rank " << input->size();
   for (size_t i = 0; i < input->size(); ++i)
-    (*input)[i] = scales ? scaleDim(op, scope, (*input)[i], (*scales)[i], i)
-                         : scope.freshDim(op, 0, i);
+    (*input)[i] =
+        scales ? scaleDim(op, scope, (*input)[i], (*scales)[i], i) : scope.freshDim(op, 0, i);
   return scope.setResult(op, 0, *input);
 }
 
@@ -127,8 +128,9 @@ LogicalResult inferRoiAlign(RoiAlignOp op, ShapeScope &scope) {
   FailureOr<Dims> input = scope.getOperandDims(op, 0, 4), rois = scope.getOperandDims(op, 1, 2);
   if (failed(input) || failed(rois))
     return failure();
-  return scope.setResult(op, 0, {(*rois)[0], (*input)[1], DimExpr(int64_t(op.getOutputHeight())),
-                                 DimExpr(int64_t(op.getOutputWidth()))});
+  return scope.setResult(op, 0,
+                         {(*rois)[0], (*input)[1], DimExpr(int64_t(op.getOutputHeight())),
+                          DimExpr(int64_t(op.getOutputWidth()))});
 }
 
 LogicalResult inferMaxRoiPool(MaxRoiPoolOp op, ShapeScope &scope) {

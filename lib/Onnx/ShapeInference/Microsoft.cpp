@@ -33,10 +33,12 @@ LogicalResult inferGroupQueryAttention(MsGroupQueryAttentionOp op, ShapeScope &s
   }
   DimExpr present = length;
   if (isGiven(op, 3)) {
-    FailureOr<Dims> past = scope.getOperandDims(op, 3, 4), pastValue = scope.getOperandDims(op, 4, 4);
+    FailureOr<Dims> past = scope.getOperandDims(op, 3, 4),
+                    pastValue = scope.getOperandDims(op, 4, 4);
     if (failed(past) || failed(pastValue) ||
         failed(scope.unify(op, (*past)[0], batch, "batch dims of past_key and query")) ||
-        failed(scope.unify(op, (*past)[1], DimExpr(kvHeads), "heads of past_key and kv_num_heads")) ||
+        failed(
+            scope.unify(op, (*past)[1], DimExpr(kvHeads), "heads of past_key and kv_num_heads")) ||
         failed(scope.unify(op, (*past)[2], (*pastValue)[2], "lengths of past_key and past_value")))
       return failure();
     present = (*past)[2] + length;

@@ -50,9 +50,8 @@ LogicalResult inferChannelNorm(Operation *op, ShapeScope &scope) {
   DimExpr channels = input->size() > 1 ? (*input)[1] : DimExpr(1);
   for (unsigned i = 1; i < op->getNumOperands(); ++i) {
     FailureOr<Dims> parameter = scope.getOperandDims(op, i, 1);
-    if (failed(parameter) ||
-        failed(scope.unify(op, channels, parameter->front(),
-                           "channels and the extent of operand " + Twine(i))))
+    if (failed(parameter) || failed(scope.unify(op, channels, parameter->front(),
+                                                "channels and the extent of operand " + Twine(i))))
       return failure();
   }
   for (unsigned i = 1; i < op->getNumResults(); ++i)

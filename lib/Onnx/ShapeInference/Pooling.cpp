@@ -39,13 +39,12 @@ FailureOr<Dims> dougong::onnx::inferWindow(Operation *op, ShapeScope &scope,
     if (auto value = room.constant(); value && *value < 0)
       return op->emitOpError() << "window of " << window << " does not fit dim " << i << " of "
                                << toString(spatial) << " with pads " << before << " and " << after;
-    DimExpr count = (options.ceilMode ? ceilDiv(room, DimExpr(stride))
-                                      : floorDiv(room, DimExpr(stride))) +
-                    DimExpr(1);
+    DimExpr count =
+        (options.ceilMode ? ceilDiv(room, DimExpr(stride)) : floorDiv(room, DimExpr(stride))) +
+        DimExpr(1);
     // A window that would start in the padding at the end does not count.
     if (options.ceilMode)
-      count = solver.smaller(
-          count, ceilDiv(spatial[i] + DimExpr(before), DimExpr(stride)));
+      count = solver.smaller(count, ceilDiv(spatial[i] + DimExpr(before), DimExpr(stride)));
     result.push_back(count);
   }
   return result;

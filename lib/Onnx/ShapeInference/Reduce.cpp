@@ -101,8 +101,8 @@ LogicalResult inferTopK(TopKOp op, ShapeScope &scope) {
   auto count = scope.getScalar(op.getK());
   if (count && count->constant() && result[*axis].constant() &&
       *count->constant() > *result[*axis].constant())
-    return op.emitOpError() << "K is " << count->print() << ", but axis " << *axis
-                            << " has extent " << result[*axis].print();
+    return op.emitOpError() << "K is " << count->print() << ", but axis " << *axis << " has extent "
+                            << result[*axis].print();
   result[*axis] = count ? *count : scope.freshDim(op, 0, *axis);
   if (failed(scope.setResult(op, 0, result)))
     return failure();

@@ -88,8 +88,9 @@ LogicalResult inferTfIdf(TfIdfVectorizerOp op, ShapeScope &scope) {
 }
 
 LogicalResult inferImageDecoder(ImageDecoderOp op, ShapeScope &scope) {
-  return scope.setResult(op, 0, {scope.freshDim(op, 0, 0), scope.freshDim(op, 0, 1),
-                                 DimExpr(op.getPixelFormat() == "Grayscale" ? 1 : 3)});
+  return scope.setResult(op, 0,
+                         {scope.freshDim(op, 0, 0), scope.freshDim(op, 0, 1),
+                          DimExpr(op.getPixelFormat() == "Grayscale" ? 1 : 3)});
 }
 
 } // namespace

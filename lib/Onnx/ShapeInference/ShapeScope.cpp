@@ -111,8 +111,8 @@ FailureOr<Dims> ShapeScope::getOperandDims(Operation *op, unsigned index) {
     return op->emitOpError() << "operand " << index << " is missing";
   Value operand = op->getOperand(index);
   if (!isKnown(operand))
-    return op->emitOpError() << "operand " << index << " has an unknown rank: "
-                             << operand.getType();
+    return op->emitOpError() << "operand " << index
+                             << " has an unknown rank: " << operand.getType();
   return getDims(operand);
 }
 
@@ -147,7 +147,8 @@ LogicalResult ShapeScope::setResult(Operation *op, unsigned index, ArrayRef<DimE
     return success();
   for (const DimExpr &dim : dims)
     if (auto value = dim.constant(); value && *value < 0)
-      return op->emitOpError() << "result " << index << " has a negative extent: " << toString(dims);
+      return op->emitOpError() << "result " << index
+                               << " has a negative extent: " << toString(dims);
   setDims(result, dims);
   return success();
 }

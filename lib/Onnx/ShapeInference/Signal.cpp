@@ -27,7 +27,8 @@ LogicalResult inferDFT(DFTOp op, ShapeScope &scope) {
   if (failed(axis))
     return failure();
   if (*axis + 1 >= int64_t(input->size()))
-    return op.emitOpError() << "axis must not be the last dim, which holds real and imaginary parts";
+    return op.emitOpError()
+           << "axis must not be the last dim, which holds real and imaginary parts";
   bool onesided = op.getOnesided() != 0, inverse = op.getInverse() != 0;
   DimExpr &dim = (*input)[*axis];
   if (isGiven(op, 1)) {
@@ -57,7 +58,7 @@ LogicalResult inferSTFT(STFTOp op, ShapeScope &scope) {
   DimExpr frames = length && step && step->constant().value_or(1) > 0
                        ? floorDiv((*signal)[1] - *length, *step) + DimExpr(1)
                        : scope.freshDim(op, 0, 1);
-  DimExpr bins = !length ? scope.freshDim(op, 0, 2)
+  DimExpr bins = !length                 ? scope.freshDim(op, 0, 2)
                  : op.getOnesided() != 0 ? floorDiv(*length, DimExpr(2)) + DimExpr(1)
                                          : *length;
   return scope.setResult(op, 0, {(*signal)[0], frames, bins, DimExpr(2)});
@@ -66,8 +67,9 @@ LogicalResult inferSTFT(STFTOp op, ShapeScope &scope) {
 LogicalResult inferMelWeights(MelWeightMatrixOp op, ShapeScope &scope) {
   auto bins = scope.getScalar(op.getNumMelBins()), length = scope.getScalar(op.getDftLength());
   return scope.setResult(
-      op, 0, {length ? floorDiv(*length, DimExpr(2)) + DimExpr(1) : scope.freshDim(op, 0, 0),
-              bins ? *bins : scope.freshDim(op, 0, 1)});
+      op, 0,
+      {length ? floorDiv(*length, DimExpr(2)) + DimExpr(1) : scope.freshDim(op, 0, 0),
+       bins ? *bins : scope.freshDim(op, 0, 1)});
 }
 
 } // namespace

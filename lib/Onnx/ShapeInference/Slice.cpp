@@ -137,10 +137,10 @@ LogicalResult inferSplit(SplitOp op, ShapeScope &scope) {
     // The last parts may be shorter, or empty.
     DimSolver &solver = scope.getSolver();
     for (int64_t i = 0; i + 1 < parts; ++i)
-      sizes.push_back(extent.constant()
-                          ? solver.greater(solver.smaller(chunk, extent - chunk * DimExpr(i)),
-                                           DimExpr(0))
-                          : chunk);
+      sizes.push_back(
+          extent.constant()
+              ? solver.greater(solver.smaller(chunk, extent - chunk * DimExpr(i)), DimExpr(0))
+              : chunk);
     sizes.push_back(solver.greater(extent - chunk * DimExpr(parts - 1), DimExpr(0)));
   }
   auto contents = input->size() == 1 ? scope.getContents(op.getInput()) : std::nullopt;

@@ -18,7 +18,8 @@ struct ConvOperands {
 
 /// Y[b, m, ...] from X[b, c, ...] and W[m, c / group, ...].
 ShardingRule getConvLikeRule(Operation *op, const ConvOperands &operands) {
-  auto x = getExtentTexts(op->getOperand(operands.x)), w = getExtentTexts(op->getOperand(operands.w));
+  auto x = getExtentTexts(op->getOperand(operands.x)),
+       w = getExtentTexts(op->getOperand(operands.w));
   if (!x || !w || x->size() < 3)
     return makeReplicated("a shape is not known");
   int64_t group = getInt(op, "group", 1);
@@ -55,7 +56,9 @@ ShardingRule getConvLikeRule(Operation *op, const ConvOperands &operands) {
 ShardingRule getConvRule(Operation *op) { return getConvLikeRule(op, {0, 1, 2, {}, true}); }
 ShardingRule getFusedConvRule(Operation *op) { return getConvLikeRule(op, {0, 1, 2, {}, false}); }
 /// ConvInteger(x, w, x_zero_point, w_zero_point): padding is the zero point.
-ShardingRule getConvIntegerRule(Operation *op) { return getConvLikeRule(op, {0, 1, 9, {3}, false}); }
+ShardingRule getConvIntegerRule(Operation *op) {
+  return getConvLikeRule(op, {0, 1, 9, {3}, false});
+}
 /// QLinearConv(x, xs, xz, w, ws, wz, ys, yz, B).
 ShardingRule getQLinearConvRule(Operation *op) {
   return getConvLikeRule(op, {0, 3, 8, {4, 5}, false});
@@ -106,6 +109,6 @@ void dougong::onnx::attachConvolutionRules(MLIRContext *context) {
   attachRule<getQLinearConvRule, QLinearConvOp>(context);
   attachRule<getConvTransposeRule, ConvTransposeOp>(context);
   attachRule<getChannelRule, AveragePoolOp, MaxPoolOp, LpPoolOp, GlobalAveragePoolOp,
-             GlobalMaxPoolOp, GlobalLpPoolOp, MsQLinearAveragePoolOp,
-             MsQLinearGlobalAveragePoolOp>(context);
+             GlobalMaxPoolOp, GlobalLpPoolOp, MsQLinearAveragePoolOp, MsQLinearGlobalAveragePoolOp>(
+      context);
 }

@@ -71,10 +71,9 @@ void dougong::onnx::attachElementwiseRules(MLIRContext *context) {
              CeilOp, CeluOp, CosOp, CoshOp, DivOp, EluOp, EqualOp, ErfOp, ExpOp, FloorOp, GeluOp,
              GreaterOp, GreaterOrEqualOp, HardSigmoidOp, HardSwishOp, IdentityOp, IsInfOp, IsNaNOp,
              LeakyReluOp, LessOp, LessOrEqualOp, LogOp, MaxOp, MeanOp, MinOp, MishOp, ModOp, MulOp,
-             NegOp, NotOp, OrOp, PowOp, ReciprocalOp, ReluOp, RoundOp, SeluOp, ShrinkOp,
-             SigmoidOp, SignOp, SinOp, SinhOp, SoftplusOp, SoftsignOp, SqrtOp, SubOp, SumOp,
-             SwishOp, TanOp, TanhOp, ThresholdedReluOp, WhereOp, XorOp, MsGeluOp, MsQuickGeluOp>(
-      context);
+             NegOp, NotOp, OrOp, PowOp, ReciprocalOp, ReluOp, RoundOp, SeluOp, ShrinkOp, SigmoidOp,
+             SignOp, SinOp, SinhOp, SoftplusOp, SoftsignOp, SqrtOp, SubOp, SumOp, SwishOp, TanOp,
+             TanhOp, ThresholdedReluOp, WhereOp, XorOp, MsGeluOp, MsQuickGeluOp>(context);
   attachRule<getFirstOperandRule, CastLikeOp, ClipOp, MsQLinearSigmoidOp, MsQLinearLeakyReluOp>(
       context);
   attachRule<getTwoOperandRule, PReluOp, MsBiasGeluOp, MsFastGeluOp>(context);

@@ -161,9 +161,7 @@ ShardingRule getAllButAxis(Operation *op, int64_t axis, bool dropsAxis) {
   return builder.take();
 }
 
-ShardingRule getTopKRule(Operation *op) {
-  return getAllButAxis(op, getInt(op, "axis", -1), false);
-}
+ShardingRule getTopKRule(Operation *op) { return getAllButAxis(op, getInt(op, "axis", -1), false); }
 
 /// CumSum(x, axis): the axis is an operand.
 ShardingRule getCumulativeRule(Operation *op) {

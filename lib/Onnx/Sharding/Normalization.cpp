@@ -47,13 +47,12 @@ ShardingRule getSkipNormRule(Operation *op) {
 }
 
 /// Softmax and kin: all dims but `axis`.
-template <unsigned defaultAxis>
-ShardingRule getOneAxisRule(Operation *op) {
+template <unsigned defaultAxis> ShardingRule getOneAxisRule(Operation *op) {
   auto extents = getExtentTexts(op->getOperand(0));
   if (!extents)
     return makeReplicated("the shape of the input is not known");
-  int64_t axis = normalizeAxis(getInt(op, "axis", -static_cast<int64_t>(defaultAxis)),
-                               extents->size());
+  int64_t axis =
+      normalizeAxis(getInt(op, "axis", -static_cast<int64_t>(defaultAxis)), extents->size());
   RuleBuilder builder(op);
   for (auto [dim, extent] : llvm::enumerate(*extents)) {
     if (extent == "1" || static_cast<int64_t>(dim) == axis)

@@ -107,8 +107,7 @@ static void mapDim(SmallVectorImpl<SmallVector<DimFactors>> &values, unsigned in
   values[index][dim].unit = unit;
 }
 
-RuleBuilder &RuleBuilder::mapOperand(unsigned operand, int64_t dim, unsigned factor,
-                                     int64_t unit) {
+RuleBuilder &RuleBuilder::mapOperand(unsigned operand, int64_t dim, unsigned factor, int64_t unit) {
   if (hasOperand(op, operand))
     mapDim(rule.operands, operand, dim, factor, unit);
   return *this;
@@ -161,8 +160,7 @@ void RuleBuilder::mapBroadcast(ArrayRef<unsigned> operands, ArrayRef<unsigned> r
 ShardingRule onnx::getShardingRule(Operation *op) {
   if (auto interface = dyn_cast<ShardingRuleOpInterface>(op))
     return interface.getShardingRule();
-  return makeReplicated("operator " + op->getName().getStringRef().str() +
-                        " has no sharding rule");
+  return makeReplicated("operator " + op->getName().getStringRef().str() + " has no sharding rule");
 }
 
 void onnx::registerShardingModels(DialectRegistry &registry) {

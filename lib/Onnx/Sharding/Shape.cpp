@@ -132,8 +132,8 @@ ShardingRule getTileRule(Operation *op) {
   RuleBuilder builder(op);
   auto repeats = getConstantIntegers(op->getOperand(1));
   for (size_t dim = 0; dim < from->size(); ++dim)
-    if ((*from)[dim] == (*to)[dim] && (*from)[dim] != "1" && repeats &&
-        dim < repeats->size() && (*repeats)[dim] == 1) {
+    if ((*from)[dim] == (*to)[dim] && (*from)[dim] != "1" && repeats && dim < repeats->size() &&
+        (*repeats)[dim] == 1) {
       unsigned factor = builder.addFactor((*from)[dim]);
       builder.mapOperand(0, dim, factor).mapResult(0, dim, factor);
     }

@@ -10,8 +10,7 @@
 namespace dougong::onnx {
 
 /// `onnx.Constant` with a dense value, at the builder's place.
-mlir::Value createConstant(mlir::OpBuilder &builder, mlir::Location loc,
-                           mlir::ElementsAttr value);
+mlir::Value createConstant(mlir::OpBuilder &builder, mlir::Location loc, mlir::ElementsAttr value);
 
 /// The value of a constant in the form `value`, or null.
 mlir::ElementsAttr getConstantValue(mlir::Value value);

@@ -158,9 +158,8 @@ static Result<void> extentsOfRange(const LibraryCall &call) {
   // A double is not exact here.
   auto span = static_cast<__int128>(loadInteger(limit, 0)) - loadInteger(start, 0);
   auto step = static_cast<__int128>(loadInteger(delta, 0));
-  __int128 count = span == 0 || (span < 0) != (step < 0)
-                       ? 0
-                       : (span + step + (step > 0 ? -1 : 1)) / step;
+  __int128 count =
+      span == 0 || (span < 0) != (step < 0) ? 0 : (span + step + (step > 0 ? -1 : 1)) / step;
   constexpr __int128 most = std::numeric_limits<std::int64_t>::max();
   return give(call, {static_cast<std::int64_t>(std::min(count, most))});
 }

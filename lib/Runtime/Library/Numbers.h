@@ -14,20 +14,31 @@ namespace dougong {
 /// of `dtype` are stored: 16-bit floats as their bits.
 template <typename Function> Result<void> visitStored(std::int32_t dtype, Function function) {
   switch (dtype) {
-  case DOUGONG_F32: return function.template operator()<float>();
-  case DOUGONG_F64: return function.template operator()<double>();
+  case DOUGONG_F32:
+    return function.template operator()<float>();
+  case DOUGONG_F64:
+    return function.template operator()<double>();
   case DOUGONG_F16:
   case DOUGONG_BF16:
-  case DOUGONG_U16: return function.template operator()<std::uint16_t>();
-  case DOUGONG_I8: return function.template operator()<std::int8_t>();
+  case DOUGONG_U16:
+    return function.template operator()<std::uint16_t>();
+  case DOUGONG_I8:
+    return function.template operator()<std::int8_t>();
   case DOUGONG_BOOL:
-  case DOUGONG_U8: return function.template operator()<std::uint8_t>();
-  case DOUGONG_I16: return function.template operator()<std::int16_t>();
-  case DOUGONG_I32: return function.template operator()<std::int32_t>();
-  case DOUGONG_U32: return function.template operator()<std::uint32_t>();
-  case DOUGONG_I64: return function.template operator()<std::int64_t>();
-  case DOUGONG_U64: return function.template operator()<std::uint64_t>();
-  default: return Error{"elements of " + elementTypeName(dtype) + " are not supported"};
+  case DOUGONG_U8:
+    return function.template operator()<std::uint8_t>();
+  case DOUGONG_I16:
+    return function.template operator()<std::int16_t>();
+  case DOUGONG_I32:
+    return function.template operator()<std::int32_t>();
+  case DOUGONG_U32:
+    return function.template operator()<std::uint32_t>();
+  case DOUGONG_I64:
+    return function.template operator()<std::int64_t>();
+  case DOUGONG_U64:
+    return function.template operator()<std::uint64_t>();
+  default:
+    return Error{"elements of " + elementTypeName(dtype) + " are not supported"};
   }
 }
 

@@ -65,8 +65,7 @@ struct DecomposeAggregate : public OpInterfaceRewritePattern<linalg::AggregatedO
   }
 };
 
-struct CpuFuseKernelsPass
-    : public dougong::cpu::impl::CpuFuseKernelsPassBase<CpuFuseKernelsPass> {
+struct CpuFuseKernelsPass : public dougong::cpu::impl::CpuFuseKernelsPassBase<CpuFuseKernelsPass> {
   void runOnOperation() override {
     func::FuncOp function = getOperation();
     if (!isKernel(function))

@@ -11,9 +11,7 @@
 namespace dougong::cpu {
 
 /// Whether `function` is a kernel of a program.
-inline bool isKernel(mlir::func::FuncOp function) {
-  return function->hasAttr("dougong.kernel");
-}
+inline bool isKernel(mlir::func::FuncOp function) { return function->hasAttr("dougong.kernel"); }
 
 /// Registers the bufferization of all dialects that kernels are made of.
 void registerBufferization(mlir::DialectRegistry &registry);

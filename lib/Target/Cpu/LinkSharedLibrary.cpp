@@ -16,8 +16,7 @@ using namespace dougong;
 /// caller.
 static llvm::Error writeTemporary(llvm::StringRef bytes, llvm::SmallVectorImpl<char> &path) {
   int descriptor = -1;
-  if (std::error_code error =
-          llvm::sys::fs::createTemporaryFile("dougong", "o", descriptor, path))
+  if (std::error_code error = llvm::sys::fs::createTemporaryFile("dougong", "o", descriptor, path))
     return llvm::createStringError(error, "cannot create a temporary object file");
   llvm::raw_fd_ostream stream(descriptor, /*shouldClose=*/true);
   stream << bytes;
@@ -44,15 +43,23 @@ llvm::Error cpu::linkSharedLibrary(llvm::StringRef object, llvm::StringRef path)
   std::string output = path.str();
   // Nothing of the build may show in the bytes: no build id, no debug sections,
   // one thread. The names of the kernels stay: profilers show them.
-  const char *arguments[] = {"ld.lld",          "-shared",        "-nostdlib",
-                             "--hash-style=gnu", "--build-id=none", "--strip-debug",
-                             "--threads=1",     "-z",             "relro",
-                             "-z",              "now",            "-o",
-                             output.c_str(),    input.c_str()};
+  const char *arguments[] = {"ld.lld",
+                             "-shared",
+                             "-nostdlib",
+                             "--hash-style=gnu",
+                             "--build-id=none",
+                             "--strip-debug",
+                             "--threads=1",
+                             "-z",
+                             "relro",
+                             "-z",
+                             "now",
+                             "-o",
+                             output.c_str(),
+                             input.c_str()};
   std::string out, err;
   llvm::raw_string_ostream outStream(out), errStream(err);
-  lld::Result result =
-      lld::lldMain(arguments, outStream, errStream, {{lld::Gnu, &lld::elf::link}});
+  lld::Result result = lld::lldMain(arguments, outStream, errStream, {{lld::Gnu, &lld::elf::link}});
   if (result.retCode != 0)
     return llvm::createStringError("cannot link '" + output + "': " + errStream.str());
   return llvm::Error::success();

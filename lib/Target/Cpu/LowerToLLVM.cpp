@@ -123,7 +123,6 @@ void cpu::registerCpuPasses() {
         traits.tileRows = 8;
         buildKernelPipeline(pipeline, CpuOptions(), traits);
       });
-  static PassPipelineRegistration<> lower("cpu-lower",
-                                          "bufferized kernels and schedule to the LLVM dialect",
-                                          buildLoweringPipeline);
+  static PassPipelineRegistration<> lower(
+      "cpu-lower", "bufferized kernels and schedule to the LLVM dialect", buildLoweringPipeline);
 }

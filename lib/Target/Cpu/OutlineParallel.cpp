@@ -93,8 +93,8 @@ struct CpuOutlineParallelPass
     b.setInsertionPoint(chunks.getBody()->getTerminator());
     Value step = mapping.lookup(loop.getStep().front());
     Value lower = mapping.lookup(loop.getLowerBound().front());
-    Value index = arith::AddIOp::create(
-        b, lower, arith::MulIOp::create(b, chunks.getInductionVar(), step));
+    Value index =
+        arith::AddIOp::create(b, lower, arith::MulIOp::create(b, chunks.getInductionVar(), step));
     mapping.map(loop.getInductionVars().front(), index);
     for (Operation &op : loop.getBody()->without_terminator())
       b.clone(op, mapping);
@@ -156,16 +156,17 @@ struct CpuOutlineParallelPass
     // context->host->parallel_for(context, body, record, count, 1)
     Value ctx = kernel.getArgument(0);
     Value host = LLVM::LoadOp::create(b, pointer, ctx);
-    Value address = LLVM::GEPOp::create(
-        b, pointer, b.getI8Type(), host,
-        ArrayRef<LLVM::GEPArg>{int32_t(offsetof(dougong_host, parallel_for))});
+    Value address =
+        LLVM::GEPOp::create(b, pointer, b.getI8Type(), host,
+                            ArrayRef<LLVM::GEPArg>{int32_t(offsetof(dougong_host, parallel_for))});
     Value callee = LLVM::LoadOp::create(b, pointer, address);
     Value body = func::ConstantOp::create(
         b, b.getFunctionType({pointer, b.getI64Type(), b.getI64Type()}, {}),
         SymbolRefAttr::get(context, name));
     body = UnrealizedConversionCastOp::create(b, TypeRange(pointer), ValueRange(body)).getResult(0);
-    auto type = LLVM::LLVMFunctionType::get(
-        LLVM::LLVMVoidType::get(context), {pointer, pointer, pointer, b.getI64Type(), b.getI64Type()});
+    auto type =
+        LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(context),
+                                    {pointer, pointer, pointer, b.getI64Type(), b.getI64Type()});
     LLVM::CallOp::create(b, type, ValueRange{callee, ctx, body, slot, count, grain});
     loop.erase();
     return success();

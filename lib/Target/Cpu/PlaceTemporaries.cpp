@@ -59,8 +59,8 @@ public:
           if (!index)
             return nullptr;
           if (!alloc.getType().isDynamicDim(*index)) {
-            mapping.map(current, arith::ConstantIndexOp::create(builder, op->getLoc(),
-                                                                alloc.getType().getDimSize(*index)));
+            mapping.map(current, arith::ConstantIndexOp::create(
+                                     builder, op->getLoc(), alloc.getType().getDimSize(*index)));
             continue;
           }
           Value extent = alloc.getDynamicSizes()[alloc.getType().getDynamicDimIndex(*index)];
@@ -147,7 +147,8 @@ FailureOr<SmallVector<Value>> computeOffsets(OpBuilder &builder, const IRMapping
     }
     Value mask = arith::ConstantIndexOp::create(builder, loc, -alignment);
     Value pad = arith::ConstantIndexOp::create(builder, loc, alignment - 1);
-    size = arith::AndIOp::create(builder, loc, arith::AddIOp::create(builder, loc, size, pad), mask);
+    size =
+        arith::AndIOp::create(builder, loc, arith::AddIOp::create(builder, loc, size, pad), mask);
     // Behind everything that lives at the same time and was placed before.
     Value offset = arith::ConstantIndexOp::create(builder, loc, 0);
     for (unsigned other : temporary.conflicts)
@@ -170,9 +171,9 @@ LogicalResult createWorkspaceFunction(func::FuncOp kernel, ArrayRef<Temporary> t
       types.push_back(argument.getType());
       arguments.push_back(argument);
     }
-  auto function = func::FuncOp::create(builder, kernel.getLoc(),
-                                       (kernel.getSymName() + workspaceSuffix).str(),
-                                       builder.getFunctionType(types, builder.getIndexType()));
+  auto function =
+      func::FuncOp::create(builder, kernel.getLoc(), (kernel.getSymName() + workspaceSuffix).str(),
+                           builder.getFunctionType(types, builder.getIndexType()));
   function.setPrivate();
   Block *entry = function.addEntryBlock();
   builder.setInsertionPointToStart(entry);
@@ -241,8 +242,7 @@ struct CpuPlaceTemporariesPass
       alloc->replaceAllUsesWith(view->getResults());
       alloc.erase();
     }
-    kernel.setType(
-        FunctionType::get(&getContext(), kernel.front().getArgumentTypes(), {}));
+    kernel.setType(FunctionType::get(&getContext(), kernel.front().getArgumentTypes(), {}));
     if (ArrayAttr attributes = kernel.getArgAttrsAttr()) {
       SmallVector<Attribute> all(attributes.begin(), attributes.end());
       all.resize(kernel.getNumArguments(), DictionaryAttr::get(&getContext()));

@@ -39,8 +39,7 @@ TEST(WireFormat, LargeRawDataBecomesReference) {
   std::string offset = std::to_string(model.find(payload));
   std::string reference = field(13, field(1, "location") + field(2, "m.onnx")) +
                           field(13, field(1, "offset") + field(2, offset)) +
-                          field(13, field(1, "length") + field(2, "2000")) +
-                          field(14, uint64_t(1));
+                          field(13, field(1, "length") + field(2, "2000")) + field(14, uint64_t(1));
   EXPECT_EQ(replacePayloads(model, "m.onnx"),
             makeModel(field(2, uint64_t(2)) + field(8, "w") + reference));
 }
@@ -74,8 +73,7 @@ TEST(WireFormat, EveryPrefixIsReadOrRefused) {
     if (whole)
       EXPECT_NO_THROW((void)replacePayloads(llvm::StringRef(model).take_front(size), "m"));
     else
-      EXPECT_THROW((void)replacePayloads(llvm::StringRef(model).take_front(size), "m"),
-                   ImportError)
+      EXPECT_THROW((void)replacePayloads(llvm::StringRef(model).take_front(size), "m"), ImportError)
           << size;
   }
 }

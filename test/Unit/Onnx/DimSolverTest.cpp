@@ -181,10 +181,8 @@ TEST(DimSolver, CanonicalFormsAgreeWhereTheAssumptionsHold) {
       forms.push_back(solver.canonical(exprs.back()));
     }
     for (int point = 0; point < 6 * 6 * 6 * 6; ++point) {
-      SymbolValues values = {{"a", point % 6},
-                             {"b", point / 6 % 6},
-                             {"c", point / 36 % 6},
-                             {"d", point / 216}};
+      SymbolValues values = {
+          {"a", point % 6}, {"b", point / 6 % 6}, {"c", point / 36 % 6}, {"d", point / 216}};
       bool holds = true;
       for (const Assumption &each : assumed) {
         auto l = each.lhs.evaluate(values), r = each.rhs.evaluate(values);

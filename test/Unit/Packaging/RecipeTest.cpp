@@ -157,8 +157,9 @@ void addPart(Case &c, Random &random) {
   Shape shape = from.shape;
   int64_t dim = random.below(shape.size()), begin = random.below(shape[dim]);
   shape[dim] = 1 + random.below(shape[dim] - begin);
-  addStep(c, "#onnx.part<" + std::to_string(dim) + ", " + std::to_string(begin) + ", " +
-                 std::to_string(shape[dim]) + ">",
+  addStep(c,
+          "#onnx.part<" + std::to_string(dim) + ", " + std::to_string(begin) + ", " +
+              std::to_string(shape[dim]) + ">",
           generate(shape, [&](const Shape &at) {
             Shape source = at;
             source[dim] += begin;

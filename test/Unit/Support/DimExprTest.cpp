@@ -195,7 +195,7 @@ TEST(DimExpr, HostileTextsAreRefused) {
 }
 
 TEST(DimExpr, Ranges) {
-  SymbolRanges r = {{"a", {2, 5}},  {"b", {-3, 4}}, {"n", {1, 10}},
+  SymbolRanges r = {{"a", {2, 5}}, {"b", {-3, 4}}, {"n", {1, 10}},
                     {"e", {3, 2}}, {"z", {0, 2}},  {"o", {0, 0}}};
   EXPECT_EQ(rangeOf("a + b", r), "-1..9");
   EXPECT_EQ(rangeOf("a - b", r), "-2..8");

@@ -17,27 +17,38 @@ std::string makeProduct(const std::string &a, const std::string &extendA, const 
   std::string cType = "tensor<?x" + n + "xi32>";
   std::string columns = n == "?" ? "%m, %n" : "%m";
   return R"(
-func.func private @kernel_0(%ctx: !llvm.ptr, %a: )" + aType + ", %b: " + bType + ") -> " + cType +
+func.func private @kernel_0(%ctx: !llvm.ptr, %a: )" +
+         aType + ", %b: " + bType + ") -> " + cType +
          R"( attributes {dougong.kernel} {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %zero = arith.constant 0 : i32
-  %m = tensor.dim %a, %c0 : )" + aType + R"(
-  %n = tensor.dim %b, %c1 : )" + bType + R"(
-  %e = tensor.empty()" + columns + ") : " + cType + R"(
-  %f = linalg.fill ins(%zero : i32) outs(%e : )" + cType + ") -> " + cType + R"(
+  %m = tensor.dim %a, %c0 : )" +
+         aType + R"(
+  %n = tensor.dim %b, %c1 : )" +
+         bType + R"(
+  %e = tensor.empty()" +
+         columns + ") : " + cType + R"(
+  %f = linalg.fill ins(%zero : i32) outs(%e : )" +
+         cType + ") -> " + cType + R"(
   %r = linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> ()" +
          mapB + R"()>, affine_map<(m, n, k) -> (m, n)>],
       iterator_types = ["parallel", "parallel", "reduction"]}
-      ins(%a, %b : )" + aType + ", " + bType + ") outs(%f : " + cType + R"() {
-    ^bb0(%x: )" + a + ", %y: " + b + R"(, %acc: i32):
-      %p = )" + extendA + " %x : " + a + R"( to i32
-      %q = )" + extendB + " %y : " + b + R"( to i32
+      ins(%a, %b : )" +
+         aType + ", " + bType + ") outs(%f : " + cType + R"() {
+    ^bb0(%x: )" +
+         a + ", %y: " + b + R"(, %acc: i32):
+      %p = )" +
+         extendA + " %x : " + a + R"( to i32
+      %q = )" +
+         extendB + " %y : " + b + R"( to i32
       %s = arith.muli %p, %q : i32
       %t = arith.addi %acc, %s : i32
       linalg.yield %t : i32
-  } -> )" + cType + R"(
-  return %r : )" + cType + R"(
+  } -> )" +
+         cType + R"(
+  return %r : )" +
+         cType + R"(
 })";
 }
 

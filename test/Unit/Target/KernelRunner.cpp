@@ -33,8 +33,8 @@ struct EntryReader {
 
   Value loadDim() {
     Type i64 = b.getI64Type();
-    Value address = LLVM::GEPOp::create(b, dims.getType(), i64, dims,
-                                        ArrayRef<LLVM::GEPArg>{nextDim++});
+    Value address =
+        LLVM::GEPOp::create(b, dims.getType(), i64, dims, ArrayRef<LLVM::GEPArg>{nextDim++});
     return LLVM::LoadOp::create(b, i64, address);
   }
   Value loadPointer() {
@@ -50,8 +50,8 @@ struct EntryReader {
     SmallVector<Type> fields = {pointer, pointer, i64};
     if (rank)
       fields.append(2, LLVM::LLVMArrayType::get(i64, rank));
-    Value descriptor = LLVM::UndefOp::create(
-        b, LLVM::LLVMStructType::getLiteral(b.getContext(), fields));
+    Value descriptor =
+        LLVM::UndefOp::create(b, LLVM::LLVMStructType::getLiteral(b.getContext(), fields));
     auto set = [&](Value value, ArrayRef<int64_t> position) {
       descriptor = LLVM::InsertValueOp::create(b, descriptor, value, position);
     };
@@ -119,8 +119,7 @@ struct Compilation {
 };
 
 /// Text to a module with bufferized kernels.
-Compilation prepare(const std::string &text, const cpu::CpuOptions &options,
-                    std::string &message) {
+Compilation prepare(const std::string &text, const cpu::CpuOptions &options, std::string &message) {
   DialectRegistry registry;
   cpu::registerCpuTarget(registry);
   Compilation result;
@@ -153,9 +152,8 @@ Compilation prepare(const std::string &text, const cpu::CpuOptions &options,
 
 } // namespace
 
-std::unique_ptr<KernelRunner> KernelRunner::compile(const std::string &text,
-                                                    const cpu::CpuOptions &options,
-                                                    std::string *error) {
+std::unique_ptr<KernelRunner>
+KernelRunner::compile(const std::string &text, const cpu::CpuOptions &options, std::string *error) {
   std::string message;
   Compilation compilation = prepare(text, options, message);
   auto fail = [&]() -> std::unique_ptr<KernelRunner> {
@@ -169,8 +167,7 @@ std::unique_ptr<KernelRunner> KernelRunner::compile(const std::string &text,
   addEntryPoints(*compilation.module);
   llvm::SmallString<128> path;
   llvm::sys::fs::createTemporaryFile("kernel", "so", path);
-  if (llvm::Error problem =
-          cpu::emitSharedLibrary(*compilation.module, path.str(), options)) {
+  if (llvm::Error problem = cpu::emitSharedLibrary(*compilation.module, path.str(), options)) {
     message += llvm::toString(std::move(problem));
     return fail();
   }

@@ -27,9 +27,8 @@ class KernelRunner {
 public:
   /// Compiles the module `text`. Exits the process with the message on an
   /// error when `error` is null; otherwise gives the message there.
-  static std::unique_ptr<KernelRunner> compile(const std::string &text,
-                                               const cpu::CpuOptions &options,
-                                               std::string *error = nullptr);
+  static std::unique_ptr<KernelRunner>
+  compile(const std::string &text, const cpu::CpuOptions &options, std::string *error = nullptr);
   ~KernelRunner();
 
   /// Calls the kernel. Parallel loops go through `parallelFor` if it is set,

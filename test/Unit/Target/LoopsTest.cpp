@@ -110,8 +110,8 @@ TEST(CpuLoops, TransposedBatchMatMul) {
           int64_t batch = 3;
           auto a = makeRandom(batch * m * k, 1), b = makeRandom(batch * n * k, 2);
           std::vector<float> c(batch * m * n);
-          runner.run({buffer(a, {batch, m, k}), buffer(b, {batch, n, k}),
-                      buffer(c, {batch, m, n})});
+          runner.run(
+              {buffer(a, {batch, m, k}), buffer(b, {batch, n, k}), buffer(c, {batch, m, n})});
           for (int64_t h = 0; h < batch; ++h)
             for (int64_t i = 0; i < m; ++i)
               for (int64_t j = 0; j < n; ++j) {
@@ -137,7 +137,8 @@ TEST(CpuLoops, PackedRowsOfTransposedMatMul) {
     return part;
   };
   text = text.substr(0, begin) + replaceAll(text.substr(begin, end - begin)) + text.substr(end);
-  for (const char *dim : {"tensor.dim %a, %c0 : ", "tensor.dim %a, %c1 : ", "tensor.dim %b, %c1 : "}) {
+  for (const char *dim :
+       {"tensor.dim %a, %c0 : ", "tensor.dim %a, %c1 : ", "tensor.dim %b, %c1 : "}) {
     size_t at = text.find(dim) + std::string(dim).size();
     text.replace(at, from.size(), to);
   }
@@ -348,8 +349,8 @@ TEST(CpuLoops, StridedPaddedConvolution) {
     int64_t batch = 2;
     auto x = makeRandom(batch * 3 * 9 * 11, 8), w = makeRandom(10 * 3 * 9, 9);
     std::vector<float> y(batch * 10 * 5 * 6);
-    runner.run({buffer(x, {batch, 3, 9, 11}), buffer(w, {10, 3, 3, 3}),
-                buffer(y, {batch, 10, 5, 6})});
+    runner.run(
+        {buffer(x, {batch, 3, 9, 11}), buffer(w, {10, 3, 3, 3}), buffer(y, {batch, 10, 5, 6})});
     for (int64_t b = 0; b < batch; ++b)
       for (int64_t o = 0; o < 10; ++o)
         for (int64_t i = 0; i < 5; ++i)
@@ -438,9 +439,8 @@ TEST(CpuLoops, TasksOfAnySizeGiveTheSameResult) {
   auto a = makeRandom(m * k, 1), b = makeRandom(k * n, 2), bias = makeRandom(n, 3),
        residual = makeRandom(m * n, 4);
   std::vector<float> c(m * n), reference(m * n);
-  std::vector<KernelArgument> arguments = {buffer(a, {m, k}), buffer(b, {k, n}),
-                                           buffer(bias, {n}), buffer(residual, {m, n}),
-                                           buffer(reference, {m, n})};
+  std::vector<KernelArgument> arguments = {buffer(a, {m, k}), buffer(b, {k, n}), buffer(bias, {n}),
+                                           buffer(residual, {m, n}), buffer(reference, {m, n})};
   int64_t tasks = 0;
   runner->parallelFor = [&](dougong_loop_body body, void *argument, int64_t count, int64_t) {
     tasks = count;

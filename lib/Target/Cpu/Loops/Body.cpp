@@ -38,19 +38,20 @@ Lane BodyEmitter::loadStrided(Value flat, Type elementType, Value index, Value o
   Value mask = place.mask ? place.mask : allLanes(place.lanes);
   TypedAttr fill = isa<FloatType>(stored) ? TypedAttr(b.getFloatAttr(stored, 0.0))
                                           : TypedAttr(b.getIntegerAttr(stored, 1));
-  Value passThrough = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(type, Attribute(fill)));
+  Value passThrough =
+      arith::ConstantOp::create(b, loc, DenseElementsAttr::get(type, Attribute(fill)));
   if (offsets)
-    return fromBytes({vector::GatherOp::create(b, loc, type, flat, ValueRange(index), offsets,
-                                               mask, passThrough),
+    return fromBytes({vector::GatherOp::create(b, loc, type, flat, ValueRange(index), offsets, mask,
+                                               passThrough),
                       true, nullptr},
                      elementType);
   if (!place.mask)
     return fromBytes({vector::LoadOp::create(b, loc, type, flat, ValueRange(index)), true, nullptr},
                      elementType);
-  return fromBytes({vector::MaskedLoadOp::create(b, loc, type, flat, ValueRange(index), mask,
-                                                 passThrough),
-                    true, nullptr},
-                   elementType);
+  return fromBytes(
+      {vector::MaskedLoadOp::create(b, loc, type, flat, ValueRange(index), mask, passThrough), true,
+       nullptr},
+      elementType);
 }
 
 /// 0, stride, 2 * stride, ...
@@ -155,13 +156,13 @@ Lane BodyEmitter::emitLoad(Value buffer, ArrayRef<Lane> indices, const Place &pl
       b, loc, flatType, metadata.getBaseBuffer(), math.constant(0),
       ArrayRef<OpFoldResult>{OpFoldResult(size)}, ArrayRef<OpFoldResult>{math.constant(1)});
   if (stored != type.getElementType())
-    flat = UnrealizedConversionCastOp::create(
-               b, loc, MemRefType::get({ShapedType::kDynamic}, stored), flat)
+    flat = UnrealizedConversionCastOp::create(b, loc,
+                                              MemRefType::get({ShapedType::kDynamic}, stored), flat)
                .getResult(0);
 
   // The scalar part of the address, and the part that differs by lane.
-  OpFoldResult base = ShapedType::isDynamic(offset) ? OpFoldResult(metadata.getOffset())
-                                                    : math.constant(offset);
+  OpFoldResult base =
+      ShapedType::isDynamic(offset) ? OpFoldResult(metadata.getOffset()) : math.constant(offset);
   Value offsets;
   bool isConsecutive = true;
   for (auto [number, lane] : llvm::enumerate(indices)) {
@@ -205,11 +206,11 @@ Lane BodyEmitter::emitElementwise(Operation &op, ArrayRef<Lane> operands, const 
   if (contract)
     if (auto fast = dyn_cast<arith::ArithFastMathInterface>(copy))
       copy->setAttr(fast.getFastMathAttrName(),
-                    arith::FastMathFlagsAttr::get(
-                        b.getContext(), fast.getFastMathFlagsAttr()
-                                            ? fast.getFastMathFlagsAttr().getValue() |
-                                                  arith::FastMathFlags::contract
-                                            : arith::FastMathFlags::contract));
+                    arith::FastMathFlagsAttr::get(b.getContext(),
+                                                  fast.getFastMathFlagsAttr()
+                                                      ? fast.getFastMathFlagsAttr().getValue() |
+                                                            arith::FastMathFlags::contract
+                                                      : arith::FastMathFlags::contract));
   Lane result{copy->getResult(0), isVector, nullptr};
   // Consecutive indices stay consecutive when a scalar is added.
   if (isVector && isa<arith::AddIOp>(op) && isa<IndexType>(op.getResult(0).getType())) {
@@ -228,8 +229,7 @@ SmallVector<Lane> BodyEmitter::emit(const Stage &stage, ArrayRef<Lane> inputs,
   llvm::DenseMap<Value, Lane> lanes;
   for (auto [argument, lane] : llvm::zip(block.getArguments(), inputs))
     lanes[argument] = lane;
-  for (auto [argument, lane] :
-       llvm::zip(block.getArguments().drop_front(inputs.size()), outputs))
+  for (auto [argument, lane] : llvm::zip(block.getArguments().drop_front(inputs.size()), outputs))
     lanes[argument] = lane;
   auto get = [&](Value value) {
     auto it = lanes.find(value);
@@ -243,8 +243,7 @@ SmallVector<Lane> BodyEmitter::emit(const Stage &stage, ArrayRef<Lane> inputs,
     Lane result;
     if (auto index = dyn_cast<linalg::IndexOp>(op)) {
       int dim = stage.indexDims[index.getDim()];
-      Value first = dim < 0 ? Value(arith::ConstantIndexOp::create(b, loc, 0))
-                            : place.indices[dim];
+      Value first = dim < 0 ? Value(arith::ConstantIndexOp::create(b, loc, 0)) : place.indices[dim];
       result = {first, false, nullptr};
       if (place.lanes && dim == place.vectorDim) {
         Value steps = createSteps(b, loc, place.lanes, nullptr);

@@ -49,8 +49,8 @@ private:
   Lane emitLoad(mlir::Value buffer, llvm::ArrayRef<Lane> indices, const Place &place);
   Lane emitElementwise(mlir::Operation &op, llvm::ArrayRef<Lane> operands, const Place &place,
                        bool contract);
-  Lane loadStrided(mlir::Value flat, mlir::Type elementType, mlir::Value index,
-                   mlir::Value offsets, const Place &place);
+  Lane loadStrided(mlir::Value flat, mlir::Type elementType, mlir::Value index, mlir::Value offsets,
+                   const Place &place);
   Lane loadEverySecond(const Access &access, mlir::Value index, const Place &place);
   Lane fromBytes(Lane bytes, mlir::Type elementType);
   mlir::Value allLanes(unsigned lanes);

@@ -9,8 +9,7 @@ namespace dougong::cpu {
 /// Emits `nest` at the builder's place. With `parallel`, independent blocks
 /// become iterations of one `scf.parallel` whose step is the grain. Returns whether
 /// its points are computed in vectors, not one by one.
-bool emitNest(mlir::OpBuilder &builder, const Nest &nest, const TileLimits &limits,
-              bool parallel);
+bool emitNest(mlir::OpBuilder &builder, const Nest &nest, const TileLimits &limits, bool parallel);
 
 } // namespace dougong::cpu
 

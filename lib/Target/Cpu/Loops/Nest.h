@@ -17,10 +17,10 @@ namespace dougong::cpu {
 ///
 /// of a flat view of its buffer. An operand that is a scalar has no buffer.
 struct Access {
-  mlir::Value scalar;      ///< the value of a scalar operand, or
-  mlir::Value flat;        ///< memref<?xT>; bytes where the element type is i1
-  mlir::Type elementType;  ///< as the body sees it
-  mlir::Value buffer;      ///< the operand itself
+  mlir::Value scalar;     ///< the value of a scalar operand, or
+  mlir::Value flat;       ///< memref<?xT>; bytes where the element type is i1
+  mlir::Type elementType; ///< as the body sees it
+  mlir::Value buffer;     ///< the operand itself
   mlir::OpFoldResult offset;
   llvm::SmallVector<mlir::OpFoldResult> strides; ///< one for each dim of the nest
 
@@ -104,8 +104,8 @@ bool isSupported(mlir::linalg::LinalgOp op);
 /// Writes strides and sizes at the builder's place. `epilogue`, if not null, is
 /// a supported element-wise op whose input `epilogueOperand` is `op`'s output.
 /// Drops dims of extent 1 and merges dims that are contiguous in all operands.
-Nest buildNest(mlir::OpBuilder &builder, mlir::linalg::LinalgOp op,
-               mlir::linalg::LinalgOp epilogue, unsigned epilogueOperand);
+Nest buildNest(mlir::OpBuilder &builder, mlir::linalg::LinalgOp op, mlir::linalg::LinalgOp epilogue,
+               unsigned epilogueOperand);
 
 } // namespace dougong::cpu
 

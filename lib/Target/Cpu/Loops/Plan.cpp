@@ -309,9 +309,9 @@ std::optional<Plan> dougong::cpu::makePackedPlan(const Nest &nest, const TileLim
         nest.getSize(plan.rowDim).value_or(minPackedRows) < minPackedRows)
       continue;
     std::optional<int64_t> length = nest.getSize(plan.reductions.front());
-    if (!length || *length * plan.lanes * plan.vectors * 4 *
-                           int64_t(getWidthFactor(access.elementType)) >
-                       maxPanelBytes)
+    if (!length ||
+        *length * plan.lanes * plan.vectors * 4 * int64_t(getWidthFactor(access.elementType)) >
+            maxPanelBytes)
       continue;
     plan.packedInput = operand;
     // A panel is packed once for each block of rows.

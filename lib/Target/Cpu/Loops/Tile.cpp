@@ -68,8 +68,7 @@ Lane TileEmitter::load(const Access &access, unsigned row, unsigned vector, cons
   if (access.scalar)
     return body.load(access, nullptr, place);
   IndexMath math(b, loc);
-  OpFoldResult index =
-      math.add(getBase(access, row, vector), getReductionOffset(access, vector));
+  OpFoldResult index = math.add(getBase(access, row, vector), getReductionOffset(access, vector));
   return body.load(access, math.value(index), place);
 }
 
@@ -79,8 +78,8 @@ TileEmitter::Values TileEmitter::getIndices(unsigned row, unsigned vector) {
   if (plan.rowDim >= 0)
     result[plan.rowDim] = math.value(math.add(result[plan.rowDim], math.constant(row)));
   if (plan.vectorDim >= 0 && result[plan.vectorDim])
-    result[plan.vectorDim] = math.value(
-        math.add(result[plan.vectorDim], math.constant(int64_t(vector) * plan.lanes)));
+    result[plan.vectorDim] =
+        math.value(math.add(result[plan.vectorDim], math.constant(int64_t(vector) * plan.lanes)));
   return result;
 }
 
@@ -116,25 +115,51 @@ TileEmitter::Values TileEmitter::initialAccumulators() {
           bool isFloat = isa<FloatType>(access.elementType);
           using Kind = vector::CombiningKind;
           switch (plan.combiner) {
-          case Kind::ADD: kind = isFloat ? arith::AtomicRMWKind::addf : arith::AtomicRMWKind::addi; break;
-          case Kind::MUL: kind = isFloat ? arith::AtomicRMWKind::mulf : arith::AtomicRMWKind::muli; break;
-          case Kind::MAXIMUMF: kind = arith::AtomicRMWKind::maximumf; break;
-          case Kind::MINIMUMF: kind = arith::AtomicRMWKind::minimumf; break;
-          case Kind::MAXNUMF: kind = arith::AtomicRMWKind::maxnumf; break;
-          case Kind::MINNUMF: kind = arith::AtomicRMWKind::minnumf; break;
-          case Kind::MAXSI: kind = arith::AtomicRMWKind::maxs; break;
-          case Kind::MINSI: kind = arith::AtomicRMWKind::mins; break;
-          case Kind::MAXUI: kind = arith::AtomicRMWKind::maxu; break;
-          case Kind::MINUI: kind = arith::AtomicRMWKind::minu; break;
-          case Kind::AND: kind = arith::AtomicRMWKind::andi; break;
-          case Kind::OR: kind = arith::AtomicRMWKind::ori; break;
-          case Kind::XOR: kind = arith::AtomicRMWKind::addi; break; // neutral element: 0
+          case Kind::ADD:
+            kind = isFloat ? arith::AtomicRMWKind::addf : arith::AtomicRMWKind::addi;
+            break;
+          case Kind::MUL:
+            kind = isFloat ? arith::AtomicRMWKind::mulf : arith::AtomicRMWKind::muli;
+            break;
+          case Kind::MAXIMUMF:
+            kind = arith::AtomicRMWKind::maximumf;
+            break;
+          case Kind::MINIMUMF:
+            kind = arith::AtomicRMWKind::minimumf;
+            break;
+          case Kind::MAXNUMF:
+            kind = arith::AtomicRMWKind::maxnumf;
+            break;
+          case Kind::MINNUMF:
+            kind = arith::AtomicRMWKind::minnumf;
+            break;
+          case Kind::MAXSI:
+            kind = arith::AtomicRMWKind::maxs;
+            break;
+          case Kind::MINSI:
+            kind = arith::AtomicRMWKind::mins;
+            break;
+          case Kind::MAXUI:
+            kind = arith::AtomicRMWKind::maxu;
+            break;
+          case Kind::MINUI:
+            kind = arith::AtomicRMWKind::minu;
+            break;
+          case Kind::AND:
+            kind = arith::AtomicRMWKind::andi;
+            break;
+          case Kind::OR:
+            kind = arith::AtomicRMWKind::ori;
+            break;
+          case Kind::XOR:
+            kind = arith::AtomicRMWKind::addi;
+            break; // neutral element: 0
           }
           TypedAttr neutral = arith::getIdentityValueAttr(kind, access.elementType, b, loc,
                                                           /*useOnlyFiniteValue=*/false);
-          lane = {arith::ConstantOp::create(b, loc,
-                                            DenseElementsAttr::get(type, Attribute(neutral))),
-                  true, nullptr};
+          lane = {
+              arith::ConstantOp::create(b, loc, DenseElementsAttr::get(type, Attribute(neutral))),
+              true, nullptr};
         } else {
           Values at = getIndices(row, vector);
           Place place = getPlace(at, mask);
@@ -165,8 +190,7 @@ TileEmitter::Values TileEmitter::combineVectors(ValueRange accumulators) {
         next.push_back(parts.back());
       parts = std::move(next);
     }
-    Value init = nest.init ? nest.init
-                           : body.load(access, getBase(access, row, 0), Place()).value;
+    Value init = nest.init ? nest.init : body.load(access, getBase(access, row, 0), Place()).value;
     Value sum = vector::ReductionOp::create(b, loc, plan.combiner, parts.front(), fast);
     results.push_back(vector::makeArithReduction(b, loc, plan.combiner, init, sum));
   }
@@ -183,15 +207,15 @@ Value TileEmitter::loop(OpFoldResult from, OpFoldResult to, int64_t step, Values
                         llvm::function_ref<Values(Value, Values)> emitBody) {
   IndexMath math(b, loc);
   Value end = math.value(to);
-  auto forOp = scf::ForOp::create(
-      b, loc, math.value(from), end, math.value(math.constant(step)), accumulators,
-      [&](OpBuilder &, Location, Value index, ValueRange carried) {
-        OpBuilder::InsertionGuard guard(b);
-        Block *block = index.getParentBlock();
-        b.setInsertionPointToEnd(block);
-        Values next = emitBody(index, Values(carried));
-        scf::YieldOp::create(b, loc, next);
-      });
+  auto forOp =
+      scf::ForOp::create(b, loc, math.value(from), end, math.value(math.constant(step)),
+                         accumulators, [&](OpBuilder &, Location, Value index, ValueRange carried) {
+                           OpBuilder::InsertionGuard guard(b);
+                           Block *block = index.getParentBlock();
+                           b.setInsertionPointToEnd(block);
+                           Values next = emitBody(index, Values(carried));
+                           scf::YieldOp::create(b, loc, next);
+                         });
   accumulators = Values(forOp.getResults());
   return end;
 }
@@ -205,7 +229,8 @@ TileEmitter::Values TileEmitter::emitReductions(unsigned level, Values accumulat
   unsigned dim = plan.reductions[level];
   IndexMath math(b, loc);
   std::optional<int64_t> size = nest.getSize(dim);
-  if (size && *size <= maxUnroll && !plan.pairs && level + 1 == plan.reductions.size() && !plan.reducesVector) {
+  if (size && *size <= maxUnroll && !plan.pairs && level + 1 == plan.reductions.size() &&
+      !plan.reducesVector) {
     for (int64_t i = 0; i < *size; ++i) {
       indices[dim] = math.value(math.constant(i));
       accumulators = emitReductions(level + 1, std::move(accumulators));
@@ -245,9 +270,8 @@ TileEmitter::Values TileEmitter::emitVectorReduction(Values accumulators) {
     indices[dim] = index;
     Value laneMask;
     if (!rest || *rest % plan.lanes != 0)
-      laneMask = vector::CreateMaskOp::create(
-          b, loc, VectorType::get({plan.lanes}, b.getI1Type()),
-          ValueRange(math.value(math.sub(size, index))));
+      laneMask = vector::CreateMaskOp::create(b, loc, VectorType::get({plan.lanes}, b.getI1Type()),
+                                              ValueRange(math.value(math.sub(size, index))));
     Values firsts;
     for (unsigned row = 0; row < rows; ++row)
       firsts.push_back(carried[row * vectors]);
@@ -283,8 +307,8 @@ TileEmitter::Values TileEmitter::emitPoint(ValueRange accumulators, unsigned cou
       }
       SmallVector<Lane> old;
       for (unsigned output = 0; output < outputs; ++output)
-        old.push_back({accumulators[(output * rows + row) * count + vector], plan.lanes != 0,
-                       nullptr});
+        old.push_back(
+            {accumulators[(output * rows + row) * count + vector], plan.lanes != 0, nullptr});
       SmallVector<Lane> next = body.emit(nest.main, inputs, old, place, /*contract=*/true);
       for (unsigned output = 0; output < outputs; ++output)
         results[(output * rows + row) * count + vector] =
@@ -316,8 +340,9 @@ void TileEmitter::finishByRow(ValueRange results) {
                                         b.getI64IntegerAttr(64));
   for (unsigned row = 0; row < rows; ++row)
     for (unsigned vector = 0; vector < vectors; ++vector)
-      vector::StoreOp::create(b, loc, results[row * vectors + vector], tile,
-                              ValueRange(math.value(math.constant(row * width + vector * plan.lanes))));
+      vector::StoreOp::create(
+          b, loc, results[row * vectors + vector], tile,
+          ValueRange(math.value(math.constant(row * width + vector * plan.lanes))));
   Value zero = math.value(math.constant(0)), one = math.value(math.constant(1));
   auto overRows = scf::ForOp::create(b, loc, zero, math.value(math.constant(rows)), one);
   OpBuilder::InsertionGuard guard(b);
@@ -360,16 +385,14 @@ void TileEmitter::finish(ValueRange results) {
       SmallVector<Lane> inputs, old;
       for (auto [number, access] : llvm::enumerate(nest.epilogue->inputs))
         inputs.push_back(number == nest.epilogueOperand ? get(0)
-                         : access.scalar
-                             ? Lane{access.scalar, false, nullptr}
-                             : body.load(access, getBase(access, row, vector), place));
+                         : access.scalar ? Lane{access.scalar, false, nullptr}
+                                         : body.load(access, getBase(access, row, vector), place));
       Block &block = nest.epilogue->getBlock();
       for (auto [number, access] : llvm::enumerate(nest.epilogue->outputs)) {
         bool isRead = !block.getArgument(inputs.size() + number).use_empty();
         old.push_back(isRead ? body.load(access, getBase(access, row, vector), place) : Lane());
       }
-      SmallVector<Lane> values =
-          body.emit(*nest.epilogue, inputs, old, place, /*contract=*/false);
+      SmallVector<Lane> values = body.emit(*nest.epilogue, inputs, old, place, /*contract=*/false);
       for (auto [number, access] : llvm::enumerate(nest.epilogue->outputs))
         body.store(access, getBase(access, row, vector), values[number], place);
     }
@@ -398,8 +421,7 @@ void TileEmitter::emit(ArrayRef<Value> at, unsigned tileRows, unsigned tileVecto
           old.push_back(block.getArgument(numInputs + number).use_empty() ? Lane()
                         : nest.init ? Lane{nest.init, false, nullptr}
                                     : load(access, row, vector, place));
-        SmallVector<Lane> values =
-            body.emit(nest.main, inputs, old, place, /*contract=*/false);
+        SmallVector<Lane> values = body.emit(nest.main, inputs, old, place, /*contract=*/false);
         for (unsigned output = 0; output < values.size(); ++output)
           results[(output * rows + row) * vectors + vector] =
               plan.lanes ? body.toVector(values[output], plan.lanes) : values[output].value;

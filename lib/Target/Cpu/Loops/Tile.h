@@ -19,8 +19,7 @@ public:
 
   /// `indices`: of each parallel dim, the tile's first. `mask` (with
   /// `vectors` 1) says which lanes of a parallel vector dim are inside.
-  void emit(llvm::ArrayRef<mlir::Value> indices, unsigned rows, unsigned vectors,
-            mlir::Value mask);
+  void emit(llvm::ArrayRef<mlir::Value> indices, unsigned rows, unsigned vectors, mlir::Value mask);
 
 private:
   using Values = llvm::SmallVector<mlir::Value>;
@@ -44,8 +43,7 @@ private:
   Place getPlace(llvm::ArrayRef<mlir::Value> indices, mlir::Value mask);
   Place getResultPlace(llvm::ArrayRef<mlir::Value> indices);
   mlir::Value loop(mlir::OpFoldResult from, mlir::OpFoldResult to, int64_t step,
-                   Values &accumulators,
-                   llvm::function_ref<Values(mlir::Value, Values)> emitBody);
+                   Values &accumulators, llvm::function_ref<Values(mlir::Value, Values)> emitBody);
 
   mlir::OpBuilder &b;
   mlir::Location loc;

@@ -53,13 +53,13 @@ Value TileEmitter::loadPair(const Access &access, unsigned row) {
   IndexMath math(b, loc);
   OpFoldResult index = math.add(getBase(access, row, 0), getReductionOffset(access, 0));
   unsigned input = &access == &nest.main.inputs[0] ? 0 : 1;
-  Value pair = vector::LoadOp::create(b, loc, VectorType::get({2}, access.elementType),
-                                      access.flat, ValueRange(math.value(index)));
+  Value pair = vector::LoadOp::create(b, loc, VectorType::get({2}, access.elementType), access.flat,
+                                      ValueRange(math.value(index)));
   pair = toI16(b, loc, pair, getExtension(nest.main, input));
   pair = vector::BitCastOp::create(b, loc, VectorType::get({1}, b.getI32Type()), pair);
   Value both = vector::ExtractOp::create(b, loc, pair, int64_t(0));
-  Value splat = vector::BroadcastOp::create(b, loc, VectorType::get({plan.lanes}, b.getI32Type()),
-                                            both);
+  Value splat =
+      vector::BroadcastOp::create(b, loc, VectorType::get({plan.lanes}, b.getI32Type()), both);
   return vector::BitCastOp::create(b, loc, VectorType::get({2 * plan.lanes}, b.getI16Type()),
                                    splat);
 }
@@ -140,8 +140,7 @@ TileEmitter::Values TileEmitter::reorderPairs(ValueRange accumulators, bool toPa
 TileEmitter::Values TileEmitter::emitPairReduction(Values accumulators) {
   IndexMath math(b, loc);
   unsigned dim = plan.reductions.front();
-  OpFoldResult whole =
-      math.mul(math.div(nest.sizes[dim], math.constant(2)), math.constant(2));
+  OpFoldResult whole = math.mul(math.div(nest.sizes[dim], math.constant(2)), math.constant(2));
   if (getConstantIntValue(whole) == 0)
     return accumulators;
   accumulators = reorderPairs(accumulators, /*toPairs=*/true);

@@ -15,8 +15,8 @@ int32_t dougong_program_run(const dougong_context *context, void *const *inputs,
                             void *const *outputs, const int64_t *input_dims) {
   const int64_t out[2] = {input_dims[0], 3}, attributes[3] = {1, 1, 1};
   dougong_tensor tensors[3] = {{outputs[0], out, 2, DOUGONG_F32},
-                                     {outputs[1], out, 2, DOUGONG_I64},
-                                     {inputs[0], input_dims, 2, DOUGONG_F32}};
+                               {outputs[1], out, 2, DOUGONG_I64},
+                               {inputs[0], input_dims, 2, DOUGONG_F32}};
   context->host->library(context, "TopK", tensors, 3, attributes, 3);
   return 0;
 }
