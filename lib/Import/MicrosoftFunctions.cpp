@@ -91,7 +91,8 @@ std::string writeTransposeMatMul(const Call &call) {
   return fmt::format("o0 = com.microsoft.FusedMatMul {} (i0, i1)", call.attributesBut({}));
 }
 
-/// The activation of FusedGemm and FusedMatMulActivation; "" if it is not known.
+/// The activation of FusedGemm and FusedMatMulActivation, none being the identity; "" if it is not
+/// known.
 std::string writeActivation(const Call &call) {
   std::string name = call.getString("activation", ""), given;
   auto add = [&](llvm::StringRef from, llvm::StringRef to) {
@@ -103,6 +104,8 @@ std::string writeActivation(const Call &call) {
                                    scaled[] = {"LeakyRelu", "Elu", "ThresholdedRelu"};
   if (llvm::is_contained(scaled, name) || name == "HardSigmoid")
     add("activation_alpha", "alpha");
+  else if (name.empty())
+    name = "Identity";
   else if (!llvm::is_contained(plain, name))
     return "";
   if (name == "HardSigmoid")
@@ -110,16 +113,22 @@ std::string writeActivation(const Call &call) {
   return fmt::format("o0 = {} {} (sums)", name, given.empty() ? "" : "<" + given + ">");
 }
 
+/// `sums`, and the activation of them.
+std::string writeActivated(const Call &call, const std::string &sums) {
+  std::string activation = writeActivation(call);
+  return activation.empty() ? "" : sums + "\n" + activation;
+}
+
 std::string writeFusedGemm(const Call &call) {
-  return fmt::format("sums = Gemm {} (i0, i1{})\n{}",
-                     call.attributes({"alpha", "beta", "transA", "transB"}),
-                     call.has(2) ? ", i2" : "", writeActivation(call));
+  return writeActivated(call, fmt::format("sums = Gemm {} (i0, i1{})",
+                                          call.attributes({"alpha", "beta", "transA", "transB"}),
+                                          call.has(2) ? ", i2" : ""));
 }
 
 std::string writeFusedMatMulActivation(const Call &call) {
-  return fmt::format("sums = com.microsoft.FusedMatMul {} (i0, i1)\n{}",
-                     call.attributes({"alpha", "transA", "transB", "transBatchA", "transBatchB"}),
-                     writeActivation(call));
+  return writeActivated(call, fmt::format("sums = com.microsoft.FusedMatMul {} (i0, i1)",
+                                          call.attributes({"alpha", "transA", "transB",
+                                                           "transBatchA", "transBatchB"})));
 }
 
 /// Weights of 4 bits, the high ones of a byte first: numbers of a table, scaled in blocks.

@@ -19,9 +19,10 @@ def value(name, shape, kind=TensorProto.FLOAT):
     return helper.make_tensor_value_info(name, kind, shape)
 
 
-def save(folder, name, nodes, inputs, outputs, initializers=()):
+def save(folder, name, nodes, inputs, outputs, initializers=(), domains=()):
     graph = helper.make_graph(nodes, "g", inputs, outputs, list(initializers))
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    opsets = [helper.make_opsetid("", 17)] + [helper.make_opsetid(domain, 1) for domain in domains]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
     (folder / f"{name}.onnx").write_bytes(model.SerializeToString())
     return model
 
@@ -94,6 +95,9 @@ def write_bad(folder):
     save(folder, "twice", [relu, helper.make_node("Relu", ["x"], ["y"], "again")], [x], [y])
     save(folder, "mismatch", [helper.make_node("MatMul", ["x", "x"], ["y"], "multiply")],
          [value("x", [4, 3])], [y])
+    save(folder, "no-activation",
+         [helper.make_node("FusedGemm", ["x", "x"], ["y"], "fused", domain="com.microsoft",
+                           activation="Nonsense", transB=1)], [x], [y], domains=["com.microsoft"])
     save(folder, "least-axis", [helper.make_node("CumSum", ["x", "axis"], ["y"], "sums")], [x], [y],
          [numpy_helper.from_array(numpy.array(-2**63), "axis")])
     whole = (folder / "small.onnx").read_bytes()
