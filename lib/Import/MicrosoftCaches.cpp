@@ -7,6 +7,15 @@ using namespace dougong::importer;
 
 namespace {
 
+/// Numbers, and lists of one axis.
+constexpr const char *constants = R"(zero = Constant <value_int = 0> ()
+one = Constant <value_int = 1> ()
+axis0 = Constant <value_ints = [0]> ()
+axis1 = Constant <value_ints = [1]> ()
+axis2 = Constant <value_ints = [2]> ()
+last = Constant <value_ints = [-1]> ()
+)";
+
 /// Query, key and value with heads of their own ("q", "k", "v": [rows..., heads, size]), from
 /// three inputs or one. `rows`: zeros of Reshape for the dims before.
 std::string writeHeads(const Call &call, int64_t heads, int64_t kv, const char *rows, int axis) {
@@ -44,13 +53,8 @@ std::string dougong::importer::writeSparseAttention(const Call &call) {
   if (heads < 1 || kv < 1 || block < 1)
     return "";
   std::string text = writeHeads(call, heads, kv, "0, 0", 2);
-  text += fmt::format(R"(zero = Constant <value_int = 0> ()
-one = Constant <value_int = 1> ()
-axis0 = Constant <value_ints = [0]> ()
-axis1 = Constant <value_ints = [1]> ()
-axis2 = Constant <value_ints = [2]> ()
-last = Constant <value_ints = [-1]> ()
-none = Constant <value_ints = [0]> ()
+  text += constants;
+  text += fmt::format(R"(none = Constant <value_ints = [0]> ()
 flat = Constant <value_ints = [-1]> ()
 length_1 = Shape <start = 1, end = 2> (i0)
 length = Squeeze (length_1)
@@ -97,6 +101,7 @@ found = MatMul (in_row, in_column)
 no_block = Constant <value_float = 0.0> ()
 layouts = Greater (found, no_block)
 block = Constant <value_int = {0}> ()
+last_block = Sub (column_count, one)
 query_blocks = Div (positions, block)
 of_queries = Gather <axis = 1> (layouts, query_blocks)
 place_shape = Shape <start = 2, end = 3> (i3)
@@ -121,9 +126,6 @@ y = Transpose <perm = [0, 2, 1, 3]> (y4)
 rows = Constant <value_ints = [0, 0, -1]> ()
 o0 = Reshape (y, rows))",
                       block, heads, scale);
-  // (the parser takes nodes in any order; the graph does not)
-  size_t at = text.find("query_blocks = ");
-  text.insert(at, "last_block = Sub (column_count, one)\n");
   return text;
 }
 
@@ -150,13 +152,8 @@ std::string dougong::importer::writePagedAttention(const Call &call) {
   } else {
     text += "q_normal = Identity (q)\nk_normal = Identity (k)\n";
   }
-  text += R"(zero = Constant <value_int = 0> ()
-one = Constant <value_int = 1> ()
-axis0 = Constant <value_ints = [0]> ()
-axis1 = Constant <value_ints = [1]> ()
-axis2 = Constant <value_ints = [2]> ()
-last = Constant <value_ints = [-1]> ()
-first = Constant <value_ints = [1]> ()
+  text += constants;
+  text += R"(first = Constant <value_ints = [1]> ()
 far = Constant <value_ints = [9223372036854775807]> ()
 token_shape = Shape <start = 0, end = 1> (i0)
 token_count = Squeeze (token_shape)

@@ -166,13 +166,14 @@ void Lowering::addFacts(const dist::ProgramInfo &info, ModuleOp code,
   addTexts("dougong.unproved", *program.mutable_allocation()->mutable_unproved());
   addTexts("dougong.library_nodes", *program.mutable_library_nodes());
   if (const plan::v1::Work &theirs = lowered.work(), &own = program.work();
-      theirs.nodes_size() == own.nodes_size())
+      theirs.nodes_size() == own.nodes_size()) {
+    llvm::StringMap<std::string> names;
+    for (int index = 0; index < own.nodes_size(); ++index)
+      names.try_emplace(theirs.nodes(index).name(), own.nodes(index).name());
     for (std::string &node : *program.mutable_library_nodes())
-      for (int index = 0; index < own.nodes_size(); ++index)
-        if (theirs.nodes(index).name() == node) {
-          node = own.nodes(index).name();
-          break;
-        }
+      if (auto it = names.find(node); it != names.end())
+        node = it->second;
+  }
   if (auto groups = code->getAttrOfType<ArrayAttr>("dougong.groups"))
     for (Attribute group : groups) {
       plan::v1::Group *entry = program.add_groups();

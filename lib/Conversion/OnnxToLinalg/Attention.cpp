@@ -167,6 +167,22 @@ AttentionResult dougong::onnx::computeAttention(Emitter &e, const AttentionProbl
   return result;
 }
 
+Value dougong::onnx::shareRows(Emitter &e, const AttentionProblem &p,
+                               const AttentionResult &result) {
+  AttentionLoops at = p.loops();
+  Value exponentials = result.softmax[0];
+  return e.pointwise(e.extentsOf(exponentials), typeOf(exponentials).getElementType(),
+                     {{exponentials, e.identity(at.count())},
+                      {result.softmax[1], e.keptMap(at.count(), {at.key()})}},
+                     [&](Emitter &e, ValueRange args) { return e.div(args[0], args[1]); });
+}
+
+Value dougong::onnx::finishScores(Emitter &e, const AttentionProblem &p, Value scores) {
+  if (p.loops().grouped)
+    scores = e.joinDims(scores, 1, 2);
+  return e.convertTensor(scores, p.element);
+}
+
 namespace {
 
 /// Extents as the attention's types give them, for telling equal ones.
@@ -335,20 +351,20 @@ Lowered lowerAttention(AttentionOp op, AttentionOp::Adaptor in, Emitter &e) {
   Value output = flat ? e.joinDims(result.output, 2, 3) : result.output;
   Value products;
   if (op->getNumResults() > 3 && present(op->getResult(3))) {
-    AttentionLoops at = p.loops();
-    int64_t mode = op.getQkMatmulOutputMode();
-    products = mode == 0 ? result.products : mode == 1 ? result.capped : result.masked;
-    Extents shape = e.extentsOf(products);
-    if (mode == 3)
-      products = e.pointwise(shape, p.element,
-                             {{result.softmax[0], e.identity(at.count())},
-                              {result.softmax[1], e.keptMap(at.count(), {at.key()})}},
-                             [&](Emitter &e, ValueRange args) {
-                               return e.toFloatType(e.div(args[0], args[1]), p.element);
-                             });
-    if (at.grouped)
-      products = e.joinDims(products, 1, 2);
-    products = e.convertTensor(products, p.element);
+    switch (op.getQkMatmulOutputMode()) {
+    case 0:
+      products = result.products;
+      break;
+    case 1:
+      products = result.capped;
+      break;
+    case 3:
+      products = shareRows(e, p, result);
+      break;
+    default:
+      products = result.masked;
+    }
+    products = finishScores(e, p, products);
   }
   return {output, presentKey, presentValue, products};
 }

@@ -60,6 +60,13 @@ struct AttentionResult {
 
 AttentionResult computeAttention(Emitter &e, const AttentionProblem &problem);
 
+/// The softmax of an attention, over its loops but the value's size.
+mlir::Value shareRows(Emitter &e, const AttentionProblem &p, const AttentionResult &result);
+
+/// Scores over [batch, key heads, group, queries, keys] as [batch, heads, queries, keys], of the
+/// problem's element type.
+mlir::Value finishScores(Emitter &e, const AttentionProblem &p, mlir::Value scores);
+
 /// `tensor` ([rows..., heads * size]) with the last dim split.
 mlir::Value splitHeads(Emitter &e, mlir::Value tensor, int64_t heads);
 

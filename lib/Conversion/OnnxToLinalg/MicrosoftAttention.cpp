@@ -137,23 +137,6 @@ Value maskScores(Emitter &e, const AttentionProblem &p, Value scores) {
   });
 }
 
-/// The softmax of an attention.
-Value shareRows(Emitter &e, const AttentionProblem &p, const AttentionResult &result) {
-  AttentionLoops at = p.loops();
-  Value exponentials = result.softmax[0];
-  return e.pointwise(e.extentsOf(exponentials), typeOf(exponentials).getElementType(),
-                     {{exponentials, e.identity(at.count())},
-                      {result.softmax[1], e.keptMap(at.count(), {at.key()})}},
-                     [&](Emitter &e, ValueRange args) { return e.div(args[0], args[1]); });
-}
-
-/// Scores over [batch, key heads, group, queries, keys] as [batch, heads, queries, keys].
-Value finishScores(Emitter &e, const AttentionProblem &p, Value scores) {
-  if (p.loops().grouped)
-    scores = e.joinDims(scores, 1, 2);
-  return e.convertTensor(scores, p.element);
-}
-
 Lowered lowerGroupQueryAttention(MsGroupQueryAttentionOp op, MsGroupQueryAttentionOp::Adaptor in,
                                  Emitter &e) {
   if (op.getKQuantType() != "NONE" || op.getVQuantType() != "NONE" || op.getKvCacheBitWidth() != 0)

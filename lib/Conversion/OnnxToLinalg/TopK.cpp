@@ -27,10 +27,9 @@ std::pair<Value, Value> dougong::onnx::selectTop(Emitter &e, Value x, ArrayRef<O
     Value better = e.compare(kind, candidate, value, order.isUnsigned);
     if (isa<FloatType>(element)) {
       // A NaN is greater than all numbers, as in NumPy's order.
-      Value isNumber = e.compare(Compare::Equal, order.largest ? value : candidate,
-                                 order.largest ? value : candidate);
-      Value isNan = e.compare(Compare::NotEqual, order.largest ? candidate : value,
-                              order.largest ? candidate : value);
+      Value greater = order.largest ? candidate : value, less = order.largest ? value : candidate;
+      Value isNumber = e.compare(Compare::Equal, less, less);
+      Value isNan = e.compare(Compare::NotEqual, greater, greater);
       Value wins = arith::AndIOp::create(e, isNumber, isNan);
       better = arith::OrIOp::create(e, better, wins);
     }

@@ -1,5 +1,7 @@
 """The operators of random graphs: each rule adds a node, or a few that exporters write
-together, to a graph (graphs.py), in a form that the graph's opset has."""
+together, to a graph (graphs.py), in a form that the graph's opset has.
+
+One file, long as it is: the order of the rules is part of what a seed makes."""
 
 import numpy as np
 from onnx import TensorProto, helper
