@@ -1,5 +1,5 @@
 # What Dougong is built on: MLIR and LLVM (shared libraries), lld, the ONNX C++
-# library, Protobuf, fmt, CLI11, GoogleTest, MPI and CLP.
+# library, Protobuf, fmt, CLI11, GoogleTest, MPI, CLP and decoders of images.
 
 # Without a version: Debian's LLVM packages refuse the exact-match check.
 find_package(MLIR REQUIRED CONFIG HINTS /usr/lib/llvm-22/lib/cmake/mlir)
@@ -18,3 +18,10 @@ find_package(GTest REQUIRED)
 find_package(MPI REQUIRED COMPONENTS C)
 find_package(Threads REQUIRED)
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
+
+find_package(PNG REQUIRED)
+find_package(TIFF REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(TURBOJPEG REQUIRED IMPORTED_TARGET libturbojpeg)
+pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp)
+pkg_check_modules(OPENJPEG REQUIRED IMPORTED_TARGET libopenjp2)

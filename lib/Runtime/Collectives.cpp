@@ -1,9 +1,9 @@
 //===- Collectives.cpp - what the back ends share -------------------------===//
 #include "dougong/Runtime/Collectives.h"
 
-#include <array>
+#include "Plugin.h"
 
-#include <dlfcn.h>
+#include <array>
 
 using namespace dougong;
 
@@ -37,24 +37,13 @@ std::string dougong::describeCall(const char *kind, const CallSite &site) {
 
 Result<std::unique_ptr<Collectives>>
 dougong::createMpiCollectives(const CollectivesOptions &options) {
-  // The back end lies beside the library that holds this function.
-  Dl_info self = {};
-  std::string folder;
-  if (dladdr(reinterpret_cast<void *>(&describeCall), &self) && self.dli_fname) {
-    folder = self.dli_fname;
-    std::size_t slash = folder.rfind('/');
-    folder = slash == std::string::npos ? "" : folder.substr(0, slash + 1);
-  }
-  std::string path = folder + "libdougong_mpi.so";
   // Global: Open MPI's own plug-ins look for its symbols there.
-  void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);
-  if (!library)
-    return Error{std::string("the MPI back end cannot be loaded: ") + dlerror() +
-                 "; install Open MPI, or run with --ranks threads"};
-  auto create = reinterpret_cast<MpiCollectivesEntry>(dlsym(library, mpiCollectivesEntryName));
-  if (!create)
-    return Error{"'" + path + "' is no MPI back end of this version: it has no function " +
-                 mpiCollectivesEntryName};
+  Result<void *> entry =
+      loadPlugin({"libdougong_mpi.so", mpiCollectivesEntryName, "the MPI back end",
+                  "install Open MPI, or run with --ranks threads", /*isGlobal=*/true});
+  if (!entry)
+    return entry.takeError();
+  auto create = reinterpret_cast<MpiCollectivesEntry>(*entry);
   std::array<char, 512> error = {};
   Collectives *collectives = create(&options, error.data(), error.size());
   if (!collectives)

@@ -169,6 +169,9 @@ LibraryFunction getLibraryFunction(Operation *operation) {
         return LibraryFunction{isText(op.getA()) ? "EqualString" : "", {}};
       })
       .Case<onnx::CastOp, onnx::CastLikeOp>([](Operation *op) { return convertText(op); })
+      .Case([](onnx::ImageDecoderOp op) {
+        return LibraryFunction{"ImageDecoder", AttributeWriter().text(op.getPixelFormat())};
+      })
       .Case([](onnx::DetOp) { return LibraryFunction{"Det", {}}; })
       .Case([](onnx::TfIdfVectorizerOp op) {
         AttributeWriter attributes;

@@ -23,6 +23,7 @@ import onnxruntime
 from onnx import helper, numpy_helper
 
 import cases
+import images
 import microsoft
 import microsoft_others
 import microsoft_quantized
@@ -156,7 +157,7 @@ def main():
     parser.add_argument("--dynamic", action="store_true")
     parser.add_argument("--only", type=int, nargs="+", metavar="NUMBER", help="cases to run alone")
     options = parser.parse_args()
-    modules = (cases, microsoft, microsoft_others, microsoft_quantized)
+    modules = (cases, images, microsoft, microsoft_others, microsoft_quantized)
     family = next(getattr(module, options.family) for module in modules
                   if hasattr(module, options.family))()
     if options.only is not None:
