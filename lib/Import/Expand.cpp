@@ -36,7 +36,7 @@ bool isExpanded(const pb::NodeProto &node) {
 
 /// Operators that are replaced by bodies.
 struct Expansion {
-  bool (*takes)(const pb::NodeProto &node);
+  llvm::function_ref<bool(const pb::NodeProto &node)> takes;
   /// The body of a node that is taken, for these types of values; false if there is none.
   bool (*build)(const pb::NodeProto &node, const pb::ModelProto &model, const Types &types,
                 pb::FunctionProto &body);
@@ -48,19 +48,6 @@ bool hasExpanded(pb::ModelProto &model, const Expansion &expansion) {
     found |= llvm::any_of(graph.node(), expansion.takes);
   });
   return found;
-}
-
-void addTypes(const pb::GraphProto &graph, Types &types) {
-  for (const auto *values : {&graph.value_info(), &graph.input(), &graph.output()})
-    for (const pb::ValueInfoProto &info : *values)
-      types[info.name()] = info.type();
-  for (const pb::TensorProto &tensor : graph.initializer()) {
-    pb::TypeProto::Tensor *type = types[tensor.name()].mutable_tensor_type();
-    type->set_elem_type(tensor.data_type());
-    type->mutable_shape()->clear_dim();
-    for (int64_t dim : tensor.dims())
-      type->mutable_shape()->add_dim()->set_dim_value(dim);
-  }
 }
 
 /// The body of the operator at the model's opset for these operand types.
@@ -84,18 +71,6 @@ bool buildBody(const pb::NodeProto &node, int64_t opset, const Types &types,
   }
   pb::FunctionBodyBuildContextImpl context(node, inputs);
   return schema->BuildContextDependentFunction(context, body, opset);
-}
-
-/// Names the nodes of a body after the operator: messages and strategies name nodes.
-void nameNodes(NodeList &nodes, const std::string &prefix) {
-  for (int index = 0; index < nodes.size(); ++index) {
-    pb::NodeProto &node = nodes[index];
-    if (node.name().empty())
-      node.set_name(prefix + "/" + node.op_type() + "_" + std::to_string(index));
-    for (pb::AttributeProto &attribute : *node.mutable_attribute())
-      if (attribute.has_g())
-        nameNodes(*attribute.mutable_g()->mutable_node(), node.name());
-  }
 }
 
 /// Writes out attributes that the node leaves to their defaults: a body refers to
@@ -144,16 +119,36 @@ void expand(pb::ModelProto &model, mlir::MLIRContext *context, const Expansion &
     });
     if (!changed)
       return;
-    if (getOpsetVersion(model, expandedDomain) == 0) {
-      pb::OperatorSetIdProto *opset = model.add_opset_import();
-      opset->set_domain(expandedDomain);
-      opset->set_version(1);
-    }
+    importDomain(model, expandedDomain);
     inlineFunctions(model, context);
   }
 }
 
 } // namespace
+
+void dougong::importer::addTypes(const pb::GraphProto &graph, Types &types) {
+  for (const auto *values : {&graph.value_info(), &graph.input(), &graph.output()})
+    for (const pb::ValueInfoProto &info : *values)
+      types[info.name()] = info.type();
+  for (const pb::TensorProto &tensor : graph.initializer()) {
+    pb::TypeProto::Tensor *type = types[tensor.name()].mutable_tensor_type();
+    type->set_elem_type(tensor.data_type());
+    type->mutable_shape()->clear_dim();
+    for (int64_t dim : tensor.dims())
+      type->mutable_shape()->add_dim()->set_dim_value(dim);
+  }
+}
+
+void dougong::importer::nameNodes(NodeList &nodes, const std::string &prefix) {
+  for (int index = 0; index < nodes.size(); ++index) {
+    pb::NodeProto &node = nodes[index];
+    if (node.name().empty())
+      node.set_name(prefix + "/" + node.op_type() + "_" + std::to_string(index));
+    for (pb::AttributeProto &attribute : *node.mutable_attribute())
+      if (attribute.has_g())
+        nameNodes(*attribute.mutable_g()->mutable_node(), node.name());
+  }
+}
 
 void dougong::importer::expandOperators(pb::ModelProto &model, mlir::MLIRContext *context) {
   expand(model, context, {isExpanded, buildStandard});
@@ -161,4 +156,9 @@ void dougong::importer::expandOperators(pb::ModelProto &model, mlir::MLIRContext
 
 void dougong::importer::expandMicrosoft(pb::ModelProto &model, mlir::MLIRContext *context) {
   expand(model, context, {hasMicrosoftBody, buildMicrosoftBody});
+}
+
+void dougong::importer::expandNodes(pb::ModelProto &model, mlir::MLIRContext *context,
+                                    llvm::function_ref<bool(const pb::NodeProto &)> takes) {
+  expand(model, context, {takes, buildStandard});
 }

@@ -101,8 +101,10 @@ OwningOpRef<ModuleOp> importChecked(StringRef path, MLIRContext &context,
     expandOperators(model, &context);
   refuseDivisors(model); // attributes of calls have come into the bodies
   upgradeModel(model, &context);
-  if (options.expandOperators)
+  if (options.expandOperators) {
+    expandGradients(model, &context);
     expandMicrosoft(model, &context);
+  }
   inferTypes(model, &context);
   return emitModel(model, facts, context);
 }

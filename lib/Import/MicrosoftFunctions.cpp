@@ -5,6 +5,7 @@
 #include <onnx/defs/parser.h>
 
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
 
 #include <fmt/format.h>
@@ -79,6 +80,26 @@ std::string Call::elementType(int input) const {
   if (found == types.end() || found->second.tensor_type().elem_type() == 0)
     return "";
   return pb::PrimitiveTypeNameMap::ToString(found->second.tensor_type().elem_type());
+}
+
+pb::FunctionProto dougong::importer::parseBody(const pb::NodeProto &node,
+                                               const pb::ModelProto &model,
+                                               llvm::ArrayRef<std::string> inputs,
+                                               llvm::ArrayRef<std::string> outputs,
+                                               const std::string &nodes) {
+  std::string microsoft;
+  if (int64_t version = getOpsetVersion(model, "com.microsoft"))
+    microsoft = fmt::format(", \"com.microsoft\" : {}", version);
+  std::string text = fmt::format("<opset_import : [\"\" : {}{}], domain : \"com.microsoft\">\n"
+                                 "{} ({}) => ({}) {{\n{}\n}}",
+                                 newestOpset, microsoft, node.op_type(), llvm::join(inputs, ", "),
+                                 llvm::join(outputs, ", "), nodes);
+  pb::FunctionProto body;
+  pb::OnnxParser parser(text.c_str());
+  if (auto status = parser.Parse(body); !status.IsOK())
+    throw ImportError("the body of " + node.op_type() + " cannot be read: " + status.ErrorMessage(),
+                      node.name());
+  return body;
 }
 
 namespace {
@@ -515,19 +536,11 @@ bool dougong::importer::buildMicrosoftBody(const pb::NodeProto &node, const pb::
   if (nodes.empty())
     return false;
   auto list = [](char letter, int count) {
-    std::string text;
+    std::vector<std::string> names;
     for (int i = 0; i < count; ++i)
-      text += fmt::format("{}{}{}", i ? ", " : "", letter, i);
-    return text;
+      names.push_back(letter + std::to_string(i));
+    return names;
   };
-  std::string text = fmt::format(
-      "<opset_import : [\"\" : {}, \"com.microsoft\" : {}], domain : \"com.microsoft\">\n"
-      "{} ({}) => ({}) {{\n{}\n}}",
-      newestOpset, getOpsetVersion(model, "com.microsoft"), node.op_type(),
-      list('i', node.input_size()), list('o', node.output_size()), nodes);
-  pb::OnnxParser parser(text.c_str());
-  if (auto status = parser.Parse(body); !status.IsOK())
-    throw ImportError("the body of " + node.op_type() + " cannot be read: " + status.ErrorMessage(),
-                      node.name());
+  body = parseBody(node, model, list('i', node.input_size()), list('o', node.output_size()), nodes);
   return true;
 }

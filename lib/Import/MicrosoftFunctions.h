@@ -10,6 +10,7 @@
 
 #include "dougong/Import/Protos.h"
 
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 
 #include <map>
@@ -18,6 +19,9 @@ namespace dougong::importer {
 
 /// The types of a graph's values, those of graphs around it included.
 using Types = std::map<std::string, pb::TypeProto>;
+
+/// Adds what a graph says of its values' types.
+void addTypes(const pb::GraphProto &graph, Types &types);
 
 /// Whether `node` is an operator of com.microsoft, in a form, that has a body.
 bool hasMicrosoftBody(const pb::NodeProto &node);
@@ -50,6 +54,12 @@ private:
   const pb::NodeProto &node;
   const Types &types;
 };
+
+/// A body of `nodes` in ONNX's textual syntax for a model at the newest opset. Throws
+/// ImportError, in the name of `node`, if they cannot be read.
+pb::FunctionProto parseBody(const pb::NodeProto &node, const pb::ModelProto &model,
+                            llvm::ArrayRef<std::string> inputs, llvm::ArrayRef<std::string> outputs,
+                            const std::string &nodes);
 
 /// A float in ONNX's textual syntax.
 std::string printFloat(double value);

@@ -13,14 +13,6 @@ using llvm::StringRef;
 
 namespace {
 
-void importDomain(pb::ModelProto &model, const char *domain) {
-  if (getOpsetVersion(model, domain) != 0)
-    return;
-  pb::OperatorSetIdProto *opset = model.add_opset_import();
-  opset->set_domain(domain);
-  opset->set_version(1);
-}
-
 /// Brings the two names of the default domain to "", here and in functions.
 template <typename Opsets> void unifyOpsets(Opsets &opsets) {
   for (pb::OperatorSetIdProto &opset : opsets)
@@ -80,6 +72,14 @@ private:
 };
 
 } // namespace
+
+void dougong::importer::importDomain(pb::ModelProto &model, const char *domain) {
+  if (getOpsetVersion(model, domain) != 0)
+    return;
+  pb::OperatorSetIdProto *opset = model.add_opset_import();
+  opset->set_domain(domain);
+  opset->set_version(1);
+}
 
 void dougong::importer::refuseDivisors(pb::ModelProto &model) {
   static const llvm::StringRef positive[] = {"strides",     "dilations",   "group",

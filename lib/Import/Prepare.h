@@ -5,6 +5,7 @@
 #include "dougong/Import/Protos.h"
 
 #include "mlir/IR/MLIRContext.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 
 namespace dougong::importer {
 
@@ -46,6 +47,22 @@ void expandOperators(pb::ModelProto &model, mlir::MLIRContext *context);
 /// Replaces operators of com.microsoft that have no lowering of their own by the
 /// bodies of MicrosoftFunctions.cpp. The model is at the newest opset. Throws ImportError.
 void expandMicrosoft(pb::ModelProto &model, mlir::MLIRContext *context);
+
+/// Imports version 1 of `domain` where the model imports none.
+void importDomain(pb::ModelProto &model, const char *domain);
+
+/// Names the nodes of a body that have no name after the operator: messages and strategies
+/// name nodes.
+void nameNodes(NodeList &nodes, const std::string &prefix);
+
+/// Replaces the nodes that are taken by the bodies that ONNX defines for them, where it does.
+/// Throws ImportError.
+void expandNodes(pb::ModelProto &model, mlir::MLIRContext *context,
+                 llvm::function_ref<bool(const pb::NodeProto &)> takes);
+
+/// Replaces Gradient operators by nodes that compute the gradients. The model is at the newest
+/// opset. Throws ImportError where the gradient of an operator on the way is not known.
+void expandGradients(pb::ModelProto &model, mlir::MLIRContext *context);
 
 } // namespace dougong::importer
 

@@ -289,6 +289,41 @@ def wrong_type():
                 [info("x", [2]), info("h", [2], T.FLOAT16)], [info("y", [2])])
 
 
+def make_gradient(op, dims, of="y", copies=1):
+    """The gradient of a node of x and w by x and w."""
+    nodes = [oh.make_node(op, ["x", "w"], ["y"], "product"),
+             oh.make_node("Gradient", ["x", "w"] * copies, ["d"], "gradient", xs=["x", "w"], y=of,
+                          domain="ai.onnx.preview.training")]
+    return make(nodes, [info("x", dims[0]), info("w", dims[1])], [info("d", dims[0])], opset=23,
+                ir=10, domains=["ai.onnx.preview.training"])
+
+
+@model
+def gradient():
+    """d = w, summed over the rows to which x is repeated; the other gradient is not asked for."""
+    return make_gradient("Mul", ([3], ["n", 3]))
+
+
+@model
+def gradient_of_conv():
+    return make_gradient("Conv", ([1, 1, 4, 4], [1, 1, 4, 4]))
+
+
+@model
+def gradient_of_nothing():
+    return make_gradient("Mul", ([3], [3]), of="z")
+
+
+@model
+def gradient_inputs():
+    return make_gradient("Mul", ([3], [3]), copies=2)
+
+
+@model
+def gradient_repeated():
+    return make_gradient("Add", (["n", 3], ["m", 3]))
+
+
 def write(name, path):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(MODELS[name]().SerializeToString())
