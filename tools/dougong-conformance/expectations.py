@@ -3,7 +3,7 @@
 import pathlib
 import re
 
-from suite import FORMS, operator_of
+from suite import FORMS, is_numeric, operator_of
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 LISTS = ROOT / "test" / "Conformance"
@@ -53,46 +53,96 @@ def measured_forms():
     return [form for form in FORMS if (LISTS / f"{form}.txt").exists()]
 
 
+def _count(cases, key, expected):
+    """Totals and passes of each form by what `key` gives for a case."""
+    rows = {}
+    for case in cases:
+        row = rows.setdefault(key(case), {"total": 0, **{form: 0 for form in expected}})
+        row["total"] += 1
+        for form in expected:
+            row[form] += case.name not in expected[form]
+    return rows
+
+
+def _table(title, rows, forms):
+    """Rows by name, in order; those of whole models, in brackets, last."""
+    lines = [f"| {title} | total | {' | '.join(forms)} |", "|---|---:" + "|---:" * len(forms) + "|"]
+    for name, row in sorted(rows.items(), key=lambda item: (item[0][0] == "(", item[0].lower())):
+        lines.append(f"| {name} | {row['total']} | " +
+                     " | ".join(str(row[form]) for form in forms) + " |")
+    return lines
+
+
+def _shares(rows, forms):
+    """Two lines: passes, and their share."""
+    total = rows["total"]
+    return [f"{rows[form]} of {total} ({100 * rows[form] / total:.1f} %)" for form in forms]
+
+
+def _gaps(cases, expected):
+    """Cases that do not pass, by reason."""
+    lines = []
+    for form, reasons in expected.items():
+        groups = {}
+        for case in cases:
+            if case.name in reasons:
+                groups.setdefault(reasons[case.name], []).append(case.name)
+        lines += ["", f"### {form}", ""]
+        if not groups:
+            lines.append("None.")
+            continue
+        lines += ["| reason | cases |", "|---|---|"]
+        for reason, names in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
+            reason = reason.replace("|", "\\|")
+            names = ", ".join(name.removeprefix("test_") for name in names)
+            lines.append(f"| {reason} | {names} |")
+    return lines
+
+
 def make_tables(cases):
-    """The page of passed and total cases for each operator and measured form."""
+    """The page of passed and total cases for each form, domain and operator."""
     forms = measured_forms()
     expected = {form: read_list(form) for form in forms}
-    operators, rows, sums = {}, {}, {form: 0 for form in forms}
-    for case in cases:
-        row = rows.setdefault((case.kind != "node", operator_of(case, operators)),
-                              {"total": 0, **{form: 0 for form in forms}})
-        row["total"] += 1
-        for form in forms:
-            passes = case.name not in expected[form]
-            row[form] += passes
-            sums[form] += passes
-    total = len(cases)
-    heading = [f"| {{}} | total | {' | '.join(forms)} |", "|---|---:" + "|---:" * len(forms) + "|"]
+    operators = {}
+    subjects = {case.name: operator_of(case, operators) for case in cases}
+
+    def domain_of(case):
+        subject = subjects[case.name]
+        return "(models)" if subject[0] == "(" else subject.rpartition(".")[0] or "ai.onnx"
+
+    everything = _count(cases, lambda case: "all", expected)["all"]
+    numeric = _count(cases, lambda case: is_numeric(case), expected)[True]
     lines = [
         "# The ONNX backend suite",
         "",
         "<!-- Written by `dougong-conformance --write-tables`; do not edit. -->",
         "",
-        f"The {total:,} cases of onnx 1.22.0, compiled for one rank of the host CPU, run, and "
+        f"The {len(cases):,} cases of onnx 1.22.0, compiled for one rank of the host CPU, run, and "
         "compared with the stored",
         "outputs within the suite's own tolerances (integers, strings and bools exactly). Three forms:",
         "*given* is the model as it is; in *dynamic* every extent of every input is a symbol and no",
         "shape behind the inputs is known; in *constant* the inputs are initializers. Measured so far:",
-        f"{', '.join(forms) or 'none'}.",
-        "What does not pass is listed, with its reason, in `test/Conformance/`.",
+        f"{', '.join(forms) or 'none'}. Numeric cases take and give tensors of numbers and bools alone.",
         "",
-        heading[0].format(""),
-        heading[1],
-        f"| **passed** | {total} | " + " | ".join(str(sums[form]) for form in forms) + " |",
-        "| **share** | | " + " | ".join(f"{100 * sums[form] / total:.1f} %" for form in forms) + " |",
+        f"| passed | {' | '.join(forms)} |",
+        "|---" + "|---:" * len(forms) + "|",
+        "| **all cases** | " + " | ".join(_shares(everything, forms)) + " |",
+        "| **numeric cases** | " + " | ".join(_shares(numeric, forms)) + " |",
+        "",
+        "## Domains",
+        "",
+        *_table("domain", _count(cases, domain_of, expected), forms),
+        "",
+        "## What does not pass",
+        "",
+        "With the reason that the compiler gives, or what differs (lists in `test/Conformance/`).",
+        *_gaps(cases, expected),
+        "",
+        "## Operators",
         "",
         "Cases of an operator count its `_expanded` ones too: the operator written out as its "
         "function body.",
         "",
-        heading[0].format("operator"),
-        heading[1],
+        *_table("operator", _count(cases, lambda case: subjects[case.name], expected), forms),
     ]
-    for (_, name), row in sorted(rows.items(), key=lambda item: (item[0][0], item[0][1].lower())):
-        lines.append(f"| {name} | {row['total']} | " +
-                     " | ".join(str(row[form]) for form in forms) + " |")
     return "\n".join(lines) + "\n"

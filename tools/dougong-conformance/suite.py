@@ -49,7 +49,7 @@ def operator_of(case, operators):
     """The operator that a case is about, or its part of the suite. `operators` keeps
     the answers for cases seen before: an expanded case follows its direct one."""
     if case.kind != "node":
-        return {"real": "whole models"}.get(case.kind, case.kind)
+        return {"real": "(whole models)"}.get(case.kind, f"({case.kind})")
     base = re.sub(r"_expanded.*$", "", case.name)
     if base not in operators:
         graph = onnx.load(case.model).graph
@@ -60,6 +60,14 @@ def operator_of(case, operators):
         node = graph.node[-1]
         operators[base] = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
     return operators[base]
+
+
+def is_numeric(case):
+    """Whether all inputs and outputs are tensors of numbers or bools."""
+    graph = onnx.load(case.model, load_external_data=False).graph
+    return all(info.type.HasField("tensor_type") and
+               info.type.tensor_type.elem_type != onnx.TensorProto.STRING
+               for values in (graph.input, graph.output) for info in values)
 
 
 def graph_inputs(model):
