@@ -23,6 +23,8 @@ void dougong::addCompileOptions(CLI::App &app, CompileOptions &options) {
       ->capture_default_str();
   app.add_option("--strategy", options.strategy, "strategy.yaml");
   app.add_option("--parallel", options.parallel, "short strategy, e.g. tp=2,pp=2");
+  app.add_option("--configuration", options.configuration,
+                 "device configuration of the model (IR version 11) that is the strategy");
   addListOption(app, "--dim", options.dims,
                 "extent of a dim: NAME=8, NAME=0..4096, INPUT[AXIS]=8; several with commas")
       ->delimiter(',');

@@ -44,6 +44,7 @@ static const char *findCompileOption(const CompileOptions &options, bool compile
       {"--fleet", options.fleet != defaults.fleet},
       {"--strategy", options.strategy != defaults.strategy},
       {"--parallel", options.parallel != defaults.parallel},
+      {"--configuration", options.configuration != defaults.configuration},
       {"--dim", !compilesReference && options.dims != defaults.dims},
       {"--timing", !compilesReference && options.timing},
       {"--target", options.target != defaults.target},

@@ -69,7 +69,7 @@ public:
 
   ExitCode run(const fs::path &folder) {
     CompileOptions whole = options.compile;
-    whole.parallel = whole.strategy = whole.dumpPhases = "";
+    whole.parallel = whole.strategy = whole.configuration = whole.dumpPhases = "";
     whole.fleet = "localhost";
     whole.model = options.referenceModel();
     whole.exposeValues = options.values;

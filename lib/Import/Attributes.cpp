@@ -107,6 +107,12 @@ ArrayAttr dougong::importer::convertConfigurations(const pb::ModelProto &model,
     fields.set("num_devices", builder.getI64IntegerAttr(configuration.num_devices()));
     if (configuration.device_size())
       fields.set("device", getStrings(builder, configuration.device()));
+    int64_t nodes = llvm::count_if(model.graph().node(), [&](const pb::NodeProto &node) {
+      return llvm::any_of(node.device_configurations(), [&](const auto &part) {
+        return part.configuration_id() == configuration.name();
+      });
+    });
+    fields.set("nodes", builder.getI64IntegerAttr(nodes));
     result.push_back(fields.getDictionary(context));
   }
   return result.empty() ? ArrayAttr() : builder.getArrayAttr(result);
@@ -132,9 +138,15 @@ Attribute convertDim(const pb::ShardedDimProto &dim, Builder &builder) {
   return fields.getDictionary(builder.getContext());
 }
 
-Attribute convertSpec(const pb::ShardingSpecProto &spec, Builder &builder) {
+Attribute convertSpec(const pb::ShardingSpecProto &spec, const pb::NodeProto &node,
+                      Builder &builder) {
   NamedAttrList fields;
   fields.set("tensor_name", builder.getStringAttr(spec.tensor_name()));
+  // Names of values may change, their places do not.
+  if (auto it = llvm::find(node.output(), spec.tensor_name()); it != node.output().end())
+    fields.set("result", builder.getI64IntegerAttr(it - node.output().begin()));
+  else if (it = llvm::find(node.input(), spec.tensor_name()); it != node.input().end())
+    fields.set("operand", builder.getI64IntegerAttr(it - node.input().begin()));
   fields.set("device",
              builder.getDenseI64ArrayAttr(ArrayRef(spec.device().data(), spec.device_size())));
   SmallVector<Attribute> groups, dims;
@@ -165,7 +177,7 @@ ArrayAttr dougong::importer::convertConfigurations(const pb::NodeProto &node,
     fields.set("configuration_id", builder.getStringAttr(configuration.configuration_id()));
     SmallVector<Attribute> specs;
     for (const pb::ShardingSpecProto &spec : configuration.sharding_spec())
-      specs.push_back(convertSpec(spec, builder));
+      specs.push_back(convertSpec(spec, node, builder));
     if (!specs.empty())
       fields.set("sharding_spec", builder.getArrayAttr(specs));
     if (configuration.has_pipeline_stage())

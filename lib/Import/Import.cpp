@@ -96,6 +96,7 @@ OwningOpRef<ModuleOp> importChecked(StringRef path, MLIRContext &context,
   prepareModel(model, &context);
   refuseDivisors(model);
   checkModel(model);
+  checkDeviceConfigurations(model);
   inlineFunctions(model, &context);
   if (options.expandOperators)
     expandOperators(model, &context);

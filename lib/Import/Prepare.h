@@ -31,6 +31,10 @@ void prepareModel(pb::ModelProto &model, mlir::MLIRContext *context);
 /// by: that kills the process. Throws ImportError.
 void refuseDivisors(pb::ModelProto &model);
 
+/// Checks the device configurations of IR version 11, for which the checker has no rules. Axes
+/// are checked when they are used: the rank is known then. Throws ImportError.
+void checkDeviceConfigurations(pb::ModelProto &model);
+
 /// Runs the ONNX checker. Throws ImportError.
 void checkModel(pb::ModelProto &model);
 

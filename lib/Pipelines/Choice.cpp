@@ -85,7 +85,8 @@ FailureOr<ModelRanges> dougong::getModelRanges(ModuleOp module) {
 /// Whether nobody has said how to partition, and there is something to choose.
 static FailureOr<bool> isChoiceWanted(ModuleOp module, const fleet::Fleet &fleet,
                                       const CompileOptions &options) {
-  if (!options.parallel.empty() || fleet.thisMachine || fleet.getChipCount() < 2)
+  if (!options.parallel.empty() || !options.configuration.empty() || fleet.thisMachine ||
+      fleet.getChipCount() < 2)
     return false;
   if (options.strategy.empty())
     return true;

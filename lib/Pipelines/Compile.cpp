@@ -107,8 +107,8 @@ private:
 
 /// Refuses what the command line says wrongly without a look at the model.
 ExitCode Compilation::checkOptions() {
-  if (!options.parallel.empty() && !options.strategy.empty())
-    return refuse("give either --parallel or --strategy, not both", exitUsage);
+  if (!options.parallel.empty() + !options.strategy.empty() + !options.configuration.empty() > 1)
+    return refuse("give one of --parallel, --strategy and --configuration", exitUsage);
   if (auto strategy = dist::parseShortStrategy(options.parallel); !strategy)
     return refuse("--parallel: " + llvm::toString(strategy.takeError()), exitUsage);
   dist::Strategy states;
@@ -218,10 +218,11 @@ ExitCode Compilation::readIR(size_t &next) {
   };
   if (isOver("normalize") && !options.dims.empty())
     return refuse("'" + options.model + "' is normalized: --dim must be given before");
-  if (isOver("plan") &&
-      !(options.parallel.empty() && options.strategy.empty() && options.states.empty()))
-    return refuse("'" + options.model +
-                  "' is planned: --parallel, --strategy and --state must be given before");
+  if (isOver("plan") && !(options.parallel.empty() && options.strategy.empty() &&
+                          options.configuration.empty() && options.states.empty()))
+    return refuse(
+        "'" + options.model +
+        "' is planned: --parallel, --strategy, --configuration and --state must be given before");
   if (!options.stopAfter.empty() && isOver(options.stopAfter))
     return refuse("'" + options.model + "' was written after " + name.getValue() +
                   ": it cannot stop after " + options.stopAfter);

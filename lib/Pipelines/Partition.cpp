@@ -189,6 +189,7 @@ void dougong::addPartitionPasses(StringRef phase, PassManager &manager,
     }
     plan.parallel = options.parallel;
     plan.strategyFile = options.strategy;
+    plan.configuration = options.configuration;
     plan.states = SmallVector<std::string>(options.states.begin(), options.states.end());
     manager.addPass(dist::createPlanPass(plan));
     manager.addPass(dist::createPropagatePass());

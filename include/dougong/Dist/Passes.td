@@ -23,6 +23,9 @@ def PlanPass : Pass<"dist-plan", "::mlir::ModuleOp"> {
     what a stage gets from earlier ones. With `sequence: tp` (short form `sp`)
     norms and residuals are cut along the sequence where weights are whole.
 
+    A device configuration of the model (`configuration`, IR version 11) is a strategy too: its
+    pipeline stages are stages, its devices the ranks of a grid, its sharding specs directives.
+
     Example: `dist-plan{parallel=tp=2}` makes
 
     ```mlir
@@ -37,6 +40,8 @@ def PlanPass : Pass<"dist-plan", "::mlir::ModuleOp"> {
     Option<"parallel", "parallel", "std::string", "",
            "short form of a strategy, e.g. tp=2,pp=2,dp=2">,
     Option<"strategyFile", "strategy", "std::string", "", "file of a strategy (YAML)">,
+    Option<"configuration", "configuration", "std::string", "",
+           "device configuration of the model that is the strategy">,
     Option<"chosen", "chosen", "std::string", "",
            "short form for a strategy that says nothing of stages and meshes">,
     ListOption<"pools", "pools", "std::string", "pool of each stage of `chosen`">,

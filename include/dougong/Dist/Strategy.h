@@ -20,12 +20,14 @@ struct StageSpec {
   std::vector<std::pair<std::string, int64_t>> mesh; ///< axes, major first
   std::string on;                                    ///< pool or chip type; may be empty
   std::string where;                                 ///< "file:line", for messages
+  std::vector<mlir::Operation *> ops;                ///< further nodes, whatever their names
 };
 
 /// A sharding that the user asks for. It holds, or there is an error.
 struct ShardSpec {
   std::string node;                       ///< pattern of node names; empty if `role` is given
   std::string role;                       ///< e.g. "attention.output"
+  mlir::Operation *op = nullptr;          ///< this node, in place of a pattern or role
   std::optional<int64_t> operand, result; ///< which value of the node; default: operand 1
   /// One entry for each dim: "_" (whole) or axes joined by "+", e.g. "dp+tp".
   std::vector<std::string> dims;
@@ -38,6 +40,9 @@ struct Strategy {
   int64_t pipeline = 1;          ///< equal stages to cut the model into, if `stages` is empty
   std::vector<std::pair<std::string, int64_t>> mesh; ///< of each of these
   std::vector<ShardSpec> shards;
+  /// The device configuration of the model that says stages, meshes and further shards; empty:
+  /// none.
+  std::string configuration;
   /// Pools of the `pipeline` stages, one for each; empty: any.
   std::vector<std::string> pools;
   /// Axis along which the sequence is cut where weights are whole; empty: none.
@@ -46,7 +51,9 @@ struct Strategy {
   std::vector<std::pair<std::string, std::string>> states;
 
   /// Whether it leaves stages and meshes to the planner.
-  bool isSilent() const { return stages.empty() && mesh.empty() && pipeline == 1; }
+  bool isSilent() const {
+    return stages.empty() && mesh.empty() && pipeline == 1 && configuration.empty();
+  }
 };
 
 /// Reads the short form: "tp=2,pp=2,dp=2,cp=2,sp=2" in any order; "none" is one

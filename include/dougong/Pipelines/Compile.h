@@ -27,6 +27,7 @@ struct CompileOptions {
   std::string fleet = "localhost"; ///< file, or name of the catalogue
   std::string strategy;            ///< strategy.yaml, or empty
   std::string parallel;            ///< "tp=2,pp=2", or empty
+  std::string configuration;       ///< device configuration of the model, or empty
   std::vector<std::string> dims;   ///< "name=value" or "name=low..high"
   std::vector<std::string> states; ///< "past.*=present.*": input pattern, output pattern
   std::string target = "cpu-native";

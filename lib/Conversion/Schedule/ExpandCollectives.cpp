@@ -192,10 +192,15 @@ struct ExpandCollectives : dougong::impl::ExpandCollectivesPassBase<ExpandCollec
     int64_t split = op.getSplit(), concat = op.getConcat();
     Extents result = mover.getExtents(op.getResult());
     Value parts = mover.moveDim(mover.split(op.getInput(), split, ranks, result[split]), split, 0);
+    // [n, ...]: part r goes to rank r, and what comes from rank r takes its place.
+    Extents whole = mover.getExtents(parts), sent = whole, received = whole;
+    sent.insert(sent.begin() + 1, DimExpr(1));
+    received.insert(received.begin(), DimExpr(1));
     auto zero = builder.getI64IntegerAttr(0), one = builder.getI64IntegerAttr(1);
-    Value exchanged =
-        dist::AllToAllOp::create(builder, op.getLoc(), parts.getType(), parts, op.getMeshAttr(),
-                                 op.getAxesAttr(), zero, one, zero, one);
+    Value exchanged = dist::AllToAllOp::create(
+        builder, op.getLoc(), mover.getType(parts, received), mover.reshape(parts, sent),
+        op.getMeshAttr(), op.getAxesAttr(), zero, one, one, one);
+    exchanged = mover.reshape(exchanged, whole);
     return mover.join(mover.moveDim(exchanged, 0, concat), concat, result[concat]);
   }
 

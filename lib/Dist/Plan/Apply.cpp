@@ -1,5 +1,6 @@
 //===- Apply.cpp - a strategy written into the IR -------------------------===//
 #include "Automatic.h"
+#include "Configuration.h"
 #include "Unpack.h"
 
 #include "Dist/IR/Layout.h"
@@ -119,7 +120,8 @@ void StrategyWriter::declareStages() {
   std::vector<StageSpec> specs = strategy.stages;
   if (specs.empty())
     for (int64_t stage = 0; stage < strategy.pipeline; ++stage)
-      specs.push_back({{}, strategy.mesh, strategy.pools.empty() ? "" : strategy.pools[stage], ""});
+      specs.push_back(
+          {{}, strategy.mesh, strategy.pools.empty() ? "" : strategy.pools[stage], "", {}});
   SmallVector<StageOp> stages;
   for (auto [index, spec] : llvm::enumerate(specs)) {
     SmallVector<Attribute> axes;
@@ -170,7 +172,11 @@ LogicalResult StrategyWriter::assignByPatterns() {
       continue;
     ops.push_back(&op);
     StringRef name = onnx::getNodeName(op.getLoc());
-    for (auto [stage, spec] : llvm::enumerate(strategy.stages))
+    for (auto [stage, spec] : llvm::enumerate(strategy.stages)) {
+      if (llvm::is_contained(spec.ops, &op)) {
+        named.try_emplace(&op, stage);
+        used[stage] = true;
+      }
       for (const std::string &pattern : spec.nodes) {
         if (!matchesNode(pattern, name))
           continue;
@@ -181,6 +187,7 @@ LogicalResult StrategyWriter::assignByPatterns() {
                                 << describeStage(it->second, strategy.stages[it->second]);
         used[stage] = true;
       }
+    }
   }
   for (auto [stage, spec] : llvm::enumerate(strategy.stages))
     if (!used[stage])
@@ -364,6 +371,11 @@ LogicalResult StrategyWriter::writeShards(Propagation &propagation) {
         spec.role != "embedding")
       return main.emitError() << getWhere(spec.where) << "unknown role \"" << spec.role
                               << "\": expected " << roles;
+    if (spec.op) {
+      if (failed(writeShard(spec, spec.op, propagation)))
+        return failure();
+      continue;
+    }
     bool found = false;
     for (Operation &op : main.front()) {
       if (isSource(&op) || op.hasTrait<OpTrait::IsTerminator>())
@@ -393,5 +405,8 @@ LogicalResult dist::applyStrategy(ModuleOp module, const Strategy &strategy) {
   for (Operation &op : main->front())
     if (isa<func::CallOp>(op))
       return op.emitError("calls must be inlined before planning");
-  return StrategyWriter(module, *main, strategy).run();
+  Strategy complete = strategy;
+  if (!strategy.configuration.empty() && failed(readConfiguration(module, *main, complete)))
+    return failure();
+  return StrategyWriter(module, *main, complete).run();
 }

@@ -16,8 +16,8 @@ struct PlanPass : dougong::dist::impl::PlanPassBase<PlanPass> {
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    if (!parallel.empty() && !strategyFile.empty()) {
-      module.emitError("give either a strategy file or its short form, not both");
+    if (!parallel.empty() + !strategyFile.empty() + !configuration.empty() > 1) {
+      module.emitError("give one of a strategy file, its short form and a device configuration");
       return signalPassFailure();
     }
     llvm::Expected<Strategy> strategy =
@@ -26,6 +26,8 @@ struct PlanPass : dougong::dist::impl::PlanPassBase<PlanPass> {
       module.emitError() << llvm::toString(strategy.takeError());
       return signalPassFailure();
     }
+    if (!configuration.empty())
+      strategy->configuration = configuration;
     if (!chosen.empty() && strategy->isSilent()) {
       llvm::Expected<Strategy> choice = parseShortStrategy(chosen);
       if (!choice) {

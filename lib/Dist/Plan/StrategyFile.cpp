@@ -143,10 +143,14 @@ template <> struct MappingTraits<Strategy> {
     io.mapOptional("shard", strategy.shards);
     io.mapOptional("sequence", strategy.sequence);
     io.mapOptional("state", states);
+    io.mapOptional("configuration", strategy.configuration);
     strategy.mesh = mesh.get();
     strategy.states = states;
     if (!strategy.stages.empty() && (!mesh.empty() || strategy.pipeline != 1))
       io.setError("give either stages, or a mesh and a number of equal stages");
+    if (!strategy.configuration.empty() &&
+        !(strategy.stages.empty() && mesh.empty() && strategy.pipeline == 1))
+      io.setError("stages and meshes are those of the configuration: give either");
     if (strategy.pipeline < 1)
       io.setError("pipeline must be at least 1");
   }
