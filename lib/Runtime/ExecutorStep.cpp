@@ -168,7 +168,9 @@ Result<Part> Executor::Impl::cutInput(const ShardLayout &layout, const Tensor &t
   Result<dougong_tensor> view = views.view(tensor);
   if (!view)
     return view.takeError();
-  if (view->data == tensor.data.data() && layout.localExtents() == tensor.dims) {
+  // (an extent of 1 that is cut is 1 on every rank, but empty on all but the first)
+  bool isWhole = layout.localExtents() == tensor.dims && box.extents() == tensor.dims;
+  if (view->data == tensor.data.data() && isWhole) {
     // Not owned: the caller's tensors outlive the step.
     return Part(std::shared_ptr<void>(), const_cast<Buffer *>(&tensor.data));
   }

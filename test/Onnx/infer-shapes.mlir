@@ -55,6 +55,21 @@ func.func @main(%x: tensor<?x4xf32, #onnx.dims<"seq", _>>, %table: tensor<128x4x
 
 // -----
 
+// A whole dim read backwards has its extent, also if that is 0.
+
+// CHECK-LABEL: func.func @main
+// CHECK:         onnx.Slice
+// CHECK-SAME:    -> tensor<?xf32, #onnx.dims<"seq">>
+func.func @main(%x: tensor<?xf32, #onnx.dims<"seq">>) -> tensor<*xf32> {
+  %axis = onnx.Constant() {value = dense<0> : tensor<1xi64>} : () -> tensor<1xi64>
+  %last = onnx.Constant() {value = dense<-1> : tensor<1xi64>} : () -> tensor<1xi64>
+  %end = onnx.Constant() {value = dense<-9223372036854775807> : tensor<1xi64>} : () -> tensor<1xi64>
+  %y = onnx.Slice(%x, %last, %end, %axis, %last) : (tensor<?xf32, #onnx.dims<"seq">>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<*xf32>
+  return %y : tensor<*xf32>
+}
+
+// -----
+
 // The new shape is computed from the old one; -1 is what is left.
 
 // CHECK-LABEL: func.func @main

@@ -4,8 +4,8 @@
 //
 // A line of standard input is a request: the model, the folder for outputs, and
 // the folder of inputs of each step, with tabs between; before them may stand
-// "--parallel=STRATEGY", and "--through=PHASE": the IR is written after that phase
-// and read back. A child of this process
+// "--parallel=STRATEGY" or "--strategy=FILE", and "--through=PHASE": the IR is written
+// after that phase and read back. A child of this process
 // compiles the model, runs the steps and writes OUTPUTS/step_<n>/output_<i>.pb;
 // what it says goes to OUTPUTS/log. The answer is a line "exit CODE" or
 // "signal NUMBER". Forked children share the loaded libraries: a case costs
@@ -29,7 +29,7 @@ namespace fs = std::filesystem;
 namespace {
 
 struct Request {
-  std::string parallel, through;
+  std::string parallel, strategy, through;
   fs::path model, outputs;
   std::vector<fs::path> steps;
 };
@@ -43,6 +43,8 @@ Request parseRequest(const std::string &line) {
     llvm::StringRef option(field);
     if (option.consume_front("--parallel="))
       request.parallel = option;
+    else if (option.consume_front("--strategy="))
+      request.strategy = option;
     else if (option.consume_front("--through="))
       request.through = option;
     else
@@ -96,6 +98,7 @@ int runCase(const Request &request) {
   CompileOptions options;
   options.model = request.model.string();
   options.parallel = request.parallel;
+  options.strategy = request.strategy;
   if (!request.through.empty()) {
     CompileOptions first = options;
     first.stopAfter = request.through;

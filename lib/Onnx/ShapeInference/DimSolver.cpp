@@ -278,8 +278,15 @@ std::optional<Int> DimSolver::upperBound(const DimExpr &expr) {
 }
 
 bool DimSolver::isLessOrEqual(const DimExpr &a, const DimExpr &b) {
-  auto low = lowerBound(b - a);
-  return low && *low >= 0;
+  if (auto low = lowerBound(b - a); low && *low >= 0)
+    return true;
+  // The parts of minima and maxima, each by itself.
+  auto isBelow = [&](const DimExpr &part) { return isLessOrEqual(part, b); };
+  auto isAbove = [&](const DimExpr &part) { return isLessOrEqual(a, part); };
+  return (a.kind() == Kind::Min && llvm::any_of(a.operands(), isBelow)) ||
+         (a.kind() == Kind::Max && llvm::all_of(a.operands(), isBelow)) ||
+         (b.kind() == Kind::Max && llvm::any_of(b.operands(), isAbove)) ||
+         (b.kind() == Kind::Min && llvm::all_of(b.operands(), isAbove));
 }
 
 DimExpr DimSolver::smaller(const DimExpr &a, const DimExpr &b) {

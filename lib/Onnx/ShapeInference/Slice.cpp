@@ -83,6 +83,8 @@ LogicalResult inferSlice(SliceOp op, ShapeScope &scope) {
     DimExpr extent = (*input)[*axis], one(1);
     DimExpr low(step > 0 ? 0 : -1), high = step > 0 ? extent : extent - one;
     DimExpr start = clampBound(op, scope, (*starts)[index], extent, DimExpr(0), high);
+    if (step < 0) // the last element of nothing is at -1, behind which nothing begins
+      start = solver.smaller(start, high);
     DimExpr end = clampBound(op, scope, (*ends)[index], extent, low, high);
     result[*axis] = solver.greater(ceilDiv(end - start, DimExpr(step)), DimExpr(0));
     isStatic &= start.constant().has_value();

@@ -181,6 +181,8 @@ static Result<void> extentsOfSlice(const LibraryCall &call) {
     std::int64_t &dim = dims[(*axes)[i]], step = steps.empty() ? 1 : steps[i];
     if (step == 0)
       return Error{"a step is 0"};
+    if (dim == 0)
+      continue;
     auto place = [&](std::int64_t at, std::int64_t low, std::int64_t high) {
       return std::clamp(at < 0 ? at + dim : at, low, high);
     };

@@ -4,8 +4,9 @@
     differential.py --bin BUILD/bin [--seeds 0:200] [--seconds 300] [--failures DIR]
 
 Each seed is a graph (graphs.py, operators.py) with inputs for one to three steps. It
-runs in a way that the seed chooses: on one rank, under a strategy on thread ranks, or
-with its IR written after a phase and read back. What fails is tried on one rank too,
+runs in a way that the seed chooses: on one rank, under a strategy on thread ranks, with
+random values cut along random dims (strategies.py), or with its IR written after a phase
+and read back. What fails is tried on one rank too,
 to tell whose fault it is. A failure is made
 small (reduction.py) and written to --failures: the model, its inputs and expected
 outputs in the layout of the ONNX suite. The last line says how many passed, failed
@@ -32,14 +33,20 @@ from graphs import Graph  # noqa: E402
 import operators  # noqa: E402
 from reduction import Reduction  # noqa: E402
 from reference import NoReference, all_values, run_reference  # noqa: E402
+from strategies import run_sharded  # noqa: E402
 
 NEWEST_OPSET = 25
+SHARDED = "random shards"  # with a seed behind it
 WAYS = ["", "", "", "--parallel=tp=2", "--parallel=tp=3", "--parallel=dp=2", "--parallel=pp=2",
-        *(f"--through={phase}" for phase in
+        *[SHARDED] * 4, *(f"--through={phase}" for phase in
           ("import", "normalize", "plan", "shard", "stage", "lower"))]
 
-# What is refused by design, with a message that says what to do.
-DESIGNED = re.compile(r"meets extent \d+ in a broadcast, so it may be|cannot be cut into \d+ stages")
+# What is refused by design, with a message that says what to do. Symbols that meet in a
+# broadcast are taken to be equal: an extent of 1 is refused when it comes.
+DESIGNED = re.compile(r"meets extent \d+ in a broadcast, so it may be|cannot be cut into \d+ stages|"
+                      r"the widest dim that its products can be cut along has|"
+                      r"is not known at compile time|dim \d+: expected 1 \(\w+\), got|"
+                      r"dim \d+: expected \d+ \(\w+\), got 1$")
 
 
 def write_inputs(folder, model, feed):
@@ -59,7 +66,10 @@ def run_compiled(worker, model, feeds, values, way, folder):
     for number, feed in enumerate(feeds):
         steps.append(folder / f"step_{number}")
         write_inputs(steps[-1], model, feed)
-    reason = worker.run(folder / "model.onnx", steps, outputs, [way] if way else [])
+    if way.startswith(SHARDED):
+        reason = run_sharded(worker, way, model, steps, folder, outputs)
+    else:
+        reason = worker.run(folder / "model.onnx", steps, outputs, [way] if way else [])
     if reason:
         return reason
     for number, expected in enumerate(values):
@@ -92,7 +102,7 @@ class Failure:
         self.operators = [node.op_type for node in model.graph.node if node.op_type != "Constant"]
 
     def key(self):
-        return self.way, generalize(self.reason), tuple(self.operators)
+        return re.sub(" \\d+$", "", self.way), generalize(self.reason), tuple(self.operators)
 
 
 class Run:
@@ -107,6 +117,8 @@ class Run:
         operators.build(graph, graph.integer(3, self.options.nodes))
         model, feeds = graph.model(), graph.feeds
         way = graph.choose(WAYS)
+        if way == SHARDED:
+            way += f" {seed}"
         try:
             values = run_reference(all_values(model), feeds)
         except NoReference:
@@ -159,6 +171,8 @@ class Run:
                 (folder / f"test_data_set_{number}" / f"output_{index}.pb").write_bytes(
                     tensor.SerializeToString())
         onnx.save(model, folder / "model.onnx")
+        if (self.scratch / "strategy.yaml").exists():
+            shutil.copy(self.scratch / "strategy.yaml", folder)
         (folder / "failure.txt").write_text(f"{failure.way}\n{failure.reason}\n\n"
                                             f"{onnx.printer.to_text(model)}\n")
 

@@ -94,6 +94,10 @@ def movement():
         Case("Slice", [reals(9, 11), ints(-3), ints(far), ints(-1)], constants=(1, 2, 3)),
         Case("Slice", [reals(9, 11), ints(-1, 100), ints(-far, -100), ints(0, 1), ints(-1, -2)],
              constants=(1, 2, 3, 4), dynamic=False),
+        # Backwards, and through nothing.
+        *[Case("Slice", [reals(extent, 11), ints(start), ints(end), ints(0), ints(step)],
+               constants=(1, 2, 3, 4))
+          for extent in (0, 7) for start, end, step in ((-1, -far, -1), (-3, 7, -2), (-1, 0, -3))],
         Case("Split", [reals(3, 12), ints(2, 3, 7)], {"axis": 1}, (0, 1, 2), (1,), (12,)),
         Case("Expand", [reals(3, 1), ints(2, 1, 5)], constants=(1,)),
         Case("Tile", [reals(3, 5), ints(2, 3)], constants=(1,)),
@@ -333,6 +337,7 @@ def selection():
         Case("Slice", [reals(9, 11), ints(1, -5), ints(8, -1), ints(0, 1), ints(3, 1)],
              static=(2,)),
         Case("Slice", [reals(9, 11), ints(-1), ints(-9), ints(1), ints(-2)]),
+        Case("Slice", [reals(0, 11), ints(-1), ints(-9), ints(0), ints(-2)]),
         Case("Reshape", [reals(3, 8), ints(2, -1, 6)], static=(3,)),
         Case("Expand", [reals(3, 1), ints(2, 1, 5)], static=(3,)),
         Case("Tile", [reals(3, 5), ints(2, 3)], static=(2,)),
