@@ -57,17 +57,18 @@ Value TileEmitter::loadPair(const Access &access, unsigned row, bool isWhole) {
   int64_t count = isWhole ? 2 : 1;
   Value pair = vector::LoadOp::create(b, loc, VectorType::get({count}, access.elementType),
                                       access.flat, ValueRange(math.value(index)));
-  pair = toI16(b, loc, pair, getExtension(nest.main, input));
   if (!isWhole) {
     Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(pair.getType()));
     pair = vector::ShuffleOp::create(b, loc, pair, zero, ArrayRef<int64_t>{0, 1});
   }
-  pair = vector::BitCastOp::create(b, loc, VectorType::get({1}, b.getI32Type()), pair);
+  // Bytes are extended last: one load then spreads them.
+  Type wide = b.getIntegerType(2 * access.elementType.getIntOrFloatBitWidth());
+  pair = vector::BitCastOp::create(b, loc, VectorType::get({1}, wide), pair);
   Value both = vector::ExtractOp::create(b, loc, pair, int64_t(0));
-  Value splat =
-      vector::BroadcastOp::create(b, loc, VectorType::get({plan.lanes}, b.getI32Type()), both);
-  return vector::BitCastOp::create(b, loc, VectorType::get({2 * plan.lanes}, b.getI16Type()),
-                                   splat);
+  Value splat = vector::BroadcastOp::create(b, loc, VectorType::get({plan.lanes}, wide), both);
+  auto type = VectorType::get({2 * plan.lanes}, access.elementType);
+  return toI16(b, loc, vector::BitCastOp::create(b, loc, type, splat),
+               getExtension(nest.main, input));
 }
 
 /// The body at indices k (the current one) and, if the pair is whole, k + 1 of the
