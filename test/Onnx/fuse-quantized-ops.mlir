@@ -170,3 +170,17 @@ func.func @padding(%x: tensor<2xui8>) -> tensor<4xf32> {
   %1 = onnx.Pad(%0, %pads, %s, %none) : (tensor<2xf32>, tensor<2xi64>, tensor<f32>, none) -> tensor<4xf32>
   return %1 : tensor<4xf32>
 }
+
+// -----
+
+// Many rows: each weight would be unpacked again and again.
+onnx.weight @w : tensor<8x6xi8> = #onnx.external<"w.bin", offset = 0, length = 48>
+// CHECK-LABEL: func.func @many_rows(
+// CHECK:         onnx.MatMul(
+func.func @many_rows(%a: tensor<4x8x8xf32>, %s: tensor<f32>) -> tensor<4x8x6xf32> {
+  %none = onnx.none
+  %w = onnx.use @w : tensor<8x6xi8>
+  %0 = onnx.DequantizeLinear(%w, %s, %none) : (tensor<8x6xi8>, tensor<f32>, none) -> tensor<8x6xf32>
+  %1 = onnx.MatMul(%a, %0) : (tensor<4x8x8xf32>, tensor<8x6xf32>) -> tensor<4x8x6xf32>
+  return %1 : tensor<4x8x6xf32>
+}

@@ -118,7 +118,8 @@ def FuseQuantizedOpsPass : Pass<"onnx-fuse-quantized-ops", "::mlir::ModuleOp"> {
       become MatMulInteger and ConvInteger, whose sums are dequantised once.
     * MatMul and Gemm of a real factor with a constant matrix of 4 or 8 bits, with
       one scale, one for each column, or one for each block along K, become
-      `onnx.ms.MatMulNBits`: the matrix stays in its few bits.
+      `onnx.ms.MatMulNBits`: the matrix stays in its few bits. (Not where 32 rows or
+      more are known at compile time: a real copy is then several times as fast.)
 
     Element-wise operators, softmax, pools and norms stay: kernels dequantise what
     they read and quantise what they write in registers. So does what does not match: factors

@@ -129,10 +129,25 @@ Value multiply(QuantizedBuilder &b, Location at, Value a, const WeightMatrix &ma
        number("block_size", matrix.block)});
 }
 
+/// Whether the product is known to have so many rows that the arithmetic decides, not
+/// the reading of weights: each weight would be unpacked for every few rows.
+bool hasManyRows(Type result) {
+  constexpr int64_t manyRows = 32;
+  auto type = cast<RankedTensorType>(result);
+  int64_t rows = 1;
+  for (int64_t extent : type.getShape().drop_back()) {
+    if (ShapedType::isDynamic(extent))
+      return false;
+    if (llvm::MulOverflow(rows, extent, rows))
+      return true;
+  }
+  return rows >= manyRows;
+}
+
 bool fuseMatMul(MatMulOp op) {
   std::optional<WeightMatrix> matrix = matchMatrix(op.getB(), /*isTransposed=*/false);
   auto a = dyn_cast<RankedTensorType>(op.getA().getType());
-  if (!matrix || !a || a.getRank() < 2)
+  if (!matrix || !a || a.getRank() < 2 || hasManyRows(op.getType()))
     return false;
   QuantizedBuilder builder(op);
   Value result = multiply(builder, op.getLoc(), op.getA(), *matrix, op.getType());
@@ -143,8 +158,8 @@ bool fuseMatMul(MatMulOp op) {
 
 bool fuseGemm(GemmOp op) {
   std::optional<WeightMatrix> matrix = matchMatrix(op.getB(), op.getTransB() != 0);
-  if (!matrix || op.getTransA() != 0 || !op.getAlpha().isExactlyValue(1) ||
-      !op.getBeta().isExactlyValue(1))
+  if (!matrix || hasManyRows(op.getType()) || op.getTransA() != 0 ||
+      !op.getAlpha().isExactlyValue(1) || !op.getBeta().isExactlyValue(1))
     return false;
   QuantizedBuilder builder(op);
   bool hasC = !isa<NoneType>(op.getC().getType());
