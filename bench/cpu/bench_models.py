@@ -7,7 +7,8 @@ Each round starts one process of ours and one of onnxruntime for every model, in
 turn, so that both see the same machine. A process runs its step for a second
 after a warm-up, and counts as its median. The ratio is the median of ours over
 the median of theirs: below 1 we are faster. The plain float32 MiniLM is made
-from the recorded one with its int8 weights.
+from the recorded one with its int8 weights. NAME:qdq is the model quantised to the
+QDQ form (quantize.py).
 """
 
 import argparse
@@ -45,16 +46,33 @@ def seconds_of_theirs(options, model, step, threads):
     return run_json([sys.executable, THEIRS, model, step, threads, options.seconds])["median"]
 
 
+def make_minilm(scratch):
+    model = scratch / "minilm-f32.onnx"
+    fold = DATA / "generate" / "fold_minilm.py"
+    subprocess.run([sys.executable, fold.name, model], cwd=fold.parent, check=True)
+    return model
+
+
+def make_quantized(name, cases, scratch):
+    """The model file and a step of a model that is quantised here."""
+    from quantize import quantize
+    case = cases["models/minilm-l6-w8" if name == "minilm-f32" else name]
+    source = make_minilm(scratch) if name == "minilm-f32" else case.model
+    model = scratch / (name.replace("/", "-") + "-qdq.onnx")
+    quantize(source, case.steps, model)
+    return model, case.steps[0]
+
+
 def find_models(options, scratch):
     """(name, model file, folder with the inputs of one step) of each wanted model."""
     wanted = options.cases or DEFAULT
     cases = {case.name: case for case in all_cases()}
     for name in wanted:
+        if name.endswith(":qdq"):
+            yield name, *make_quantized(name.removesuffix(":qdq"), cases, scratch)
+            continue
         if name == "minilm-f32":
-            model = scratch / "minilm-f32.onnx"
-            fold = DATA / "generate" / "fold_minilm.py"
-            subprocess.run([sys.executable, fold.name, model], cwd=fold.parent, check=True)
-            yield name, model, cases["models/minilm-l6-w8"].steps[0]
+            yield name, make_minilm(scratch), cases["models/minilm-l6-w8"].steps[0]
             continue
         found = [case for key, case in cases.items() if name in key + "/"]
         if not found:

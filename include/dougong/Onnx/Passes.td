@@ -103,6 +103,54 @@ def FoldShapesPass : Pass<"onnx-fold-shapes", "::mlir::ModuleOp"> {
   let dependentDialects = ["::dougong::onnx::OnnxDialect"];
 }
 
+def FuseQuantizedOpsPass : Pass<"onnx-fuse-quantized-ops", "::mlir::ModuleOp"> {
+  let summary = "makes integer operators of those between DequantizeLinear and QuantizeLinear";
+  let description = [{
+    For graphs in the QDQ form, where float operators stand between
+    DequantizeLinear and QuantizeLinear:
+
+    * What only moves elements (Reshape, Transpose, Slice, Concat, Gather, Pad,
+      MaxPool, ...) moves the integers: DequantizeLinear sinks below it, and
+      QuantizeLinear rises above it. A pair of the two with equal parameters that
+      meet then goes.
+    * MatMul, Gemm and Conv of two factors of at most 8 bits, the first with one
+      scale and the second with one or one for each column (output channel),
+      become MatMulInteger and ConvInteger, whose sums are dequantised once.
+    * MatMul and Gemm of a real factor with a constant matrix of 4 or 8 bits, with
+      one scale, one for each column, or one for each block along K, become
+      `onnx.ms.MatMulNBits`: the matrix stays in its few bits. (Not where 32 rows or
+      more are known at compile time: a real copy is then several times as fast.)
+
+    Element-wise operators, softmax, pools and norms stay: kernels dequantise what
+    they read and quantise what they write in registers. So does what does not match: factors
+    of 16 bits, other granularities, sums whose products may not fit in 32 bits.
+
+    The result is that of the graph as it stands, where real numbers are exact,
+    but for the rounding of float32: sums of integers are exact, where those of
+    real numbers round. A value that is quantised is therefore within one step of
+    the definition, and differs only where it lies between two steps but for that
+    rounding. (QLinearMatMul and QLinearConv round the same sums, with the product of all
+    scales.) Movement is exact.
+
+    Before:
+
+    ```mlir
+    %0 = onnx.DequantizeLinear(%a, %s, %z) : (tensor<4x8xui8>, tensor<f32>, tensor<ui8>) -> tensor<4x8xf32>
+    %1 = onnx.DequantizeLinear(%b, %t, %none) {axis = 1 : i64} : (tensor<8x6xi8>, tensor<6xf32>, none) -> tensor<8x6xf32>
+    %2 = onnx.MatMul(%0, %1) : (tensor<4x8xf32>, tensor<8x6xf32>) -> tensor<4x6xf32>
+    ```
+
+    After:
+
+    ```mlir
+    %0 = onnx.MatMulInteger(%a, %b, %z, %none) : (tensor<4x8xui8>, tensor<8x6xi8>, tensor<ui8>, none) -> tensor<4x6xi32>
+    %1 = onnx.Mul(%t, %s) : (tensor<6xf32>, tensor<f32>) -> tensor<6xf32>
+    %2 = onnx.DequantizeLinear(%0, %1, %none) {axis = 1 : i64} : (tensor<4x6xi32>, tensor<6xf32>, none) -> tensor<4x6xf32>
+    ```
+  }];
+  let dependentDialects = ["::dougong::onnx::OnnxDialect"];
+}
+
 def FoldConstantsPass : Pass<"onnx-fold-constants", "::mlir::ModuleOp"> {
   let summary = "evaluates operators on small constants";
   let description = [{
@@ -135,7 +183,7 @@ def DeriveWeightsPass : Pass<"onnx-derive-weights", "::mlir::ModuleOp"> {
   let summary = "moves computations on weights into recipes";
   let description = [{
     What is computed from weights and constants alone by Transpose, Cast,
-    Reshape, Squeeze, Unsqueeze, Flatten, Add, Sub, Mul, Div and DequantizeLinear
+    Reshape, Squeeze, Unsqueeze, Flatten, Slice, Add, Sub, Mul, Div and DequantizeLinear
     becomes a weight with an `#onnx.derived` recipe, which packaging runs. Recipes
     are composed (a recipe's sources are never derived if its first source can
     take the steps over), and equal recipes are one weight. Weights that nothing

@@ -34,10 +34,12 @@ struct FormKernels : dougong::impl::FormKernelsPassBase<FormKernels> {
         if (function->hasAttr(dougong::bodyAttrName) && !llvm::is_contained(functions, function))
           functions.push_back(function);
     }
-    for (func::FuncOp function : functions)
+    for (func::FuncOp function : functions) {
+      dougong::dequantizeForEachUse(function.front());
       for (dougong::KernelGroup &group : dougong::groupOperators(function.front()))
         if (failed(outliner.outline(group)))
           return signalPassFailure();
+    }
   }
 };
 

@@ -6,6 +6,7 @@
 #include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
+namespace onnx = dougong::onnx;
 
 namespace {
 
@@ -18,12 +19,42 @@ bool needsBuffer(OpOperand &use) {
   Operation *op = use.getOwner();
   if (dougong::isViewOp(op))
     return use.getOperandNumber() == 0;
-  if (isa<dougong::onnx::LaunchOp>(op)) // of a library function
+  if (isa<onnx::LaunchOp>(op)) // of a library function
     return true;
   return op->hasTrait<OpTrait::IsTerminator>() || op->getDialect()->getNamespace() != "onnx";
 }
 
+Operation *getProducer(Value value) { return value.getDefiningOp(); }
+
+/// Whether `op` makes real numbers of narrow integers.
+bool isNarrowDequantize(Operation *op) {
+  auto dequantize = dyn_cast<onnx::DequantizeLinearOp>(op);
+  return dequantize && getElementTypeOrSelf(dequantize.getX()).getIntOrFloatBitWidth() <= 16;
+}
+
+/// Whether `op`'s kernel may dequantise the operand `use` by itself.
+bool readsQuantized(OpOperand &use) {
+  Operation *op = use.getOwner();
+  return dougong::isElementwise(op) ||
+         isa<onnx::SoftmaxOp, onnx::LayerNormalizationOp, onnx::RMSNormalizationOp,
+             onnx::ReduceMeanOp, onnx::AveragePoolOp, onnx::GlobalAveragePoolOp>(op);
+}
+
 } // namespace
+
+void dougong::dequantizeForEachUse(Block &block) {
+  SmallVector<Operation *> shared;
+  for (Operation &op : block)
+    if (isNarrowDequantize(&op) && !op.hasOneUse())
+      shared.push_back(&op);
+  for (Operation *op : shared) {
+    for (OpOperand &use : llvm::make_early_inc_range(op->getResult(0).getUses()))
+      if (use.getOwner()->getBlock() == &block && readsQuantized(use))
+        use.set(OpBuilder(use.getOwner()).clone(*op)->getResult(0));
+    if (op->use_empty())
+      op->erase();
+  }
+}
 
 bool dougong::isElementwise(Operation *op) {
   static const llvm::StringSet<> names = {
@@ -35,6 +66,11 @@ bool dougong::isElementwise(Operation *op) {
       "Not",         "Or",        "Pow",   "QuickGelu", "Reciprocal", "Relu",
       "Round",       "Sigmoid",   "Sign",  "Sin",       "Softplus",   "Sqrt",
       "Sub",         "Swish",     "Tanh",  "Where",     "Xor"};
+  if (isa<onnx::QuantizeLinearOp, onnx::DequantizeLinearOp>(op)) {
+    // (blocks are dims of their own)
+    auto block = op->getAttrOfType<IntegerAttr>("block_size");
+    return !block || block.getInt() == 0;
+  }
   return names.contains(op->getName().getStringRef().rsplit('.').second);
 }
 
@@ -71,9 +107,16 @@ SmallVector<dougong::KernelGroup> dougong::groupOperators(Block &block) {
   // Groups with a result that an op outside has used already: a later member
   // would move the kernel behind that use.
   SmallVector<bool> sealed;
+  llvm::SmallPtrSet<Operation *, 8> deferred;
 
   for (Operation &op : block) {
     std::optional<size_t> joined;
+    // It goes with its only user.
+    if (isNarrowDequantize(&op) && op.hasOneUse() && (*op.user_begin())->getBlock() == &block &&
+        readsQuantized(*op.use_begin())) {
+      deferred.insert(&op);
+      continue;
+    }
     // A constant that the schedule itself reads (returns, sends) needs a buffer.
     bool isKernel = !isScheduleOp(&op) || (isInlineConstant(&op) && !isa<onnx::NoneOp>(op) &&
                                            llvm::any_of(op.getUses(), needsBuffer));
@@ -89,11 +132,17 @@ SmallVector<dougong::KernelGroup> dougong::groupOperators(Block &block) {
         break;
       }
     // Values that captured regions use count as operands.
+    SmallVector<Operation *, 2> brought; // dequantised for `op`
     op.walk([&](Operation *nested) {
-      for (Value operand : nested->getOperands())
-        if (Operation *producer = operand.getDefiningOp())
-          if (auto it = groupOf.find(producer); it != groupOf.end() && it->second != joined)
-            sealed[it->second] = true;
+      SmallVector<Value> operands(nested->getOperands());
+      for (Operation *producer : llvm::map_range(nested->getOperands(), getProducer))
+        if (producer && deferred.erase(producer)) {
+          brought.push_back(producer);
+          llvm::append_range(operands, producer->getOperands());
+        }
+      for (Operation *producer : llvm::map_range(operands, getProducer))
+        if (auto it = groupOf.find(producer); it != groupOf.end() && it->second != joined)
+          sealed[it->second] = true;
     });
     if (!isKernel)
       continue;
@@ -102,8 +151,11 @@ SmallVector<dougong::KernelGroup> dougong::groupOperators(Block &block) {
       groups.emplace_back();
       sealed.push_back(false);
     }
-    groups[*joined].push_back(&op);
-    groupOf[&op] = *joined;
+    brought.push_back(&op);
+    for (Operation *member : brought) {
+      groups[*joined].push_back(member);
+      groupOf[member] = *joined;
+    }
   }
   return groups;
 }

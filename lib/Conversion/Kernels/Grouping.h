@@ -31,9 +31,14 @@ bool isInlineConstant(mlir::Operation *op);
 /// communication, the terminator.
 bool isScheduleOp(mlir::Operation *op);
 
+/// Makes one DequantizeLinear of narrow integers for each op whose kernel can do it
+/// while it reads them, so that no real copy of them is made.
+void dequantizeForEachUse(mlir::Block &block);
+
 /// Groups the computing ops of a block: each op joins the group of an operand's
 /// producer if it is element-wise over that operand's shape and all other uses
-/// of the group's values come later; otherwise it begins a group.
+/// of the group's values come later; otherwise it begins a group. What dequantises for
+/// one op only goes with it.
 llvm::SmallVector<KernelGroup> groupOperators(mlir::Block &block);
 
 } // namespace dougong

@@ -170,9 +170,9 @@ static SmallVector<NamedAttribute> withChannelsLast(Operation *op) {
 
 void LayoutRewriter::visitConv(Operation *op) {
   RankedTensorType x = getSpatialType(op->getOperand(0));
-  auto w = dyn_cast<RankedTensorType>(op->getOperand(1).getType());
-  if (!x || !w || !w.hasStaticShape() || !isa<FloatType>(x.getElementType()) ||
-      !getSpatialType(op->getResult(0)))
+  unsigned weight = isa<onnx::QLinearConvOp>(op) ? 3 : 1;
+  auto w = dyn_cast<RankedTensorType>(op->getOperand(weight).getType());
+  if (!x || !w || !w.hasStaticShape() || !getSpatialType(op->getResult(0)))
     return;
   SmallVector<Value> operands(op->getOperands());
   operands[0] = getChannelsLast(operands[0]);
@@ -219,6 +219,27 @@ void LayoutRewriter::visitElementwise(Operation *op) {
   replace(op, operands, op->getAttrs());
 }
 
+/// Scales along an axis stay along it.
+void LayoutRewriter::visitQuantize(Operation *op) {
+  Value x = lookup(op->getOperand(0));
+  auto block = op->getAttrOfType<IntegerAttr>("block_size");
+  if (!x || (block && block.getInt() != 0))
+    return;
+  int64_t rank = cast<RankedTensorType>(x.getType()).getRank();
+  auto given = op->getAttrOfType<IntegerAttr>("axis");
+  int64_t axis = given ? given.getInt() : 1;
+  axis = axis < 0 ? axis + rank : axis;
+  SmallVector<NamedAttribute> attributes;
+  for (NamedAttribute attribute : op->getAttrs())
+    if (attribute.getName() != "axis")
+      attributes.push_back(attribute);
+  int64_t last = axis == 0 ? 0 : axis == 1 ? rank - 1 : axis - 1;
+  attributes.push_back(b.getNamedAttr("axis", b.getI64IntegerAttr(last)));
+  SmallVector<Value> operands(op->getOperands());
+  operands[0] = x;
+  replace(op, operands, attributes);
+}
+
 void LayoutRewriter::visitConcat(Operation *op) {
   RankedTensorType type = getSpatialType(op->getResult(0));
   if (!type || !llvm::all_of(op->getOperands(), [&](Value operand) { return lookup(operand); }))
@@ -263,8 +284,10 @@ void LayoutRewriter::visit(Operation *op) {
     return;
   loc = op->getLoc();
   b.setInsertionPoint(op);
-  if (isa<onnx::ConvOp>(op))
+  if (isa<onnx::ConvOp, onnx::ConvIntegerOp, onnx::QLinearConvOp>(op))
     visitConv(op);
+  else if (isa<onnx::QuantizeLinearOp, onnx::DequantizeLinearOp>(op))
+    visitQuantize(op);
   else if (isa<onnx::MaxPoolOp, onnx::AveragePoolOp, onnx::LpPoolOp>(op))
     visitPool(op);
   else if (isa<onnx::GlobalAveragePoolOp>(op))

@@ -26,6 +26,7 @@ private:
   void visitPool(mlir::Operation *op);
   void visitGlobalPool(mlir::Operation *op);
   void visitElementwise(mlir::Operation *op);
+  void visitQuantize(mlir::Operation *op);
   void visitConcat(mlir::Operation *op);
   void visitTranspose(mlir::Operation *op);
 

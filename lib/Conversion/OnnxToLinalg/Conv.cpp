@@ -77,8 +77,6 @@ Value convolveGroups(Emitter &e, Window &window, const Convolution &c, RankedTen
                            [&](Emitter &e, ValueRange args) {
                              Value x = e.convert(args[0], c.accumulator, c.xUnsigned, false);
                              Value y = e.convert(args[1], c.accumulator, c.wUnsigned, false);
-                             if (c.xZero)
-                               x = e.sub(x, e.convert(c.xZero, c.accumulator, c.xUnsigned, false));
                              if (wZero)
                                y = e.sub(y, e.convert(args[2], c.accumulator, c.wUnsigned, false));
                              return e.add(args.back(), e.mul(x, y));
@@ -90,8 +88,8 @@ Value convolveGroups(Emitter &e, Window &window, const Convolution &c, RankedTen
 
 Value dougong::onnx::convolve(Emitter &e, Window &window, const Convolution &c,
                               RankedTensorType output) {
-  Value filler = c.xZero ? c.xZero : e.constant(typeOf(c.x).getElementType(), 0);
-  return convolveGroups(e, window, c, output, window.pad(c.x, filler));
+  Value zero = e.constant(typeOf(c.x).getElementType(), 0);
+  return convolveGroups(e, window, c, output, window.pad(c.x, zero));
 }
 
 namespace {

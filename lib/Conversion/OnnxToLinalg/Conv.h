@@ -14,11 +14,10 @@ struct Convolution {
   bool xUnsigned = false, wUnsigned = false;
   mlir::Type accumulator = {}; ///< element type of the sum
   int64_t group = 1;
-  mlir::Value xZero = {}; ///< scalar of x's type that pads and is subtracted, or null
   mlir::Value wZero = {}; ///< tensor of 0 or 1 dims (per output channel), or null
 };
 
-/// The sum over input channels and window of (x - xZero) (w - wZero), a tensor
+/// The sum over input channels and window of x (w - wZero), a tensor
 /// of the shape `output` (a type of the onnx dialect).
 mlir::Value convolve(Emitter &e, Window &window, const Convolution &convolution,
                      mlir::RankedTensorType output);

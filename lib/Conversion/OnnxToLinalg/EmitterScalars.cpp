@@ -279,9 +279,11 @@ Value Emitter::logicalNot(Value a) {
 }
 
 Value Emitter::sigmoid(Value x) {
-  Value one = constant(x.getType(), 1);
-  Value exponential = math::ExpOp::create(*this, arith::NegFOp::create(*this, x).getResult());
-  return div(one, add(one, exponential));
+  // By exp(-|x|), which cannot overflow: 1 / (1 + e), or e / (1 + e) below 0.
+  Value one = constant(x.getType(), 1), magnitude = math::AbsFOp::create(*this, x);
+  Value e = math::ExpOp::create(*this, arith::NegFOp::create(*this, magnitude).getResult());
+  Value isBelow = compare(Compare::Less, x, constant(x.getType(), 0));
+  return div(select(isBelow, e, one), add(one, e));
 }
 
 Value Emitter::convert(Value x, Type to, bool fromUnsigned, bool toUnsigned) {

@@ -8,45 +8,45 @@ using namespace dougong::onnx;
 
 namespace {
 
-Lowered lowerConvInteger(ConvIntegerOp op, ConvIntegerOp::Adaptor in, Emitter &e) {
-  WindowAttributes attributes = getConvAttributes(op, typeOf(in.getW()));
+/// The sums of an integer convolution. Zero points of the input are taken off before
+/// it is padded, so that pads are zeros.
+template <typename OpT>
+Lowered convolveIntegers(OpT op, typename OpT::Adaptor in, Emitter &e, Value w, Value wConverted) {
+  RankedTensorType type = resultType(op);
+  WindowAttributes attributes = getConvAttributes(op, typeOf(wConverted));
   if (llvm::is_contained(attributes.kernel, ShapedType::kDynamic))
     return Lowered::refuse("a window of dynamic size is not supported");
-  Window window(e, cast<RankedTensorType>(op.getX().getType()), resultType(op), attributes);
-  Convolution convolution{in.getX(), in.getW(), isUnsigned(op.getX()), isUnsigned(op.getW())};
+  Window window(e, cast<RankedTensorType>(op.getX().getType()), type, attributes);
+  Shifted x = subtractZeroPoint(e, op.getX(), in.getX(), op.getXZeroPoint(), in.getXZeroPoint(),
+                                std::nullopt);
+  Convolution convolution{x.tensor, wConverted, x.isUnsigned, isUnsigned(w)};
   convolution.accumulator = e.getI32Type();
   convolution.group = op.getGroup();
-  if (!isZeroPointNone(op.getXZeroPoint()))
-    convolution.xZero = onlyElement(e, in.getXZeroPoint());
   if (!isZeroPointNone(op.getWZeroPoint()))
     convolution.wZero = in.getWZeroPoint();
-  return convolve(e, window, convolution, resultType(op));
+  return convolve(e, window, convolution, type);
+}
+
+Lowered lowerConvInteger(ConvIntegerOp op, ConvIntegerOp::Adaptor in, Emitter &e) {
+  return convolveIntegers(op, in, e, op.getW(), in.getW());
 }
 
 Lowered lowerQLinearConv(QLinearConvOp op, QLinearConvOp::Adaptor in, Emitter &e) {
   RankedTensorType type = resultType(op);
-  WindowAttributes attributes = getConvAttributes(op, typeOf(in.getW()));
-  if (llvm::is_contained(attributes.kernel, ShapedType::kDynamic))
-    return Lowered::refuse("a window of dynamic size is not supported");
-  Window window(e, cast<RankedTensorType>(op.getX().getType()), type, attributes);
-  Convolution convolution{in.getX(), in.getW(), isUnsigned(op.getX()), isUnsigned(op.getW())};
-  convolution.accumulator = e.getI32Type();
-  convolution.group = op.getGroup();
-  if (!isZeroPointNone(op.getXZeroPoint()))
-    convolution.xZero = onlyElement(e, in.getXZeroPoint());
-  if (!isZeroPointNone(op.getWZeroPoint()))
-    convolution.wZero = in.getWZeroPoint();
-  Value sums = convolve(e, window, convolution, type);
+  Lowered sums = convolveIntegers(op, in, e, op.getW(), in.getW());
+  if (sums.values.empty())
+    return sums;
   unsigned rank = type.getRank();
+  unsigned channelDim = op->hasAttr(dougong::channelsLastAttrName) ? rank - 1 : 1;
   Type element = resultElement(op), f32 = e.getF32Type();
   bool toUnsigned = isUnsigned(op->getResult(0));
-  SmallVector<Operand> inputs{{sums, e.identity(rank)},
+  SmallVector<Operand> inputs{{sums.values.front(), e.identity(rank)},
                               placeParameter(e, in.getXScale(), rank, {}),
-                              placeParameter(e, in.getWScale(), rank, 1),
+                              placeParameter(e, in.getWScale(), rank, channelDim),
                               placeParameter(e, in.getYScale(), rank, {}),
                               placeParameter(e, in.getYZeroPoint(), rank, {})};
   if (present(in.getB()))
-    inputs.push_back({in.getB(), e.mapOf(rank, {1})});
+    inputs.push_back({in.getB(), e.mapOf(rank, {channelDim})});
   return e.pointwise(e.extents(type), element, inputs, [&](Emitter &e, ValueRange args) {
     Value sum = args[0];
     if (args.size() > 5)

@@ -112,8 +112,12 @@ void populateActivations(PatternSet &set) {
     });
   });
   set.add<MishOp>([](MishOp op, MishOp::Adaptor in, Emitter &e) -> Lowered {
-    return mapFloat(op, in.getOperands(), e,
-                    [](Emitter &e, Value x) { return e.mul(x, tanh(e, softplus(e, x))); });
+    return mapFloat(op, in.getOperands(), e, [](Emitter &e, Value x) {
+      // x tanh(log(1 + p)), p = exp(x): tanh is n / (n + 2), n = p (p + 2), and 1 from 20 on.
+      Value p = exp(e, e.min(x, number(e, x, 20))), two = number(e, x, 2);
+      Value n = e.mul(p, e.add(p, two));
+      return e.mul(x, e.div(n, e.add(n, two)));
+    });
   });
   set.add<HardSwishOp>([](HardSwishOp op, HardSwishOp::Adaptor in, Emitter &e) -> Lowered {
     return mapFloat(op, in.getOperands(), e, [](Emitter &e, Value x) {

@@ -40,6 +40,7 @@ private:
   bool compare();
   bool unary();
   bool convert();
+  bool dequantize();
   bool gather();
   bool slice();
   bool concat();
@@ -209,6 +210,24 @@ bool Evaluator::convert() {
   });
 }
 
+/// Of 32-bit integers, as biases are: narrower ones are factors of products of
+/// integers, and stay.
+bool Evaluator::dequantize() {
+  bool isVector = result.shape.size() == 1, hasZero = has(2);
+  if (!get(0).elementType.isInteger(32) || !result.elementType.isF32() ||
+      !get(1).elementType.isF32())
+    return false;
+  int64_t scales = get(1).getNumElements();
+  if ((scales != 1 && !(isVector && scales == result.getNumElements())) ||
+      (hasZero && llvm::any_of(get(2).elements, [](HostScalar z) { return z.integer != 0; })))
+    return false;
+  for (auto [index, out] : llvm::enumerate(result.elements)) {
+    float real = static_cast<float>(get(0).elements[index].integer);
+    out.real = real * static_cast<float>(get(1).elements[scales == 1 ? 0 : index].real);
+  }
+  return true;
+}
+
 bool Evaluator::gather() {
   auto gather = cast<GatherOp>(op);
   const HostTensor &data = get(0), &indices = get(1);
@@ -296,6 +315,7 @@ DenseElementsAttr Evaluator::evaluate() {
           .Case<NegOp, AbsOp, NotOp, SqrtOp, ReciprocalOp, FloorOp, CeilOp>(
               [&](auto) { return unary(); })
           .Case<CastOp>([&](auto) { return convert(); })
+          .Case<DequantizeLinearOp>([&](auto) { return dequantize(); })
           .Case<WhereOp>([&](auto) {
             return map([](ArrayRef<HostScalar> a, HostScalar &out) {
               out = a[0].integer ? a[1] : a[2];

@@ -32,6 +32,8 @@ void dougong::onnx::buildNormalizePipeline(OpPassManager &manager,
   // Shapes before constants: what is left of a shape computation is then small
   // or depends on data.
   manager.addPass(createFoldShapesPass());
+  // Before constants: what dequantises them is what it looks for.
+  manager.addPass(createFuseQuantizedOpsPass());
   manager.addPass(createFoldConstantsPass());
   // Folding makes casts and reshapes trivial, and equal values equal.
   manager.addPass(createSimplifyGraphPass());

@@ -134,9 +134,10 @@ bool WeightRecipes::recordDequantize(DequantizeLinearOp op) {
   auto type = cast<RankedTensorType>(op.getType());
   auto scaleType = cast<RankedTensorType>(op.getXScale().getType());
   auto integer = dyn_cast<IntegerType>(cast<RankedTensorType>(input.getType()).getElementType());
-  // Wide integers are not exact in f32, float8 has its own rules.
-  if (!integer || integer.getWidth() > 16 || !type.getElementType().isF32() ||
-      !scaleType.getElementType().isF32())
+  // Wide integers are not exact in f32 (without zero point they round as the
+  // operator does), float8 has its own rules.
+  if (!integer || integer.getWidth() > 32 || (integer.getWidth() > 16 && hasZeroPoint) ||
+      !type.getElementType().isF32() || !scaleType.getElementType().isF32())
     return false;
   int64_t rank = type.getRank();
   int64_t axis = normalizeAxis(op.getAxis(), rank);
@@ -206,6 +207,47 @@ bool WeightRecipes::recordConcat(ConcatOp op) {
   return true;
 }
 
+/// Runs of elements, forwards.
+bool WeightRecipes::recordSlice(SliceOp op) {
+  WeightRecipe *source = find(op.getData());
+  auto type = cast<RankedTensorType>(op.getType());
+  auto getInts = [](Value value) -> std::optional<SmallVector<int64_t>> {
+    auto dense = dyn_cast_if_present<DenseIntElementsAttr>(getConstantValue(value));
+    if (!dense)
+      return std::nullopt;
+    SmallVector<int64_t> ints;
+    for (const APInt &value : dense.getValues<APInt>())
+      ints.push_back(value.getSExtValue());
+    return ints;
+  };
+  std::optional<SmallVector<int64_t>> starts = getInts(op.getStarts()), axes, steps;
+  if (!source || !starts)
+    return false;
+  if (isGiven(op, 3) && !(axes = getInts(op.getAxes())))
+    return false;
+  if (isGiven(op, 4) && (!(steps = getInts(op.getSteps())) ||
+                         llvm::any_of(*steps, [](int64_t step) { return step != 1; })))
+    return false;
+  WeightRecipe recipe = *source;
+  recipe.loc = op.getLoc();
+  SmallVector<int64_t> shape(recipe.type.getShape());
+  for (auto [index, start] : llvm::enumerate(*starts)) {
+    int64_t axis = normalizeAxis(axes ? (*axes)[index] : int64_t(index), shape.size());
+    if (axis < 0)
+      return false;
+    int64_t extent = shape[axis], size = type.getDimSize(axis);
+    int64_t begin = std::clamp<int64_t>(start < 0 ? start + extent : start, 0, extent);
+    if (size == extent)
+      continue;
+    shape[axis] = size;
+    addStep(recipe, PartStepAttr::get(builder.getContext(), axis, begin, size),
+            RankedTensorType::get(shape, type.getElementType()));
+  }
+  recipe.type = type;
+  recipes.insert_or_assign(op->getResult(0), recipe);
+  return true;
+}
+
 bool WeightRecipes::isRecipeOp(Operation *op) {
   return isa<TransposeOp, ReshapeOp, SqueezeOp, UnsqueezeOp, FlattenOp, CastOp>(op);
 }
@@ -228,6 +270,8 @@ bool WeightRecipes::record(Operation *op) {
     return recordDequantize(dequantize);
   if (auto concat = dyn_cast<ConcatOp>(op))
     return recordConcat(concat);
+  if (auto slice = dyn_cast<SliceOp>(op))
+    return recordSlice(slice);
   if (!isRecipeOp(op))
     return false;
   WeightRecipe *source = find(op->getOperand(0));

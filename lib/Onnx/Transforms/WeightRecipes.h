@@ -44,6 +44,7 @@ private:
   bool recordBinary(mlir::Operation *op, llvm::StringRef kind);
   bool recordDequantize(DequantizeLinearOp op);
   bool recordConcat(ConcatOp op);
+  bool recordSlice(SliceOp op);
   void addStep(WeightRecipe &recipe, mlir::Attribute step, mlir::RankedTensorType type);
   void addBinary(WeightRecipe &recipe, llvm::StringRef kind, mlir::FlatSymbolRefAttr other,
                  bool reversed, mlir::RankedTensorType type);

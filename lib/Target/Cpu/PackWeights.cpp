@@ -115,10 +115,10 @@ std::optional<Layout> getLayout(RankedTensorType type, const Reading &reading, i
     // A narrow panel where most of a wide one would be padding.
     int64_t n = shape.pop_back_val(), k = shape.pop_back_val();
     layout.width = n <= lanes && !isByte ? lanes : columns;
-    if (isByte && (n * 2 < columns || reading.numReductions != 1))
+    if (isByte && n * 2 < columns && reading.numReductions == 1)
       return std::nullopt;
     shape.append({int64_t(llvm::divideCeil(n, layout.width)), k, layout.width});
-  } else if (isByte || llvm::is_sorted(reading.order)) {
+  } else if (llvm::is_sorted(reading.order)) {
     return std::nullopt;
   }
   layout.type = RankedTensorType::get(shape, type.getElementType());
@@ -145,14 +145,14 @@ void readLayout(Value weight, const Layout &layout) {
   }
 }
 
-/// The elements of a constant in `layout`.
+/// The elements of a constant in `layout`; what fills panels up is 0.
 DenseElementsAttr layOut(DenseElementsAttr elements, const Layout &layout) {
   ArrayRef<int64_t> source = elements.getType().getShape(), shape = layout.type.getShape();
-  auto element = cast<FloatType>(layout.type.getElementType());
-  SmallVector<APFloat> values(layout.type.getNumElements(),
-                              APFloat::getZero(element.getFloatSemantics()));
+  ArrayRef<char> bytes = elements.getRawData();
+  int64_t width = layout.type.getElementTypeBitWidth() / 8;
+  SmallVector<char> values(layout.type.getNumElements() * width, 0);
   SmallVector<int64_t> index(source.size(), 0);
-  for (const APFloat &value : elements.getValues<APFloat>()) {
+  for (int64_t number = 0; number < elements.getNumElements(); ++number) {
     SmallVector<int64_t> place;
     for (int64_t dim : layout.order)
       place.push_back(index[dim]);
@@ -163,7 +163,8 @@ DenseElementsAttr layOut(DenseElementsAttr elements, const Layout &layout) {
     int64_t linear = 0;
     for (auto [at, extent] : llvm::zip_equal(place, shape))
       linear = linear * extent + at;
-    values[linear] = value;
+    const char *from = bytes.data() + (elements.isSplat() ? 0 : number * width);
+    std::copy_n(from, width, values.data() + linear * width);
     // The next index of the source, row-major.
     for (int64_t dim = source.size(); dim-- > 0;) {
       if (++index[dim] < source[dim])
@@ -171,7 +172,7 @@ DenseElementsAttr layOut(DenseElementsAttr elements, const Layout &layout) {
       index[dim] = 0;
     }
   }
-  return DenseElementsAttr::get(layout.type, values);
+  return DenseElementsAttr::getFromRawBuffer(layout.type, values);
 }
 
 struct CpuPackWeightsPass : public dougong::cpu::impl::CpuPackWeightsPassBase<CpuPackWeightsPass> {
@@ -226,7 +227,8 @@ struct CpuPackWeightsPass : public dougong::cpu::impl::CpuPackWeightsPassBase<Cp
     kernel.walk([&](arith::ConstantOp constant) {
       auto elements = dyn_cast<DenseElementsAttr>(constant.getValue());
       auto type = dyn_cast<RankedTensorType>(constant.getType());
-      if (!elements || !type || type.getRank() < 2 || !isa<FloatType>(type.getElementType()))
+      if (!elements || !type || type.getRank() < 2 ||
+          (!isa<FloatType>(type.getElementType()) && !type.getElementType().isInteger(8)))
         return;
       std::optional<Reading> reading = getReading(constant.getResult());
       std::optional<Layout> layout;

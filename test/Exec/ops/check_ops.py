@@ -115,14 +115,14 @@ def declare_outputs(model, expected, dynamic):
         output.CopyFrom(helper.make_tensor_value_info(output.name, tensor_type(array), shape))
 
 
-def run_compiled(model, feeds, folder):
+def run_compiled(model, feeds, folder, options=()):
     onnx.save(model, str(folder / "model.onnx"))
     (folder / "in").mkdir()
     for number, value in enumerate(model.graph.input):
         proto = numpy_helper.from_array(feeds[value.name], value.name)
         (folder / "in" / f"input_{number}.pb").write_bytes(proto.SerializeToString())
     result = subprocess.run(["dougong", "run", str(folder / "model.onnx"), "--inputs",
-                             str(folder / "in"), "--outputs", str(folder / "out")],
+                             str(folder / "in"), "--outputs", str(folder / "out"), *options],
                             capture_output=True, text=True)
     if result.returncode:
         sys.exit(f"dougong run failed: {result.stderr}")

@@ -102,7 +102,7 @@ func.func private @bools(%ctx: !llvm.ptr, %x: memref<64xf32>, %out: memref<64xi1
 }
 
 // Two indices of the reduction for each lane: 6 rows by 2 vectors of sums, the odd
-// index by itself.
+// index goes with a 0.
 // PAIRS-LABEL: func.func private @integers
 // PAIRS:         scf.for {{.*}} -> (vector<8xi32>,
 // PAIRS:           vector.load {{.*}} vector<16xi8>

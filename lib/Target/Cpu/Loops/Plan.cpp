@@ -188,10 +188,10 @@ static BlockArgument getNarrowArgument(Value value) {
 }
 
 /// Whether the nest sums products of narrow integers into i32, one factor along
-/// the vector dim, the other contiguous along the only reduction.
+/// the vector dim, the other contiguous along the innermost reduction.
 static bool hasPairProducts(const Nest &nest, const Plan &plan) {
   Block &block = nest.main.getBlock();
-  if (plan.vectorDim < 0 || plan.reducesVector || plan.reductions.size() != 1 ||
+  if (plan.vectorDim < 0 || plan.reducesVector || plan.reductions.empty() ||
       nest.main.inputs.size() != 2 || nest.main.outputs.size() != 1 ||
       !nest.main.outputs.front().elementType.isInteger(32) ||
       !llvm::hasNItems(block.without_terminator(), 4))
@@ -207,7 +207,7 @@ static bool hasPairProducts(const Nest &nest, const Plan &plan) {
                 right = getNarrowArgument(product.getRhs());
   if (!left || !right || left == right)
     return false;
-  unsigned reduction = plan.reductions.front(), column = plan.vectorDim;
+  unsigned reduction = plan.reductions.back(), column = plan.vectorDim;
   auto isShared = [&](const Access &access) {
     return !access.scalar && !access.dependsOn(column) && access.getStride(reduction) == 1 &&
            !access.panel;

@@ -32,8 +32,8 @@ struct Plan {
   llvm::SmallVector<unsigned> outer;
   /// Reductions other than `vectorDim`, outermost first.
   llvm::SmallVector<unsigned> reductions;
-  /// The one reduction goes in steps of two indices: a sum of products of narrow
-  /// integers, of which each 32-bit lane takes two at once.
+  /// The innermost reduction goes in steps of two indices: a sum of products of
+  /// narrow integers, of which each 32-bit lane takes two at once.
   bool pairs = false;
   /// Columns and rows that one iteration of the parallel loop covers.
   int64_t columnBlock = 1;

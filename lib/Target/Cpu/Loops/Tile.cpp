@@ -225,25 +225,20 @@ TileEmitter::Values TileEmitter::emitReductions(unsigned level, Values accumulat
     return plan.reducesVector ? emitVectorReduction(std::move(accumulators))
                               : emitPoint(accumulators, vectors, mask);
   if (plan.pairs)
-    accumulators = emitPairReduction(std::move(accumulators));
+    return emitPairReductions(std::move(accumulators));
   unsigned dim = plan.reductions[level];
   IndexMath math(b, loc);
   std::optional<int64_t> size = nest.getSize(dim);
-  if (size && *size <= maxUnroll && !plan.pairs && level + 1 == plan.reductions.size() &&
-      !plan.reducesVector) {
+  if (size && *size <= maxUnroll && level + 1 == plan.reductions.size() && !plan.reducesVector) {
     for (int64_t i = 0; i < *size; ++i) {
       indices[dim] = math.value(math.constant(i));
       accumulators = emitReductions(level + 1, std::move(accumulators));
     }
     return accumulators;
   }
-  // Of pairs, the odd one is left.
-  OpFoldResult from = math.constant(0);
-  if (plan.pairs)
-    from = math.mul(math.div(nest.sizes[dim], math.constant(2)), math.constant(2));
-  if (size && getConstantIntValue(from) == size)
+  if (size == 0)
     return accumulators;
-  loop(from, nest.sizes[dim], 1, accumulators, [&](Value index, Values carried) {
+  loop(math.constant(0), nest.sizes[dim], 1, accumulators, [&](Value index, Values carried) {
     indices[dim] = index;
     return emitReductions(level + 1, std::move(carried));
   });

@@ -30,10 +30,11 @@ private:
   Values emitReductions(unsigned level, Values accumulators);
   Values emitVectorReduction(Values accumulators);
   // Pairs of narrow integers (TilePairs.cpp).
-  Values emitPairReduction(Values accumulators);
-  Values emitPairPoint(mlir::ValueRange accumulators);
+  Values emitPairReductions(Values accumulators);
+  Values emitPairLoops(unsigned level, Values accumulators);
+  Values emitPairPoint(mlir::ValueRange accumulators, bool isWhole);
   Values reorderPairs(mlir::ValueRange accumulators, bool toPairs);
-  mlir::Value loadPair(const Access &access, unsigned row);
+  mlir::Value loadPair(const Access &access, unsigned row, bool isWhole);
   Values emitPoint(mlir::ValueRange accumulators, unsigned vectors, mlir::Value mask);
   Values initialAccumulators();
   Values combineVectors(mlir::ValueRange accumulators);

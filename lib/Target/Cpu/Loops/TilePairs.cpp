@@ -48,30 +48,41 @@ static Value unpack(OpBuilder &b, Location loc, Value first, Value second, bool 
   return vector::ShuffleOp::create(b, loc, first, second, pattern);
 }
 
-/// Indices k and k + 1 of the shared factor, in every lane.
-Value TileEmitter::loadPair(const Access &access, unsigned row) {
+/// Indices k and k + 1 of the shared factor, in every lane; 0 for the latter unless
+/// the pair is whole.
+Value TileEmitter::loadPair(const Access &access, unsigned row, bool isWhole) {
   IndexMath math(b, loc);
   OpFoldResult index = math.add(getBase(access, row, 0), getReductionOffset(access, 0));
   unsigned input = &access == &nest.main.inputs[0] ? 0 : 1;
-  Value pair = vector::LoadOp::create(b, loc, VectorType::get({2}, access.elementType), access.flat,
-                                      ValueRange(math.value(index)));
-  pair = toI16(b, loc, pair, getExtension(nest.main, input));
-  pair = vector::BitCastOp::create(b, loc, VectorType::get({1}, b.getI32Type()), pair);
+  int64_t count = isWhole ? 2 : 1;
+  Value pair = vector::LoadOp::create(b, loc, VectorType::get({count}, access.elementType),
+                                      access.flat, ValueRange(math.value(index)));
+  if (!isWhole) {
+    Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(pair.getType()));
+    pair = vector::ShuffleOp::create(b, loc, pair, zero, ArrayRef<int64_t>{0, 1});
+  }
+  // Bytes are extended last: one load then spreads them.
+  Type wide = b.getIntegerType(2 * access.elementType.getIntOrFloatBitWidth());
+  pair = vector::BitCastOp::create(b, loc, VectorType::get({1}, wide), pair);
   Value both = vector::ExtractOp::create(b, loc, pair, int64_t(0));
-  Value splat =
-      vector::BroadcastOp::create(b, loc, VectorType::get({plan.lanes}, b.getI32Type()), both);
-  return vector::BitCastOp::create(b, loc, VectorType::get({2 * plan.lanes}, b.getI16Type()),
-                                   splat);
+  Value splat = vector::BroadcastOp::create(b, loc, VectorType::get({plan.lanes}, wide), both);
+  auto type = VectorType::get({2 * plan.lanes}, access.elementType);
+  return toI16(b, loc, vector::BitCastOp::create(b, loc, type, splat),
+               getExtension(nest.main, input));
 }
 
-/// The body at indices k (the current one) and k + 1 of the reduction.
-TileEmitter::Values TileEmitter::emitPairPoint(ValueRange accumulators) {
+/// The body at indices k (the current one) and, if the pair is whole, k + 1 of the
+/// innermost reduction.
+TileEmitter::Values TileEmitter::emitPairPoint(ValueRange accumulators, bool isWhole) {
   IndexMath math(b, loc);
   unsigned shared = nest.main.inputs[0].dependsOn(plan.vectorDim) ? 1 : 0;
   const Access &columns = nest.main.inputs[1 - shared];
   Operation *extension = getExtension(nest.main, 1 - shared);
-  OpFoldResult stride = columns.strides[plan.reductions.front()];
-  auto loadRow = [&](unsigned vector, bool next, unsigned lanes) {
+  OpFoldResult stride = columns.strides[plan.reductions.back()];
+  auto loadRow = [&](unsigned vector, bool next, unsigned lanes) -> Value {
+    if (next && !isWhole)
+      return arith::ConstantOp::create(b, loc,
+                                       b.getZeroAttr(VectorType::get({lanes}, b.getI16Type())));
     OpFoldResult index = math.add(getBase(columns, 0, vector), getReductionOffset(columns, vector));
     if (next)
       index = math.add(index, stride);
@@ -97,7 +108,7 @@ TileEmitter::Values TileEmitter::emitPairPoint(ValueRange accumulators) {
                                      : "llvm.x86.sse2.pmadd.wd";
   Values results;
   for (unsigned row = 0; row < rows; ++row) {
-    Value both = loadPair(nest.main.inputs[shared], row);
+    Value both = loadPair(nest.main.inputs[shared], row, isWhole);
     for (unsigned vector = 0; vector < vectors; ++vector) {
       Value sum = LLVM::CallIntrinsicOp::create(b, loc, type, b.getStringAttr(name),
                                                 ValueRange{both, pairs[vector]})
@@ -136,17 +147,39 @@ TileEmitter::Values TileEmitter::reorderPairs(ValueRange accumulators, bool toPa
   return results;
 }
 
-/// The loop over whole pairs.
-TileEmitter::Values TileEmitter::emitPairReduction(Values accumulators) {
-  IndexMath math(b, loc);
-  unsigned dim = plan.reductions.front();
-  OpFoldResult whole = math.mul(math.div(nest.sizes[dim], math.constant(2)), math.constant(2));
-  if (getConstantIntValue(whole) == 0)
-    return accumulators;
+/// All reductions; columns have the order of pairs within.
+TileEmitter::Values TileEmitter::emitPairReductions(Values accumulators) {
+  for (unsigned dim : plan.reductions)
+    if (nest.getSize(dim) == 0)
+      return accumulators;
   accumulators = reorderPairs(accumulators, /*toPairs=*/true);
-  loop(math.constant(0), whole, 2, accumulators, [&](Value index, Values carried) {
-    indices[dim] = index;
-    return emitPairPoint(carried);
-  });
+  accumulators = emitPairLoops(0, std::move(accumulators));
   return reorderPairs(accumulators, /*toPairs=*/false);
+}
+
+/// The loops from reduction `level` inwards: the innermost over whole pairs, then the
+/// odd index, if there is one.
+TileEmitter::Values TileEmitter::emitPairLoops(unsigned level, Values accumulators) {
+  IndexMath math(b, loc);
+  unsigned dim = plan.reductions[level];
+  OpFoldResult size = nest.sizes[dim];
+  if (level + 1 < plan.reductions.size()) {
+    loop(math.constant(0), size, 1, accumulators, [&](Value index, Values carried) {
+      indices[dim] = index;
+      return emitPairLoops(level + 1, std::move(carried));
+    });
+    return accumulators;
+  }
+  OpFoldResult whole = math.mul(math.div(size, math.constant(2)), math.constant(2));
+  if (getConstantIntValue(whole) != 0)
+    loop(math.constant(0), whole, 2, accumulators, [&](Value index, Values carried) {
+      indices[dim] = index;
+      return emitPairPoint(carried, /*isWhole=*/true);
+    });
+  if (!nest.getSize(dim) || *nest.getSize(dim) % 2 != 0)
+    loop(whole, size, 1, accumulators, [&](Value index, Values carried) {
+      indices[dim] = index;
+      return emitPairPoint(carried, /*isWhole=*/false);
+    });
+  return accumulators;
 }
