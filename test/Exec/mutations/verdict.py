@@ -11,7 +11,7 @@ TRACES = ("Stack dump", "PLEASE submit", "Assertion", "terminate called", "LLVM 
 SIGNALS = {4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL", 11: "SIGSEGV",
            14: "no end in time"}
 # Words that are written with a capital wherever they stand.
-NAMES = {schema.name for schema in onnx.defs.get_all_schemas()} | {"ONNX", "Protobuf", "IR"}
+NAMES = {schema.name for schema in onnx.defs.get_all_schemas()} | {"Protobuf"}
 
 
 def wrong_form(line, model):
@@ -22,7 +22,8 @@ def wrong_form(line, model):
     text = text.removeprefix(f"{model}: ").removeprefix("run: ")
     text = re.sub(r"^(program \S+: )?(node '.*?'( \(\S+\))?: )?('onnx\.\S+' op )?", "", text)
     word = re.match(r"[A-Za-z]*", text)[0]
-    if word and word[0].isupper() and word not in NAMES:
+    # K, NodeProto and the like are names.
+    if re.fullmatch(r"[A-Z][a-z]+", word) and word not in NAMES:
         return "the message begins with a capital"
     if re.search(r"[^.]\.$", text):
         return "the message ends with a full stop"
