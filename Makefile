@@ -3,6 +3,7 @@
 #   make test     all tests
 #   make test-matrix   every strategy on every recorded model, with proof of the split
 #   make test-differential   thousands of random graphs against ONNX Runtime
+#   make test-mutations   thousands of damaged and changed models of the ONNX suite
 #   make test-asan   packages, the runtime and fleets, with sanitizers
 #   make demo     the main job, end to end
 #   make docs     the reference pages, from the TableGen sources
@@ -14,7 +15,7 @@ VENV   := build/venv/bin
 export CCACHE_SLOPPINESS := pch_defines,time_macros
 export CCACHE_BASEDIR := $(CURDIR)
 
-.PHONY: all setup configure build test test-matrix test-differential test-asan conformance demo docs format clean
+.PHONY: all setup configure build test test-matrix test-differential test-mutations test-asan conformance demo docs format clean
 all: build
 
 setup:
@@ -34,6 +35,9 @@ test-matrix: build
 
 test-differential: build
 	@$(VENV)/python test/run.py --build $(BUILD) --only differential
+
+test-mutations: build
+	@$(VENV)/python test/run.py --build $(BUILD) --jobs $(JOBS) --only mutations
 
 test-asan:
 	@$(MAKE) --no-print-directory configure PRESET=asan

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Runs all tests: unit tests, the lit suite, random graphs, and recorded models end to
-end; with --only conformance a sample of the ONNX suite.
+"""Runs all tests: unit tests, the lit suite, random graphs, changed models, and recorded
+models end to end; with --only conformance a sample of the ONNX suite.
 
     run.py --build build/dev [--jobs N]
 
@@ -29,6 +29,8 @@ PARTITIONED += [(strategy, "threads", "", DECODERS)
 PARTITIONED += [("tp=2,pp=2", "mpi", "lab-2x2", ["llm/llama-gqa-f32/", "llm/bert-f32-torch/"])]
 # Seeds of random graphs: some 30 s.
 DIFFERENTIAL_SAMPLE = "2000:2030"
+# Seeds of changed models: some 50 s.
+MUTATION_SAMPLE = "0:2000"
 
 
 class Tally:
@@ -122,6 +124,15 @@ def run_differential(build, tally, arguments, timeout=1500):
     tally.add("random graphs", *counts, result.stdout)
 
 
+def run_mutations(build, jobs, tally, arguments, timeout=1500):
+    """Damaged and changed models of the ONNX suite: compiled, or refused in form."""
+    result = run([PYTHON, ROOT / "test" / "Exec" / "mutations" / "mutations.py", "--bin",
+                  build / "bin", "--jobs", jobs, *arguments], timeout)
+    last = re.search(r"(\d+) passed, (\d+) failed, (\d+) skipped\s*$", result.stdout)
+    counts = [int(number) for number in last.groups()] if last else [0, 1, 0]
+    tally.add("changed models", *counts, result.stdout)
+
+
 def run_conformance(build, jobs, tally):
     """A fixed choice of the ONNX suite in each measured form, and whether its table is
     fresh."""
@@ -141,9 +152,9 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, required=True)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--only", choices=["unit", "lit", "conformance", "models", "matrix",
-                                           "differential"],
+                                           "differential", "mutations"],
                         help="one part; matrix: all strategies of all cases; differential: "
-                             "thousands of random graphs")
+                             "thousands of random graphs; mutations: thousands of changed models")
     options = parser.parse_args()
     build = options.build.resolve()
     tally = Tally()
@@ -156,6 +167,11 @@ def main():
     if options.only == "differential":
         run_differential(build, tally, ["--seeds", "1000:6000", "--failures",
                                         build / "differential"], timeout=7200)
+    if options.only is None:
+        run_mutations(build, options.jobs, tally, ["--seeds", MUTATION_SAMPLE])
+    if options.only == "mutations":
+        run_mutations(build, options.jobs, tally, ["--seeds", "0:6000", "--failures",
+                                                   build / "mutations"], timeout=7200)
     if options.only in (None, "conformance"):
         run_conformance(build, options.jobs, tally)
     if options.only in (None, "models"):

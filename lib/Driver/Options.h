@@ -22,6 +22,10 @@ void addCompileOptions(CLI::App &app, CompileOptions &options);
 CLI::Option *addListOption(CLI::App &app, const char *name, std::vector<std::string> &values,
                            const char *text);
 
+/// The same for values that may also come several at once, with commas between.
+void addCommaOption(CLI::App &app, const char *name, std::vector<std::string> &values,
+                    const char *text);
+
 /// --ranks threads|mpi.
 void addRanksOption(CLI::App &app, std::string &ranks);
 

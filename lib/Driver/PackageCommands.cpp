@@ -58,8 +58,7 @@ Command dougong::addExplainCommand(CLI::App &app) {
   app.add_option("subject", options->subject,
                  "an ONNX node, a value, a weight, a stage, or a rank (\"rank 3\"); all of the "
                  "package if it is left out");
-  addListOption(app, "--dim", options->dims, "value of a symbol: NAME=8; several with commas")
-      ->delimiter(',');
+  addCommaOption(app, "--dim", options->dims, "value of a symbol: NAME=8; several with commas");
   app.add_flag("--json", options->json, "as JSON");
   app.footer("Example: dougong explain package 'rank 3'");
   return [options] {

@@ -96,7 +96,10 @@ void describe(Fields &fields, Pool &pool) {
   fields.integer("count", count);
   fields.integer("nodes", nodes);
   fields.integer("chips_per_node", perNode);
-  if (fields.reading())
+  // A number that cannot be read is told already.
+  bool areRead = fields.reading() && (count || !fields.raw("count")) &&
+                 (nodes || !fields.raw("nodes")) && (perNode || !fields.raw("chips_per_node"));
+  if (areRead)
     settleCounts(fields, pool, count, nodes, perNode);
   fields.words("path", pool.path);
   fields.name("target", pool.target);

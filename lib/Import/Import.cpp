@@ -3,6 +3,7 @@
 #include "Emit.h"
 #include "Error.h"
 #include "ExternalData.h"
+#include "LibraryMessage.h"
 #include "Prepare.h"
 #include "Upgrade.h"
 #include "WireFormat.h"
@@ -34,20 +35,6 @@ void parseModel(StringRef path, pb::ModelProto &model) {
                       " bytes: Protobuf allows 2^31 - 1");
   if (!model.ParseFromArray(skeleton.data(), skeleton.size()))
     throw ImportError("the file is no ONNX model or is damaged: Protobuf cannot read it");
-}
-
-/// A message of the ONNX library on one line, without its source lines.
-std::string clean(StringRef message) {
-  if (size_t at = message.find("Assertion `"); at != StringRef::npos)
-    if (size_t reason = message.find("failed: ", at); reason != StringRef::npos)
-      message = message.drop_front(reason + strlen("failed: "));
-  std::string line;
-  for (char c : message.trim())
-    if (c != '\n' && c != '\r')
-      line.push_back(c);
-    else if (!line.empty() && line.back() != ' ')
-      line.push_back(' ');
-  return line;
 }
 
 /// Verifies the module; errors name the ONNX node.
@@ -94,13 +81,13 @@ OwningOpRef<ModuleOp> importChecked(StringRef path, MLIRContext &context,
     emitWarning(FileLineColLoc::get(&context, path, 0, 0))
         << "weight file '" << file << "' is missing: the model can be planned, not packaged";
   prepareModel(model, &context);
-  refuseDivisors(model);
+  refuseHazards(model);
   checkModel(model);
   checkDeviceConfigurations(model);
   inlineFunctions(model, &context);
   if (options.expandOperators)
     expandOperators(model, &context);
-  refuseDivisors(model); // attributes of calls have come into the bodies
+  refuseHazards(model); // attributes of calls have come into the bodies
   upgradeModel(model, &context);
   if (options.expandOperators) {
     expandGradients(model, &context);
@@ -110,26 +97,31 @@ OwningOpRef<ModuleOp> importChecked(StringRef path, MLIRContext &context,
   return emitModel(model, facts, context);
 }
 
+/// `index` is the node's position in its graph; `node` may be empty.
+void refuse(StringRef path, MLIRContext &context, StringRef text, StringRef node, int64_t index) {
+  Location loc = FileLineColLoc::get(&context, path, index, 0);
+  if (node.empty())
+    emitError(loc) << text;
+  else
+    emitError(NameLoc::get(StringAttr::get(&context, node), loc))
+        << "node '" << node << "': " << text;
+}
+
 } // namespace
 
 OwningOpRef<ModuleOp> dougong::importModel(StringRef path, MLIRContext &context,
                                            const ImportOptions &options) {
   context.loadDialect<onnx::OnnxDialect, func::FuncDialect>();
-  Location file = FileLineColLoc::get(&context, path, 0, 0);
   try {
     OwningOpRef<ModuleOp> module = importChecked(path, context, options);
     if (failed(verifyNodes(*module)))
       return {};
     return module;
   } catch (const ImportError &error) {
-    if (error.node.empty())
-      emitError(file) << clean(error.what());
-    else
-      emitError(NameLoc::get(StringAttr::get(&context, error.node),
-                             FileLineColLoc::get(&context, path, error.index, 0)))
-          << "node '" << error.node << "': " << clean(error.what());
-  } catch (const std::exception &error) {
-    emitError(file) << clean(error.what()); // from the ONNX library
+    refuse(path, context, error.what(), error.node, error.index);
+  } catch (const std::exception &error) { // from the ONNX library
+    LibraryMessage message = readLibraryMessage(error.what());
+    refuse(path, context, message.text, message.node, 0);
   }
   return {};
 }

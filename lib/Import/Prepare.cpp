@@ -81,29 +81,6 @@ void dougong::importer::importDomain(pb::ModelProto &model, const char *domain) 
   opset->set_version(1);
 }
 
-void dougong::importer::refuseDivisors(pb::ModelProto &model) {
-  static const llvm::StringRef positive[] = {"strides",     "dilations",   "group",
-                                             "num_groups",  "blocksize",   "num_outputs",
-                                             "q_num_heads", "kv_num_heads"};
-  forEachNodeList(model, [&](NodeList &nodes) {
-    for (int index = 0; index < nodes.size(); ++index)
-      for (const pb::AttributeProto &attribute : nodes[index].attribute()) {
-        if (!nodes[index].domain().empty() ||
-            !llvm::is_contained(positive, StringRef(attribute.name())))
-          continue;
-        auto check = [&](int64_t value) {
-          if (value <= 0)
-            throw ImportError("attribute '" + attribute.name() + "' is " + std::to_string(value) +
-                                  ", expected a positive number",
-                              nodes[index].name(), index);
-        };
-        if (attribute.type() == pb::AttributeProto::INT)
-          check(attribute.i());
-        llvm::for_each(attribute.ints(), check);
-      }
-  });
-}
-
 bool dougong::importer::isInDialect(const std::string &domain, const std::string &opType,
                                     mlir::MLIRContext *context) {
   std::string name = "onnx." + dougong::onnx::getOpMnemonic(domain, opType);
@@ -113,7 +90,14 @@ bool dougong::importer::isInDialect(const std::string &domain, const std::string
 void dougong::importer::prepareModel(pb::ModelProto &model, mlir::MLIRContext *context) {
   if (!model.has_graph())
     throw ImportError("the file has no graph: it is no ONNX model");
+  if (model.ir_version() > pb::IR_VERSION)
+    throw ImportError("the model is of IR version " + std::to_string(model.ir_version()) +
+                      ", this version reads up to " + std::to_string(pb::IR_VERSION));
   unifyOpsets(*model.mutable_opset_import());
+  for (const pb::OperatorSetIdProto &opset : model.opset_import())
+    if (opset.domain().empty() && opset.version() < 1)
+      throw ImportError("the model is of opset " + std::to_string(opset.version()) +
+                        ", expected 1 or more");
   for (pb::FunctionProto &function : *model.mutable_functions())
     unifyOpsets(*function.mutable_opset_import());
 

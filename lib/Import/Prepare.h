@@ -27,9 +27,10 @@ bool isInDialect(const std::string &domain, const std::string &opType, mlir::MLI
 /// graphs that are cyclic or not sorted. Throws ImportError.
 void prepareModel(pb::ModelProto &model, mlir::MLIRContext *context);
 
-/// Refuses attributes of zero or less that the library's shape inference divides
-/// by: that kills the process. Throws ImportError.
-void refuseDivisors(pb::ModelProto &model);
+/// Refuses what would end the process inside the library: attributes whose numbers its
+/// shape inference divides by or indexes with, and functions with an output that no
+/// node of theirs makes. Throws ImportError.
+void refuseHazards(pb::ModelProto &model);
 
 /// Checks the device configurations of IR version 11, for which the checker has no rules. Axes
 /// are checked when they are used: the rank is known then. Throws ImportError.

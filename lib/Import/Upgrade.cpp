@@ -1,6 +1,7 @@
 //===- Upgrade.cpp - nodes at the newest opset ----------------------------===//
 #include "Upgrade.h"
 #include "Error.h"
+#include "LibraryMessage.h"
 
 #include <onnx/version_converter/adapters/compatible.h>
 // Its constructor lists all adapters, inline: optimising that takes 10 s.
@@ -227,7 +228,8 @@ private:
       converted = converter.convert_version(single, pb::OpSetID(from), pb::OpSetID(newestOpset));
     } catch (const std::exception &error) {
       throw ImportError(node.op_type() + " cannot be brought from opset " + std::to_string(from) +
-                            " to " + std::to_string(newestOpset) + ": " + error.what(),
+                            " to " + std::to_string(newestOpset) + ": " +
+                            readLibraryMessage(error.what()).text,
                         node.name(), index);
     }
     splice(node, converted, graph);

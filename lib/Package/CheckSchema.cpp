@@ -94,6 +94,11 @@ void checkModel(Checker &checker) {
       checker.error("symbol", "symbol " + quote(symbol.name()),
                     "its range is empty: " + std::to_string(symbol.min()) + " to " +
                         std::to_string(symbol.max()));
+  for (const auto &condition : model.conditions()) {
+    std::string subject = "condition of node " + quote(condition.node());
+    checker.expression(condition.left(), subject);
+    checker.expression(condition.right(), subject);
+  }
   auto checkValues = [&](const auto &values, const char *what) {
     for (const auto &value : values) {
       std::string subject = std::string(what) + " " + quote(value.name());

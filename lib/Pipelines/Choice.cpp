@@ -37,6 +37,37 @@ void dougong::addSymbols(plan::v1::Model &model, const SymbolRanges &ranges,
   }
 }
 
+LogicalResult dougong::addConditions(ModuleOp module, plan::v1::Model &model) {
+  FailureOr<func::FuncOp> main = dist::getMainFunction(module);
+  if (failed(main))
+    return failure();
+  auto checks = (*main)->getAttrOfType<ArrayAttr>("onnx.checks");
+  if (!checks)
+    return success();
+  std::set<std::string> known;
+  for (Type type : main->getArgumentTypes())
+    if (auto tensor = dyn_cast<RankedTensorType>(type))
+      if (FailureOr<SmallVector<DimExpr>> extents = dist::getExtents(tensor); succeeded(extents))
+        for (const DimExpr &extent : *extents)
+          known.merge(extent.symbols());
+  for (auto check : checks.getAsRange<DictionaryAttr>()) {
+    auto text = [&](StringRef key) { return check.getAs<StringAttr>(key).str(); };
+    Result<DimExpr> left = DimExpr::parse(text("lhs")), right = DimExpr::parse(text("rhs"));
+    if (!left || !right)
+      return module.emitError() << "onnx.checks entry " << check << " has no valid lhs and rhs";
+    std::set<std::string> symbols = left->symbols();
+    symbols.merge(right->symbols());
+    if (!llvm::all_of(symbols, [&](const std::string &symbol) { return known.contains(symbol); }))
+      continue;
+    plan::v1::Condition *condition = model.add_conditions();
+    condition->set_node(text("node"));
+    condition->set_left(left->print());
+    condition->set_right(right->print());
+    condition->set_at_most(text("op") == "<=");
+  }
+  return success();
+}
+
 SymbolValues dougong::getExtents(const ModelRanges &ranges) {
   SymbolValues extents;
   for (const auto &[symbol, range] : ranges.ranges)

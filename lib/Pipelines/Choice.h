@@ -24,6 +24,10 @@ plan::v1::Choice describeChoice(const planner::Decision &decision);
 /// tell all their symbols: the runner could not either.
 llvm::LogicalResult checkInputDims(mlir::ModuleOp module);
 
+/// The conditions (onnx.checks) of a normalized module that its inputs' extents decide.
+/// Those over extents that only data tell are left out.
+llvm::LogicalResult addConditions(mlir::ModuleOp module, plan::v1::Model &model);
+
 /// Symbols and ranges of a normalized module that is not partitioned yet.
 llvm::FailureOr<ModelRanges> getModelRanges(mlir::ModuleOp module);
 

@@ -267,6 +267,8 @@ ExitCode Compilation::runPlanPhase() {
   plan::v1::Plan plan;
   if (*decision)
     *plan.mutable_choice() = describeChoice(**decision);
+  if (failed(addConditions(*module, *plan.mutable_model())))
+    return exitInputRefused;
   if (failed(setPlan(*module, std::move(plan))))
     return exitInternal;
   if (options.advice && !options.quiet)

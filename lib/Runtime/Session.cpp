@@ -156,8 +156,15 @@ template <typename Task> Result<void> ThreadSession::onAllRanks(Task task) {
   return {};
 }
 
+/// Each has a stack and an arena of its own in this process.
+static constexpr int mostThreadRanks = 1024;
+
 Result<std::unique_ptr<Session>> ThreadSession::open(std::shared_ptr<Package> package, int world,
                                                      const SessionOptions &options) {
+  if (world > mostThreadRanks)
+    return Error{"the package is for " + std::to_string(world) + " ranks, expected at most " +
+                 std::to_string(mostThreadRanks) +
+                 " as threads of one process: run it with --ranks mpi"};
   std::unique_ptr<ThreadSession> session(new ThreadSession(world));
   ExecutorOptions executorOptions = ::executorOptions(options, world);
   session->threads = executorOptions.threads;

@@ -84,6 +84,37 @@ static std::string describeSymbol(const plan::v1::Model &model,
   return part.empty() ? "dim " + symbol : part;
 }
 
+/// "b = 4, mb = 3": the values of the symbols of `exprs`.
+static std::string printValues(std::initializer_list<DimExpr> exprs, const SymbolValues &symbols) {
+  std::set<std::string> names;
+  for (const DimExpr &expr : exprs)
+    names.merge(expr.symbols());
+  std::string text;
+  for (const std::string &name : names)
+    text += (text.empty() ? "" : ", ") + name + " = " + std::to_string(symbols.at(name));
+  return text;
+}
+
+/// What the operators demand of the symbols.
+static Result<void> checkConditions(const plan::v1::Model &model, const SymbolValues &symbols) {
+  for (const plan::v1::Condition &condition : model.conditions()) {
+    std::string where = "node '" + condition.node() + "': ";
+    Result<DimExpr> left = DimExpr::parse(condition.left());
+    Result<DimExpr> right = DimExpr::parse(condition.right());
+    if (!left || !right)
+      return Error{where + (left ? right : left).message()};
+    Result<std::int64_t> a = left->evaluate(symbols), b = right->evaluate(symbols);
+    if (!a || !b)
+      return Error{where + (a ? b : a).message()};
+    if (condition.at_most() ? *a <= *b : *a == *b)
+      continue;
+    return Error{where + "expected " + left->print() + (condition.at_most() ? " <= " : " = ") +
+                 right->print() + ", got " + std::to_string(*a) + " and " + std::to_string(*b) +
+                 ", for the inputs' extents " + printValues({*left, *right}, symbols)};
+  }
+  return {};
+}
+
 Result<SymbolValues> dougong::solveSymbols(const plan::v1::Model &model,
                                            const std::vector<DimExprs> &inputDims,
                                            std::span<const GivenInput> given) {
@@ -138,5 +169,7 @@ Result<SymbolValues> dougong::solveSymbols(const plan::v1::Model &model,
                    (symbol.has_max() ? " to " + std::to_string(symbol.max()) : " or more") +
                    ", got " + std::to_string(value->second)};
   }
+  if (Result<void> held = checkConditions(model, symbols); !held)
+    return held.takeError();
   return symbols;
 }

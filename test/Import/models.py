@@ -284,6 +284,67 @@ def zero_heads():
 
 
 @model
+def wide_axis():
+    """The library casts it to int, and writes there."""
+    node = oh.make_node("LayerNormalization", ["x", "s"], ["y", "m"], "norm", axis=2**63 - 1)
+    return make([node], [info("x", [2, 3]), info("s", [3])], [info("y", [2, 3]), info("m", None)])
+
+
+@model
+def wide_blocks():
+    """Their square wraps to 0, by which the library divides."""
+    node = oh.make_node("DepthToSpace", ["x"], ["y"], "blocks", blocksize=2**62)
+    return make([node], [info("x", [1, 4, 2, 2])], [info("y", None)])
+
+
+@model
+def many_parts():
+    """The library makes a list of so many, and reads as many as there are outputs."""
+    node = oh.make_node("Split", ["x"], ["y", "z"], "split", num_outputs=2**30)
+    return make([node], [info("x", [4])], [info("y", None), info("z", None)])
+
+
+@model
+def empty_function():
+    """The library follows a null pointer to the output that nobody makes."""
+    function = oh.make_function("my", "Nothing", ["a"], ["b"], [], [oh.make_opsetid("", 11)])
+    return make([oh.make_node("Nothing", ["x"], ["y"], "call", domain="my")], [info("x", [2])],
+                [info("y", [2])], domains=["my"], functions=[function])
+
+
+@model
+def no_parts():
+    """The library would divide by it; the operator gives parts of nothing."""
+    node = oh.make_node("SplitToSequence", ["x", "s"], ["y"], "split")
+    return make([node], [info("x", [4])], [oh.make_tensor_sequence_value_info("y", T.FLOAT, None)],
+                [from_array(np.array(0), "s")])
+
+
+@model
+def long_shapes():
+    """The library would make a list of 2^60 extents, of the shape and in its sum."""
+    nodes = [oh.make_node("Add", ["s", "s"], ["t"], "sum"),
+             oh.make_node("Reshape", ["x", "t"], ["y"], "reshape")]
+    return make(nodes, [info("x", [1]), info("s", [2**60], T.INT64)], [info("y", None)])
+
+
+@model
+def no_target():
+    """A message of the checker, with its node."""
+    return make([oh.make_node("Cast", ["x"], ["y"], "cast")], [info("x", [2])], [info("y", [2])])
+
+
+@model
+def new_ir():
+    return make([oh.make_node("Relu", ["x"], ["y"])], [info("x", [2])], [info("y", [2])], ir=99)
+
+
+@model
+def no_version():
+    return make([oh.make_node("Relu", ["x"], ["y"])], [info("x", [2])], [info("y", [2])], opset=0)
+
+
+@model
 def wrong_type():
     return make([oh.make_node("Add", ["x", "h"], ["y"], "mixed")],
                 [info("x", [2]), info("h", [2], T.FLOAT16)], [info("y", [2])])

@@ -93,3 +93,29 @@ func.func @negative_blocks(%x: tensor<1x4x4x4xf32>) -> tensor<*xf32> {
   %0 = onnx.DepthToSpace(%x) {blocksize = 4294967296 : i64} : (tensor<1x4x4x4xf32>) -> tensor<*xf32>
   return %0 : tensor<*xf32>
 }
+
+// -----
+
+func.func @long_list(%x: tensor<1xf32>, %shape: tensor<1152921504606846976xi64>) -> tensor<*xf32> {
+  // expected-error @below {{operand 1, a list with an element for each dim, has 1152921504606846976 elements, expected at most 64}}
+  %0 = onnx.Expand(%x, %shape) : (tensor<1xf32>, tensor<1152921504606846976xi64>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+func.func @many_axes(%x: tensor<2x3xf32>, %axes: tensor<3xi64>) -> tensor<*xf32> {
+  // expected-error @below {{3 axes, the operand has rank 2}}
+  %0 = onnx.ReduceSum(%x, %axes) {keepdims = 1 : i64} : (tensor<2x3xf32>, tensor<3xi64>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+// Of several operands that are wrong only the first is told.
+func.func @one_error(%q: tensor<1x2x8xf32>) -> tensor<*xf32> {
+  %none = onnx.none
+  // expected-error @below {{the heads of operand 1 with shape [1, 2, 8]: 8 is not a multiple of 3}}
+  %y, %k, %v, %s = onnx.Attention(%q, %q, %q, %none, %none, %none, %none) {q_num_heads = 1 : i64, kv_num_heads = 3 : i64} : (tensor<1x2x8xf32>, tensor<1x2x8xf32>, tensor<1x2x8xf32>, none, none, none, none) -> (tensor<*xf32>, none, none, none)
+  return %y : tensor<*xf32>
+}

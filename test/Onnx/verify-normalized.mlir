@@ -37,3 +37,26 @@ func.func @negative_weight() -> tensor<8x4xf32> {
   %0 = onnx.Transpose(%w) : (tensor<4x8xf32>) -> tensor<8x4xf32>
   return %0 : tensor<8x4xf32>
 }
+
+// -----
+
+// An extent of zero leaves no element, whatever the others are.
+func.func @empty(%x: tensor<0x9223372036854775807xf32>) -> tensor<0x9223372036854775807xf32> {
+  %0 = onnx.Relu(%x) : (tensor<0x9223372036854775807xf32>) -> tensor<0x9223372036854775807xf32>
+  return %0 : tensor<0x9223372036854775807xf32>
+}
+
+// -----
+
+func.func @negative_large_result(%x: tensor<1x281474976710656xf32>, %y: tensor<2x1xf32>) {
+  // expected-error @below {{result 0 of onnx.Add is 'tensor<2x281474976710656xf32>', expected at most 2^48 elements}}
+  %0 = onnx.Add(%x, %y) : (tensor<1x281474976710656xf32>, tensor<2x1xf32>) -> tensor<2x281474976710656xf32>
+  return
+}
+
+// -----
+
+// expected-error @below {{input 'x' is 'tensor<4294967296x4294967296xf32>', expected at most 2^48 elements}}
+func.func @negative_large_input(%x: tensor<4294967296x4294967296xf32> {onnx.name = "x"}) {
+  return
+}

@@ -31,16 +31,19 @@ class Worker:
         self.options = options
         self.process = None
 
-    def run(self, model, steps, outputs, arguments=()):
-        """Gives "" or why the model did not run to its end. For `arguments` see worker.cpp."""
+    def ask(self, fields):
+        """The words of the answer to a request, for both see worker.cpp."""
         if self.process is None or self.process.poll() is not None:
             self.process = subprocess.Popen(
                 [self.options.bin / "dougong-conformance-worker", str(self.options.timeout),
                  str(self.options.memory)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        request = "\t".join(map(str, [*arguments, model, outputs, *steps]))
-        self.process.stdin.write(request + "\n")
+        self.process.stdin.write("\t".join(map(str, fields)) + "\n")
         self.process.stdin.flush()
-        answer = self.process.stdout.readline().split()
+        return self.process.stdout.readline().split()
+
+    def run(self, model, steps, outputs, arguments=()):
+        """Gives "" or why the model did not run to its end."""
+        answer = self.ask([*arguments, model, outputs, *steps])
         if answer == ["exit", "0"]:
             return ""
         if len(answer) == 2 and answer[0] == "exit":

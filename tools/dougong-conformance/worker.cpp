@@ -4,9 +4,10 @@
 //
 // A line of standard input is a request: the model, the folder for outputs, and
 // the folder of inputs of each step, with tabs between; before them may stand
-// "--parallel=STRATEGY" or "--strategy=FILE", and "--through=PHASE": the IR is written
-// after that phase and read back. A child of this process
-// compiles the model, runs the steps and writes OUTPUTS/step_<n>/output_<i>.pb;
+// "--parallel=STRATEGY" or "--strategy=FILE", "--through=PHASE": the IR is written after
+// that phase and read back, and "--stop-after=PHASE": there is no more to do then. A child
+// of this process compiles the model, runs the steps and writes
+// OUTPUTS/step_<n>/output_<i>.pb;
 // what it says goes to OUTPUTS/log. The answer is a line "exit CODE" or
 // "signal NUMBER". Forked children share the loaded libraries: a case costs
 // its own compilation alone.
@@ -29,7 +30,7 @@ namespace fs = std::filesystem;
 namespace {
 
 struct Request {
-  std::string parallel, strategy, through;
+  std::string parallel, strategy, through, stopAfter;
   fs::path model, outputs;
   std::vector<fs::path> steps;
 };
@@ -47,6 +48,8 @@ Request parseRequest(const std::string &line) {
       request.strategy = option;
     else if (option.consume_front("--through="))
       request.through = option;
+    else if (option.consume_front("--stop-after="))
+      request.stopAfter = option;
     else
       fields.emplace_back(field);
   }
@@ -99,6 +102,7 @@ int runCase(const Request &request) {
   options.model = request.model.string();
   options.parallel = request.parallel;
   options.strategy = request.strategy;
+  options.quiet = true;
   if (!request.through.empty()) {
     CompileOptions first = options;
     first.stopAfter = request.through;
@@ -107,7 +111,12 @@ int runCase(const Request &request) {
       return code;
     options.model = first.output;
     if (request.through != "import" && request.through != "normalize")
-      options.parallel.clear(); // the plan is in the IR
+      options.parallel = options.strategy = ""; // the plan is in the IR
+  }
+  if (!request.stopAfter.empty()) {
+    options.stopAfter = request.stopAfter;
+    options.output = (request.outputs / "stopped.mlir").string();
+    return compileModel(options, llvm::errs());
   }
   options.output = (request.outputs / "package").string();
   if (ExitCode code = compileModel(options, llvm::errs()); code != exitOk)

@@ -300,7 +300,8 @@ def VerifyNormalizedPass : Pass<"onnx-verify-normalized", "::mlir::ModuleOp"> {
   let description = [{
     Fails, naming the ONNX node, unless
 
-    * every tensor has a ranked type with static or named extents;
+    * every tensor has a ranked type with static or named extents, of which the static
+      ones alone make at most 2^48 elements;
     * no operator is left that normalize removes (Identity, CastLike, Upsample,
       Scatter), and constants have the form `value`;
     * no operator rearranges or casts a weight.

@@ -25,11 +25,13 @@ public:
   LogicalResult run() {
     if (failed(writeStates()))
       return failure();
-    declareStages();
-    if (llvm::any_of(meshes, [](MeshOp mesh) { return mesh.getAxisSize("tp").value_or(1) > 1; }))
+    if (isCut("tp"))
       unpackAttention(module, main);
-    if (llvm::any_of(meshes, [](MeshOp mesh) { return mesh.getAxisSize("cp").value_or(1) > 1; }))
+    if (isCut("cp"))
       writeCausality(main);
+    if (failed(checkPipeline()))
+      return failure();
+    declareStages();
     if (failed(assignStages()))
       return failure();
     nameStages();
@@ -52,6 +54,9 @@ public:
 
 private:
   LogicalResult writeStates();
+  /// Whether a mesh has more than one part along `axis`.
+  bool isCut(StringRef axis) const;
+  LogicalResult checkPipeline();
   void declareStages();
   LogicalResult assignStages();
   LogicalResult assignByPatterns();
@@ -114,6 +119,28 @@ LogicalResult StrategyWriter::writeStates() {
   return getStates(module, main); // names must exist
 }
 
+bool StrategyWriter::isCut(StringRef axis) const {
+  auto cuts = [&](const auto &mesh) {
+    return llvm::any_of(mesh, [&](const auto &entry) {
+      const auto &[name, size] = entry;
+      return name == axis && size > 1;
+    });
+  };
+  return cuts(strategy.mesh) ||
+         llvm::any_of(strategy.stages, [&](const StageSpec &stage) { return cuts(stage.mesh); });
+}
+
+/// Refuses more equal stages than there are operators.
+LogicalResult StrategyWriter::checkPipeline() {
+  int64_t ops = llvm::count_if(main.front(), [](Operation &op) {
+    return !isSource(&op) && !op.hasTrait<OpTrait::IsTerminator>();
+  });
+  if (strategy.pipeline > std::max<int64_t>(ops, 1))
+    return main.emitError() << "cannot be cut into " << countOf(strategy.pipeline, "stage")
+                            << ": it has " << countOf(ops, "operator");
+  return success();
+}
+
 void StrategyWriter::declareStages() {
   OpBuilder builder(module.getBodyRegion());
   builder.setInsertionPointToStart(module.getBody());
@@ -144,12 +171,6 @@ void StrategyWriter::declareStages() {
 LogicalResult StrategyWriter::assignStages() {
   if (!strategy.stages.empty())
     return assignByPatterns();
-  int64_t ops = llvm::count_if(main.front(), [](Operation &op) {
-    return !isSource(&op) && !op.hasTrait<OpTrait::IsTerminator>();
-  });
-  if (strategy.pipeline > std::max<int64_t>(ops, 1))
-    return main.emitError() << "cannot be cut into " << countOf(strategy.pipeline, "stage")
-                            << ": it has " << countOf(ops, "operator");
   splitIntoStages(main, strategy.pipeline);
   return success();
 }

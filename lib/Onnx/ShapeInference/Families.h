@@ -72,6 +72,11 @@ llvm::FailureOr<Dims> inferWindow(mlir::Operation *op, ShapeScope &scope,
 llvm::FailureOr<DimExpr> divideDim(mlir::Operation *op, ShapeScope &scope, const DimExpr &whole,
                                    const DimExpr &parts, const llvm::Twine &what);
 
+/// The number of elements of operand `index`, a list with one for each dim of a tensor
+/// or of some; nothing where that is a symbol. An error where no tensor has that many dims.
+llvm::FailureOr<std::optional<int64_t>> getListLength(mlir::Operation *op, ShapeScope &scope,
+                                                      unsigned index);
+
 /// Dims that a reshape to `target` (contents with 0 and -1) gives.
 llvm::FailureOr<Dims> inferReshape(mlir::Operation *op, ShapeScope &scope,
                                    llvm::ArrayRef<DimExpr> input, llvm::ArrayRef<DimExpr> target,

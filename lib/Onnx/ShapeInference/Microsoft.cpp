@@ -1,4 +1,5 @@
 //===- Microsoft.cpp - shapes of fused com.microsoft operators ------------===//
+#include "Broadcast.h"
 #include "Families.h"
 
 using namespace mlir;
@@ -6,6 +7,51 @@ using namespace dougong;
 using namespace dougong::onnx;
 
 namespace {
+
+/// Operand `index` has the extents `expected`: checked at entry where that is not known.
+LogicalResult unifyDims(Operation *op, ShapeScope &scope, unsigned index,
+                        ArrayRef<DimExpr> expected, StringRef name) {
+  FailureOr<Dims> dims = scope.getOperandDims(op, index, expected.size());
+  if (failed(dims))
+    return failure();
+  for (auto [axis, dim] : llvm::enumerate(*dims))
+    if (failed(scope.unify(op, dim, expected[axis],
+                           "dim " + Twine(axis) + " of " + name + " " + toString(*dims))))
+      return failure();
+  return success();
+}
+
+/// attention_bias, operand `index`: [batch, heads, queries, keys], of which the first
+/// may be 1, and the next two where they are constants.
+LogicalResult checkBias(Operation *op, ShapeScope &scope, unsigned index, const DimExpr &batch,
+                        const DimExpr &heads, const DimExpr &queries, const DimExpr &keys) {
+  if (!isGiven(op, index))
+    return success();
+  FailureOr<Dims> bias = scope.getOperandDims(op, index, 4);
+  if (failed(bias) || failed(broadcastTo(op, scope, bias->front(), batch, "attention_bias")))
+    return failure();
+  Dims expected = {(*bias)[0], heads, queries, keys};
+  for (unsigned axis : {1u, 2u})
+    if ((*bias)[axis].constant() == 1)
+      expected[axis] = DimExpr(1);
+  return unifyDims(op, scope, index, expected, "attention_bias");
+}
+
+/// A mask of padding, operand `index`: [batch, keys] or [batch, queries, keys]. Other
+/// forms are for the lowering to refuse.
+LogicalResult checkMask(Operation *op, ShapeScope &scope, unsigned index, StringRef name,
+                        const DimExpr &batch, const DimExpr &queries, const DimExpr &keys) {
+  if (!isGiven(op, index))
+    return success();
+  FailureOr<Dims> mask = scope.getOperandDims(op, index);
+  if (failed(mask))
+    return failure();
+  if (mask->size() == 2)
+    return unifyDims(op, scope, index, {batch, keys}, name);
+  if (mask->size() == 3)
+    return unifyDims(op, scope, index, {batch, queries, keys}, name);
+  return success();
+}
 
 /// query [batch, length, heads * size], or packed with key and value behind it.
 LogicalResult inferGroupQueryAttention(MsGroupQueryAttentionOp op, ShapeScope &scope) {
@@ -27,7 +73,8 @@ LogicalResult inferGroupQueryAttention(MsGroupQueryAttentionOp op, ShapeScope &s
       FailureOr<Dims> dims = scope.getOperandDims(op, i, 3);
       if (failed(dims) ||
           failed(scope.unify(op, (*dims)[2], *size * DimExpr(kvHeads),
-                             "the last dim of operand " + Twine(i) + " and kv_num_heads heads")))
+                             "the last dim of operand " + Twine(i) + " and kv_num_heads heads")) ||
+          failed(unifyDims(op, scope, i, {batch, length, (*dims)[2]}, i == 1 ? "key" : "value")))
         return failure();
     }
   }
@@ -39,7 +86,10 @@ LogicalResult inferGroupQueryAttention(MsGroupQueryAttentionOp op, ShapeScope &s
         failed(scope.unify(op, (*past)[0], batch, "batch dims of past_key and query")) ||
         failed(
             scope.unify(op, (*past)[1], DimExpr(kvHeads), "heads of past_key and kv_num_heads")) ||
-        failed(scope.unify(op, (*past)[2], (*pastValue)[2], "lengths of past_key and past_value")))
+        failed(
+            scope.unify(op, (*past)[2], (*pastValue)[2], "lengths of past_key and past_value")) ||
+        failed(unifyDims(op, scope, 4, {batch, DimExpr(kvHeads), (*past)[2], (*past)[3]},
+                         "past_value")))
       return failure();
     present = (*past)[2] + length;
     // The cache has max(past, total) positions. Where the total is computed from
@@ -58,6 +108,12 @@ LogicalResult inferGroupQueryAttention(MsGroupQueryAttentionOp op, ShapeScope &s
       }
     }
   }
+  FailureOr<Dims> lengths = scope.getOperandDims(op, 5);
+  if (failed(lengths) || lengths->empty() ||
+      failed(scope.unify(op, lengths->front(), batch, "the number of seqlens_k and the batch")) ||
+      failed(checkBias(op, scope, 10, batch, DimExpr(heads), length, present)) ||
+      (isGiven(op, 9) && failed(unifyDims(op, scope, 9, {batch, length}, "position_ids"))))
+    return failure();
   if (failed(scope.setResult(op, 0, {batch, length, *size * DimExpr(heads)})))
     return failure();
   Dims cache = {batch, DimExpr(kvHeads), present, *size};
@@ -87,15 +143,26 @@ LogicalResult inferMultiHeadAttention(MsMultiHeadAttentionOp op, ShapeScope &sco
   if (!valueSize)
     return op.emitOpError() << "last dim of value " << toString(*value)
                             << " is not a multiple of num_heads " << heads;
-  DimExpr total = length;
+  DimExpr total = length, batch = (*query)[0], count(heads);
+  auto checkPacked = [&](unsigned index, size_t rank, const DimExpr &each, StringRef name) {
+    Dims expected =
+        rank == 4 ? Dims{batch, count, length, each} : Dims{batch, length, each * count};
+    return unifyDims(op, scope, index, expected, name);
+  };
+  if (failed(checkPacked(1, key->size(), *size, "key")) ||
+      failed(checkPacked(2, value->size(), *valueSize, "value")))
+    return failure();
   if (isGiven(op, 6)) {
     FailureOr<Dims> past = scope.getOperandDims(op, 6, 4);
-    if (failed(past))
+    if (failed(past) ||
+        failed(unifyDims(op, scope, 6, {batch, count, (*past)[2], *size}, "past_key")) ||
+        failed(unifyDims(op, scope, 7, {batch, count, (*past)[2], *valueSize}, "past_value")))
       return failure();
     total = (*past)[2] + length;
   }
-  DimExpr batch = (*query)[0];
-  if (failed(scope.setResult(op, 0, {batch, (*query)[1], hidden})) ||
+  if (failed(checkMask(op, scope, 4, "key_padding_mask", batch, (*query)[1], total)) ||
+      failed(checkBias(op, scope, 5, batch, count, (*query)[1], total)) ||
+      failed(scope.setResult(op, 0, {batch, (*query)[1], hidden})) ||
       failed(scope.setResult(op, 1, {batch, DimExpr(heads), total, *size})) ||
       failed(scope.setResult(op, 2, {batch, DimExpr(heads), total, *valueSize})))
     return failure();
@@ -116,17 +183,20 @@ LogicalResult inferPackedAttention(MsAttentionOp op, ShapeScope &scope) {
   if (!size)
     return op.emitOpError() << "weights of shape " << toString(*weights) << " do not fit "
                             << op.getNumHeads() << " heads";
-  DimExpr total = (*input)[1];
+  DimExpr batch = (*input)[0], queries = (*input)[1], total = queries;
+  DimExpr count(int64_t(op.getNumHeads()));
   if (isGiven(op, 4)) {
     FailureOr<Dims> past = scope.getOperandDims(op, 4, 5);
-    if (failed(past))
+    if (failed(past) ||
+        failed(unifyDims(op, scope, 4, {DimExpr(2), batch, count, (*past)[3], *size}, "past")))
       return failure();
     total = (*past)[3] + total;
   }
-  if (failed(scope.setResult(op, 0, {(*input)[0], (*input)[1], *hidden})))
+  if (failed(checkMask(op, scope, 3, "mask_index", batch, queries, total)) ||
+      failed(checkBias(op, scope, 5, batch, count, queries, total)) ||
+      failed(scope.setResult(op, 0, {batch, queries, *hidden})))
     return failure();
-  return scope.setResult(
-      op, 1, {DimExpr(2), (*input)[0], DimExpr(int64_t(op.getNumHeads())), total, *size});
+  return scope.setResult(op, 1, {DimExpr(2), batch, count, total, *size});
 }
 
 LogicalResult inferEmbedNorm(MsEmbedLayerNormalizationOp op, ShapeScope &scope) {

@@ -24,10 +24,12 @@ LogicalResult inferUnknownAxes(Operation *op, ShapeScope &scope, ArrayRef<DimExp
                                bool keep) {
   auto list = scope.isKnown(op->getOperand(1)) ? scope.getDims(op->getOperand(1)) : Dims();
   std::optional<int64_t> count = list.size() == 1 ? list[0].constant() : std::nullopt;
+  if (count && *count > int64_t(input.size()))
+    return op->emitOpError() << *count << " axes, the operand has rank " << input.size();
   auto noop = op->getAttrOfType<IntegerAttr>("noop_with_empty_axes");
   if (count == 0 && !(noop && noop.getInt() != 0)) // then all dims are reduced
     count = input.size();
-  if (!keep && (!count || *count > int64_t(input.size())))
+  if (!keep && !count)
     return scope.useDeclared(op, "the list of axes");
   Dims result;
   for (size_t d = 0; d < input.size() - (keep ? 0 : *count); ++d)

@@ -334,8 +334,15 @@ bool ShapeScope::isDataDependent(const DimExpr &expr) const {
 //===----------------------------------------------------------------------===//
 
 LogicalResult ShapeScope::inferOp(Operation *op) {
-  if (auto interface = dyn_cast<ShapeInferenceOpInterface>(op))
+  if (auto interface = dyn_cast<ShapeInferenceOpInterface>(op)) {
+    // Operands are looked at together: only the first that is wrong is told.
+    bool isTold = false;
+    ScopedDiagnosticHandler handler(op->getContext(), [&](Diagnostic &diagnostic) {
+      bool isError = diagnostic.getSeverity() == DiagnosticSeverity::Error;
+      return success(isError && std::exchange(isTold, true));
+    });
     return interface.inferShapes(*this);
+  }
   if (op->hasTrait<OpTrait::IsTerminator>() || isa<NoneOp, func::CallOp>(op))
     return success();
   if (auto tensor = dyn_cast<DimsTensorOp>(op)) {

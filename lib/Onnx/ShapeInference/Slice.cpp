@@ -39,19 +39,18 @@ DimExpr clampBound(Operation *op, ShapeScope &scope, const DimExpr &bound, const
 
 LogicalResult inferSlice(SliceOp op, ShapeScope &scope) {
   FailureOr<Dims> input = scope.getOperandDims(op, 0);
-  FailureOr<Dims> count = scope.getOperandDims(op, 1, 1);
-  if (failed(input) || failed(count))
+  auto bounds = getListLength(op, scope, 1);
+  if (failed(input) || failed(bounds))
     return failure();
   auto starts = scope.getContents(op.getStarts()), ends = scope.getContents(op.getEnds());
   std::optional<SmallVector<int64_t>> axes, steps;
-  auto bounds = count->front().constant();
   if (isGiven(op, 3)) {
     axes = scope.getConstants(op.getAxes());
     if (!axes)
       return scope.useDeclared(op, "the list of axes");
-  } else if (bounds) {
+  } else if (*bounds) {
     axes.emplace();
-    for (int64_t i = 0; i < *bounds; ++i)
+    for (int64_t i = 0; i < **bounds; ++i)
       axes->push_back(i);
   } else {
     return scope.useDeclared(op, "the number of starts");

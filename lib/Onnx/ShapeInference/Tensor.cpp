@@ -19,6 +19,19 @@ static std::pair<DimExpr, DimExpr> cancelCommonDims(ArrayRef<DimExpr> from, Arra
   return {ShapeScope::product(rest), ShapeScope::product(added)};
 }
 
+FailureOr<std::optional<int64_t>> dougong::onnx::getListLength(Operation *op, ShapeScope &scope,
+                                                               unsigned index) {
+  FailureOr<Dims> list = scope.getOperandDims(op, index, 1);
+  if (failed(list))
+    return failure();
+  std::optional<int64_t> length = list->front().constant();
+  if (length && *length > ShapeScope::maxContents)
+    return op->emitOpError() << "operand " << index << ", a list with an element for each dim, has "
+                             << *length << " elements, expected at most "
+                             << ShapeScope::maxContents;
+  return length;
+}
+
 FailureOr<DimExpr> dougong::onnx::divideDim(Operation *op, ShapeScope &scope, const DimExpr &whole,
                                             const DimExpr &parts, const Twine &what) {
   if (auto quotient = divideExactly(whole, parts))
@@ -79,14 +92,13 @@ namespace {
 /// Result 0 with fresh extents, as many as operand `index`, a list of extents,
 /// has elements.
 LogicalResult setFresh(Operation *op, ShapeScope &scope, unsigned index) {
-  FailureOr<Dims> list = scope.getOperandDims(op, index, 1);
-  if (failed(list))
+  auto rank = getListLength(op, scope, index);
+  if (failed(rank))
     return failure();
-  auto rank = list->front().constant();
-  if (!rank)
+  if (!*rank)
     return scope.useDeclared(op, "the rank of the result");
   Dims dims;
-  for (int64_t i = 0; i < *rank; ++i)
+  for (int64_t i = 0; i < **rank; ++i)
     dims.push_back(scope.freshDim(op, 0, i));
   return scope.setResult(op, 0, dims);
 }
@@ -218,17 +230,16 @@ LogicalResult inferExpand(ExpandOp op, ShapeScope &scope) {
     return failure();
   auto target = scope.getContents(op.getShape());
   if (!target) {
-    FailureOr<Dims> list = scope.getOperandDims(op, 1, 1);
-    if (failed(list))
+    auto count = getListLength(op, scope, 1);
+    if (failed(count))
       return failure();
-    if (int64_t(input->size()) >= list->front().constant().value_or(INT64_MAX) &&
+    if (int64_t(input->size()) >= count->value_or(INT64_MAX) &&
         llvm::all_of(*input, [](const DimExpr &dim) { return dim.constant().value_or(1) != 1; }))
       return scope.setResult(op, 0, *input);
-    auto count = list->front().constant();
-    if (!count)
+    if (!*count)
       return scope.useDeclared(op, "the rank of the result");
     Dims result;
-    for (size_t dim = 0; dim < std::max<size_t>(*count, input->size()); ++dim)
+    for (size_t dim = 0; dim < std::max<size_t>(**count, input->size()); ++dim)
       result.push_back(scope.freshDim(op, 0, dim));
     return scope.setResult(op, 0, result);
   }

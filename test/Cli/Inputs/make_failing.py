@@ -12,18 +12,20 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-I64, F32 = TensorProto.INT64, TensorProto.FLOAT
-TYPES = {np.dtype(np.int64): I64, np.dtype(np.float32): F32}
+I64, I32, F32 = TensorProto.INT64, TensorProto.INT32, TensorProto.FLOAT
+TYPES = {np.dtype(np.int64): I64, np.dtype(np.int32): I32, np.dtype(np.float32): F32}
 
 
-def write(folder, name, nodes, feeds, result, constants=()):
-    inputs = [helper.make_tensor_value_info(key, TYPES[value.dtype], value.shape)
+def write(folder, name, nodes, feeds, result, constants=(), dims={}):
+    """`dims` has the declared dims of an input where they are not those that it has."""
+    inputs = [helper.make_tensor_value_info(key, TYPES[value.dtype], dims.get(key, value.shape))
               for key, value in feeds.items()]
     graph = helper.make_graph(nodes, name, inputs,
                               [helper.make_tensor_value_info("y", result, None)], list(constants))
     place = folder / name
     (place / "in").mkdir(parents=True)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
     onnx.save(model, place / "model.onnx")
     for index, (key, value) in enumerate(feeds.items()):
         (place / "in" / f"input_{index}.pb").write_bytes(
@@ -57,6 +59,26 @@ def main():
     write(folder, "reshape", [node("Reshape", "x", "s")], {"x": x, "s": np.array([-1, -1])}, F32)
     write(folder, "gather", [node("Gather", "x", "i")], {"x": x}, F32,
           [numpy_helper.from_array(np.array([0, 7]), "i")])
+    # Operands of attention whose extents are symbols of their own.
+    q = np.zeros((4, 3, 8), np.float32)
+
+    def attention(name, operand, value, own):
+        inputs = ["q", "q", "q", *[""] * (operand - 3), "m"]
+        write(folder, name, [helper.make_node("MultiHeadAttention", inputs, ["y"], "the_attention",
+                                              domain="com.microsoft", num_heads=2)],
+              {"q": q, "m": value}, F32, dims={"q": ["b", "s", 8], "m": own})
+
+    attention("mask-2", 4, np.ones((1, 3), np.int32), ["mb", "mk"])
+    attention("mask-3", 4, np.ones((4, 3, 2), np.int32), ["mb", "mq", "mk"])
+    attention("bias", 5, np.zeros((3, 1, 3, 3), np.float32), ["mb", 1, "mq", "mk"])
+    attention("bias-one", 5, np.zeros((1, 1, 3, 3), np.float32), ["mb", 1, "mq", "mk"])
+    weights = numpy_helper.from_array(np.zeros((8, 24), np.float32), "w")
+    zeros = numpy_helper.from_array(np.zeros(24, np.float32), "z")
+    write(folder, "packed-mask", [helper.make_node("Attention", ["q", "w", "z", "m"], ["y"],
+                                                   "the_attention", domain="com.microsoft",
+                                                   num_heads=2)],
+          {"q": q, "m": np.ones((2, 3), np.int32)}, F32, [weights, zeros],
+          {"q": ["b", "s", 8], "m": ["mb", "mk"]})
 
 
 main()

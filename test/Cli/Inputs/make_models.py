@@ -63,6 +63,7 @@ def write_outputs(folder):
     x, y, z = value("x", [2]), value("y", [2]), value("z", [2])
     relu = helper.make_node("Relu", ["x"], ["y"], "clip")
     save(folder, "single", [relu], [x], [y])
+    save(folder, "many-rows", [relu], [value("x", [1025, 2])], [value("y", [1025, 2])])
     save(folder, "output-twice", [relu], [x], [y, y])
     save(folder, "same-value", [relu, helper.make_node("Identity", ["y"], ["z"], "again")], [x], [y, z])
     data = folder / "same-value"

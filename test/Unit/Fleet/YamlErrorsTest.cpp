@@ -42,7 +42,11 @@ TEST(YamlErrors, NumbersWithoutSense) {
                "is not known");
   EXPECT_ERROR("name: n\npools: [{id: a, chip: host-cpu, count: 0}]\n",
                "f.yaml:2:40: error: 'count' must be a whole number above zero (and at most "
-               "2^40), got '0'\n"
+               "2^40), got '0'");
+  EXPECT_ERROR("name: n\npools: [{id: a, chip: host-cpu, nodes: -2, chips_per_node: 4}]\n",
+               "f.yaml:2:40: error: 'nodes' must be a whole number above zero (and at most "
+               "2^40), got '-2'");
+  EXPECT_ERROR("name: n\npools: [{id: a, chip: host-cpu}]\n",
                "f.yaml:2:14: error: pool 'a': needs 'count', or 'nodes' and 'chips_per_node'");
   EXPECT_ERROR_PART("name: n\npools: [{id: a, chip: host-cpu, count: 1.5}]\n", "got '1.5'");
   EXPECT_ERROR_PART("name: n\npools: [{id: a, chip: host-cpu, count: 99999999999999999999}]\n",
