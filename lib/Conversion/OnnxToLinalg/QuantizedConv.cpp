@@ -3,16 +3,16 @@
 #include "Pool.h"
 #include "Quantize.h"
 
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
 using namespace mlir;
 using namespace dougong::onnx;
 
 namespace {
 
 Lowered lowerConvInteger(ConvIntegerOp op, ConvIntegerOp::Adaptor in, Emitter &e) {
-  WindowAttributes attributes = getConvAttributes(op, typeOf(in.getW()));
-  if (llvm::is_contained(attributes.kernel, ShapedType::kDynamic))
-    return Lowered::refuse("a window of dynamic size is not supported");
-  Window window(e, cast<RankedTensorType>(op.getX().getType()), resultType(op), attributes);
+  Window window(e, cast<RankedTensorType>(op.getX().getType()), resultType(op),
+                getConvAttributes(op, e));
   Convolution convolution{in.getX(), in.getW(), isUnsigned(op.getX()), isUnsigned(op.getW())};
   convolution.accumulator = e.getI32Type();
   convolution.group = op.getGroup();
@@ -25,10 +25,7 @@ Lowered lowerConvInteger(ConvIntegerOp op, ConvIntegerOp::Adaptor in, Emitter &e
 
 Lowered lowerQLinearConv(QLinearConvOp op, QLinearConvOp::Adaptor in, Emitter &e) {
   RankedTensorType type = resultType(op);
-  WindowAttributes attributes = getConvAttributes(op, typeOf(in.getW()));
-  if (llvm::is_contained(attributes.kernel, ShapedType::kDynamic))
-    return Lowered::refuse("a window of dynamic size is not supported");
-  Window window(e, cast<RankedTensorType>(op.getX().getType()), type, attributes);
+  Window window(e, cast<RankedTensorType>(op.getX().getType()), type, getConvAttributes(op, e));
   Convolution convolution{in.getX(), in.getW(), isUnsigned(op.getX()), isUnsigned(op.getW())};
   convolution.accumulator = e.getI32Type();
   convolution.group = op.getGroup();
@@ -40,14 +37,15 @@ Lowered lowerQLinearConv(QLinearConvOp op, QLinearConvOp::Adaptor in, Emitter &e
   unsigned rank = type.getRank();
   Type element = resultElement(op), f32 = e.getF32Type();
   bool toUnsigned = isUnsigned(op->getResult(0));
+  Extents shape = e.extents(type);
   SmallVector<Operand> inputs{{sums, e.identity(rank)},
-                              placeParameter(e, in.getXScale(), rank, {}),
-                              placeParameter(e, in.getWScale(), rank, 1),
-                              placeParameter(e, in.getYScale(), rank, {}),
-                              placeParameter(e, in.getYZeroPoint(), rank, {})};
+                              placeParameter(e, in.getXScale(), shape, {}),
+                              placeParameter(e, in.getWScale(), shape, 1),
+                              placeParameter(e, in.getYScale(), shape, {}),
+                              placeParameter(e, in.getYZeroPoint(), shape, {})};
   if (present(in.getB()))
     inputs.push_back({in.getB(), e.mapOf(rank, {1})});
-  return e.pointwise(e.extents(type), element, inputs, [&](Emitter &e, ValueRange args) {
+  return e.pointwise(shape, element, inputs, [&](Emitter &e, ValueRange args) {
     Value sum = args[0];
     if (args.size() > 5)
       sum = e.add(sum, args[5]);
@@ -63,7 +61,8 @@ Lowered lowerQLinearAveragePool(MsQLinearAveragePoolOp op, MsQLinearAveragePoolO
     return Lowered::refuse("channels_last is not supported");
   RankedTensorType type = resultType(op);
   WindowAttributes attributes;
-  attributes.kernel.assign(op.getKernelShape().begin(), op.getKernelShape().end());
+  llvm::append_range(attributes.kernel,
+                     getAsIndexOpFoldResult(e.getContext(), op.getKernelShape()));
   attributes.strides = op.getStrides();
   attributes.pads = op.getPads();
   attributes.autoPad = op.getAutoPad();

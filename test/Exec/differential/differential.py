@@ -39,7 +39,7 @@ WAYS = ["", "", "", "--parallel=tp=2", "--parallel=tp=3", "--parallel=dp=2", "--
           ("import", "normalize", "plan", "shard", "stage", "lower"))]
 
 # What is refused by design, with a message that says what to do.
-DESIGNED = re.compile(r"meets extent \d+ in a broadcast, so it may be|cannot be cut into \d+ stages")
+DESIGNED = re.compile(r"cannot be cut into \d+ stages")
 
 
 def write_inputs(folder, model, feed):
