@@ -20,8 +20,7 @@ constexpr const char *expandedDomain = "dougong.expanded";
 /// Operators that have no lowering of their own: their bodies consist of ops
 /// that have one.
 bool isExpanded(const pb::NodeProto &node) {
-  static const llvm::StringSet<> names = {"AffineGrid",
-                                          "Bernoulli",
+  static const llvm::StringSet<> names = {"Bernoulli",
                                           "BlackmanWindow",
                                           "CenterCropPad",
                                           "FlexAttention",

@@ -79,7 +79,7 @@ public:
     bool any = false;
     forEachGraph(*model.mutable_graph(), [&](pb::GraphProto &graph) {
       for (const pb::NodeProto &node : graph.node())
-        any |= changes(node) || isBatchedScan(node) || hasOldSlope(node);
+        any |= changes(node) || isBatchedScan(node) || hasOldBroadcast(node);
     });
     return any;
   }
@@ -101,8 +101,17 @@ private:
     return from == 8 && node.domain().empty() && node.op_type() == "Scan";
   }
 
-  bool hasOldSlope(const pb::NodeProto &node) const {
-    return from < 7 && node.domain().empty() && node.op_type() == "PRelu";
+  /// Whether the node broadcasts by rules of its own, as operators did before opset 7.
+  bool hasOldBroadcast(const pb::NodeProto &node) const {
+    static const std::unordered_set<std::string> operators = {
+        "Add", "And", "Div",   "Equal", "Gemm", "Greater", "Less",
+        "Mul", "Or",  "PRelu", "Pow",   "Sub",  "Xor"};
+    return from < 7 && node.domain().empty() && operators.count(node.op_type());
+  }
+
+  /// The opset that `node` is of when the library's converter gets it.
+  int64_t getStart(const pb::NodeProto &node) const {
+    return isBatchedScan(node) ? 9 : hasOldBroadcast(node) ? 7 : from;
   }
 
   /// Scan of opset 8 works on batches, along axis 1. The library's adapter
@@ -157,10 +166,8 @@ private:
     if (!node.domain().empty() || from == 0 || from >= newestOpset)
       return false;
     auto [it, inserted] = changed.try_emplace(node.op_type());
-    // The batch of Scan-8 is taken care of by splitBatch.
-    int64_t start = isBatchedScan(node) ? 9 : from;
     if (inserted)
-      it->second = converter.changes(node.op_type(), start, newestOpset);
+      it->second = converter.changes(node.op_type(), getStart(node), newestOpset);
     return it->second;
   }
 
@@ -188,6 +195,8 @@ private:
       bool batched = isBatchedScan(node);
       if (batched)
         splitBatch(node, index);
+      if (hasOldBroadcast(node))
+        alignOperand(node, index, graph, scope);
       if (changes(node)) {
         convert(node, index, graph, scope);
         continue;
@@ -208,8 +217,6 @@ private:
                                               : scope.constants.end();
           it != scope.constants.end() && it->second == &node)
         it->second = moved;
-      if (hasOldSlope(*moved))
-        alignSlope(pb::NodeProto(*moved), graph, scope);
     }
   }
 
@@ -222,36 +229,67 @@ private:
 
   /// Converts one node in a model of its own, and puts the result in its place.
   void convert(const pb::NodeProto &node, int index, pb::GraphProto &graph, const Scope &scope) {
-    pb::ModelProto single = makeModel(node, scope);
+    int64_t start = getStart(node);
+    pb::ModelProto single = makeModel(node, scope, start);
     pb::ModelProto converted;
     try {
-      converted = converter.convert_version(single, pb::OpSetID(from), pb::OpSetID(newestOpset));
+      converted = converter.convert_version(single, pb::OpSetID(start), pb::OpSetID(newestOpset));
     } catch (const std::exception &error) {
-      throw ImportError(node.op_type() + " cannot be brought from opset " + std::to_string(from) +
+      throw ImportError(node.op_type() + " cannot be brought from opset " + std::to_string(start) +
                             " to " + std::to_string(newestOpset) + ": " +
                             readLibraryMessage(error.what()).text,
                         node.name(), index);
     }
     splice(node, converted, graph);
-    if (hasOldSlope(node))
-      alignSlope(node, graph, scope);
   }
 
-  /// Before opset 7 the slope of PRelu went along axis 1; now it is broadcast from
-  /// the last axis on. `graph` ends with the node.
-  void alignSlope(const pb::NodeProto &node, pb::GraphProto &graph, const Scope &scope) {
-    int64_t slopeRank = -1, slopeSize = 0, rank = -1;
-    if (const pb::TensorProto *tensor = scope.find(&Scope::initializers, node.input(1))) {
-      slopeRank = tensor->dims_size();
-      slopeSize = slopeRank == 1 ? tensor->dims(0) : 0;
-    } else if (const pb::TypeProto *type = scope.find(&Scope::types, node.input(1))) {
-      slopeRank = type->tensor_type().shape().dim_size();
-      slopeSize = slopeRank == 1 ? type->tensor_type().shape().dim(0).dim_value() : 0;
+  /// The rank of a value, and its extent if the rank is 1 and it is known; -1 where not.
+  static std::pair<int64_t, int64_t> getRank(const std::string &value, const Scope &scope) {
+    if (const pb::TensorProto *tensor = scope.find(&Scope::initializers, value))
+      return {tensor->dims_size(), tensor->dims_size() == 1 ? tensor->dims(0) : -1};
+    const pb::TypeProto *type = scope.find(&Scope::types, value);
+    if (!type || !type->tensor_type().has_shape())
+      return {-1, -1};
+    const auto &dims = type->tensor_type().shape().dim();
+    bool isKnown = dims.size() == 1 && dims[0].has_dim_value();
+    return {dims.size(), isKnown ? dims[0].dim_value() : -1};
+  }
+
+  /// Before opset 7 the second operand lay along `axis` of the first one (the slope of
+  /// PRelu along axis 1), or was broadcast from the last axis on, as it is now. The
+  /// library's adapters want static extents, and take `axis` to be 0.
+  void alignOperand(pb::NodeProto &node, int index, pb::GraphProto &graph, const Scope &scope) {
+    std::optional<int64_t> axis;
+    bool broadcasts = node.op_type() == "PRelu";
+    for (int i = node.attribute_size(); i-- > 0;) {
+      const pb::AttributeProto &attribute = node.attribute(i);
+      if (attribute.name() == "broadcast")
+        broadcasts = attribute.i() != 0;
+      else if (attribute.name() == "axis")
+        axis = attribute.i();
+      else if (attribute.name() != "consumed_inputs")
+        continue;
+      node.mutable_attribute()->DeleteSubrange(i, 1);
     }
-    if (const pb::TypeProto *type = scope.find(&Scope::types, node.input(0));
-        type && type->tensor_type().has_shape())
-      rank = type->tensor_type().shape().dim_size();
-    if (slopeRank != 1 || slopeSize == 1 || rank <= 2)
+    if (node.op_type() == "Gemm" || !broadcasts || node.input_size() < 2)
+      return;
+    auto [rank, ignored] = getRank(node.input(0), scope);
+    auto [ownRank, extent] = getRank(node.input(1), scope);
+    if (node.op_type() == "PRelu" && ownRank == 1 && extent != 1 && rank != 1)
+      axis = 1;
+    if (!axis || ownRank == 0)
+      return;
+    if (rank < 0 || ownRank < 0)
+      throw ImportError(node.op_type() + " with an axis cannot be brought from opset " +
+                            std::to_string(from) + " to " + std::to_string(newestOpset) +
+                            ": the ranks of its inputs are not known",
+                        node.name(), index);
+    int64_t first = *axis < 0 ? *axis + rank : *axis;
+    if (first < 0 || first + ownRank > rank)
+      throw ImportError("axis " + std::to_string(*axis) + " is out of range for inputs of ranks " +
+                            std::to_string(rank) + " and " + std::to_string(ownRank),
+                        node.name(), index);
+    if (first + ownRank == rank)
       return;
     auto makeName = [&](const char *kind) {
       std::string name = node.name() + "/" + kind;
@@ -259,7 +297,6 @@ private:
         name += "_";
       return name;
     };
-    std::unique_ptr<pb::NodeProto> user(graph.mutable_node()->ReleaseLast());
     pb::NodeProto *axes = graph.add_node();
     axes->set_op_type("Constant");
     axes->set_name(makeName("axes"));
@@ -267,22 +304,24 @@ private:
     pb::AttributeProto *value = axes->add_attribute();
     value->set_name("value_ints");
     value->set_type(pb::AttributeProto::INTS);
-    for (int64_t axis = 1; axis < rank - 1; ++axis)
-      value->add_ints(axis);
+    for (int64_t dim = ownRank; dim < rank - first; ++dim)
+      value->add_ints(dim);
     pb::NodeProto *unsqueeze = graph.add_node();
     unsqueeze->set_op_type("Unsqueeze");
-    unsqueeze->set_name(makeName("slope"));
+    unsqueeze->set_name(makeName("aligned"));
     unsqueeze->add_input(node.input(1));
     unsqueeze->add_input(axes->output(0));
     unsqueeze->add_output(unsqueeze->name());
-    user->set_input(1, unsqueeze->output(0));
-    graph.mutable_node()->AddAllocated(user.release());
+    node.set_input(1, unsqueeze->output(0));
   }
 
-  pb::ModelProto makeModel(const pb::NodeProto &node, const Scope &scope) const {
+  pb::ModelProto makeModel(const pb::NodeProto &node, const Scope &scope, int64_t opset) const {
     pb::ModelProto single;
     single.set_ir_version(10);
     *single.mutable_opset_import() = model.opset_import();
+    for (pb::OperatorSetIdProto &entry : *single.mutable_opset_import())
+      if (isDefaultDomain(entry.domain()))
+        entry.set_version(opset);
     pb::GraphProto &graph = *single.mutable_graph();
     graph.set_name("node");
     std::unordered_set<std::string> seen;

@@ -153,6 +153,17 @@ def upgrade():
 
 
 @model
+def old_broadcast():
+    """Opset 6: the second operand lies along an axis of the first, or is not broadcast."""
+    nodes = [oh.make_node("Add", ["x", "b"], ["s"], "add", broadcast=1, axis=1),
+             oh.make_node("Mul", ["s", "v"], ["p"], "mul", broadcast=1, axis=0),
+             oh.make_node("PRelu", ["p", "slope"], ["r"], "prelu"),
+             oh.make_node("Sub", ["r", "x"], ["y"], "sub")]
+    return make(nodes, [info("x", ["n", "c", "h", 7]), info("b", ["c", "h"]), info("v", ["n"]),
+                        info("slope", ["c"])], [info("y", ["n", "c", "h", 7])], opset=6, ir=3)
+
+
+@model
 def devices():
     """IR 11 placement, on a node that stays and on one that is converted."""
     nodes = [oh.make_node("MatMul", ["x", "w"], ["m"], "matmul"),

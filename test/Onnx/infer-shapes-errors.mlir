@@ -8,16 +8,6 @@ func.func @negative_broadcast(%a: tensor<2x3xf32>, %b: tensor<4xf32>) -> tensor<
 
 // -----
 
-// The user chooses n, and both 1 and 7 are legal.
-
-func.func @negative_open_broadcast(%a: tensor<?xf32, #onnx.dims<"n">>, %b: tensor<7xf32>) -> tensor<*xf32> {
-  // expected-error @below {{'onnx.Mul' op dim 'n' meets extent 7 in a broadcast, so it may be 1 or 7; fix it with --dim n=7 or --dim n=1}}
-  %0 = onnx.Mul(%a, %b) : (tensor<?xf32, #onnx.dims<"n">>, tensor<7xf32>) -> tensor<*xf32>
-  return %0 : tensor<*xf32>
-}
-
-// -----
-
 func.func @negative_inner_dims(%a: tensor<2x3xf32>, %b: tensor<4x5xf32>) -> tensor<*xf32> {
   // expected-error @below {{'onnx.MatMul' op inner dims of [2, 3] and [4, 5] must be equal, got 3 and 4}}
   %0 = onnx.MatMul(%a, %b) : (tensor<2x3xf32>, tensor<4x5xf32>) -> tensor<*xf32>
@@ -118,4 +108,47 @@ func.func @one_error(%q: tensor<1x2x8xf32>) -> tensor<*xf32> {
   // expected-error @below {{the heads of operand 1 with shape [1, 2, 8]: 8 is not a multiple of 3}}
   %y, %k, %v, %s = onnx.Attention(%q, %q, %q, %none, %none, %none, %none) {q_num_heads = 1 : i64, kv_num_heads = 3 : i64} : (tensor<1x2x8xf32>, tensor<1x2x8xf32>, tensor<1x2x8xf32>, none, none, none, none) -> (tensor<*xf32>, none, none, none)
   return %y : tensor<*xf32>
+}
+
+// -----
+
+func.func @negative_kernel_shape(%x: tensor<1x1x9x9xf32>, %w: tensor<1x1x3x2xf32>) -> tensor<*xf32> {
+  %none = onnx.none
+  // expected-error @below {{'onnx.Conv' op dim 3 of the weights and its entry in kernel_shape must be equal, got 2 and 3}}
+  %0 = onnx.Conv(%x, %w, %none) {kernel_shape = array<i64: 3, 3>} : (tensor<1x1x9x9xf32>, tensor<1x1x3x2xf32>, none) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+func.func @negative_signal_parts(%x: tensor<2x8x3xf32>) -> tensor<*xf32> {
+  %none = onnx.none
+  // expected-error @below {{'onnx.DFT' op the last dim of the signal is 3, expected 1 or 2}}
+  %0 = onnx.DFT(%x, %none, %none) : (tensor<2x8x3xf32>, none, none) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+func.func @negative_scatter_ranks(%x: tensor<4x5xf32>, %i: tensor<3x2xi64>, %u: tensor<3x5xf32>) -> tensor<*xf32> {
+  // expected-error @below {{'onnx.ScatterND' op the last extent of indices and what the ranks of data and updates leave for it must be equal, got 2 and 1}}
+  %0 = onnx.ScatterND(%x, %i, %u) : (tensor<4x5xf32>, tensor<3x2xi64>, tensor<3x5xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+func.func @negative_grid(%t: tensor<2x2x3xf32>, %s: tensor<5xi64>) -> tensor<*xf32> {
+  // expected-error @below {{'onnx.AffineGrid' op rows of theta and spatial dims must be equal, got 2 and 3}}
+  %0 = onnx.AffineGrid(%t, %s) : (tensor<2x2x3xf32>, tensor<5xi64>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+func.func @negative_recurrent(%x: tensor<5x2x4xf32>, %w: tensor<1x12x4xf32>, %r: tensor<1x12x3xf32>) -> tensor<*xf32> {
+  %none = onnx.none
+  // expected-error @below {{'onnx.GRU' op units of all gates and their dim of W must be equal, got 12 and 9}}
+  %0:2 = onnx.GRU(%x, %w, %r, %none, %none, %none) : (tensor<5x2x4xf32>, tensor<1x12x4xf32>, tensor<1x12x3xf32>, none, none, none) -> (tensor<*xf32>, tensor<*xf32>)
+  return %0#0 : tensor<*xf32>
 }

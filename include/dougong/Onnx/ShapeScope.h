@@ -76,6 +76,9 @@ public:
   /// messages: "the inner dims of A and B".
   llvm::FailureOr<DimExpr> unify(mlir::Operation *op, const DimExpr &a, const DimExpr &b,
                                  const llvm::Twine &what);
+  /// Requires `dim` to be one of two extents: checked at entry where that is not known.
+  llvm::LogicalResult requireEither(mlir::Operation *op, const DimExpr &dim, const DimExpr &first,
+                                    const DimExpr &second, const llvm::Twine &what);
   /// The extent that two extents broadcast to: ONNX's multidirectional rule.
   llvm::FailureOr<DimExpr> broadcastDim(mlir::Operation *op, const DimExpr &a, const DimExpr &b);
   llvm::FailureOr<Dims> broadcast(mlir::Operation *op, llvm::ArrayRef<DimExpr> a,
@@ -87,6 +90,9 @@ public:
   DimExpr freshDim(mlir::Operation *op, unsigned result, unsigned dim);
   /// `axis`, counted from the end if negative; an error if it is out of range.
   llvm::FailureOr<int64_t> normalizeAxis(mlir::Operation *op, int64_t axis, int64_t rank);
+  /// The rank that the model declares for `value`: that of its type or, where no extent
+  /// is known, that of the model's output that it is or becomes element by element.
+  static std::optional<int64_t> getDeclaredRank(mlir::Value value);
   /// Takes the shapes that the file declares for the results of `op`, whose
   /// operands do not tell. Fails with an error saying that `what` is not known at
   /// compile time if it declares none.

@@ -256,8 +256,8 @@ LibraryFunction getLibraryFunction(Operation *operation) {
       .Default(LibraryFunction());
 }
 
-/// The function that computes all extents of result 0 from the operands.
-LibraryFunction getExtentsFunction(Operation *operation) {
+/// The function that computes all extents of result `index` from the operands.
+LibraryFunction getExtentsFunction(Operation *operation, unsigned index) {
   auto slots = [](int64_t axis, Value result) {
     return axis < 0 ? axis + cast<RankedTensorType>(result.getType()).getRank() : axis;
   };
@@ -285,12 +285,18 @@ LibraryFunction getExtentsFunction(Operation *operation) {
         attributes.text(op.getKeepAspectRatioPolicy());
         return LibraryFunction{"ExtentsOfResize", attributes};
       })
+      .Case([&](onnx::SplitOp op) {
+        return LibraryFunction{
+            "ExtentsOfSplit",
+            AttributeWriter().integer(slots(op.getAxis(), op->getResult(0))).integer(index)};
+      })
       .Case([](onnx::UnsqueezeOp) { return LibraryFunction{"ExtentsOfUnsqueeze", {}}; })
       .Case([](onnx::SqueezeOp) { return LibraryFunction{"ExtentsOfSqueeze", {}}; })
       .Case([](onnx::DFTOp op) {
         return LibraryFunction{
             "ExtentsOfDFT", AttributeWriter().integer(op.getInverse()).integer(op.getOnesided())};
       })
+      .Case([](onnx::AffineGridOp) { return LibraryFunction{"ExtentsOfAffineGrid", {}}; })
       .Case([](onnx::Col2ImOp) { return LibraryFunction{"ExtentsOfCol2Im", {}}; })
       .Case<onnx::ReduceSumOp, onnx::ReduceMeanOp, onnx::ReduceMaxOp, onnx::ReduceMinOp,
             onnx::ReduceProdOp, onnx::ReduceL1Op, onnx::ReduceL2Op, onnx::ReduceLogSumOp,
@@ -352,9 +358,16 @@ private:
   }
 
   void addExtents(Operation *op) {
-    if (op->getNumResults() == 0 || op->getDialect()->getNamespace() != "onnx")
+    if (op->getDialect()->getNamespace() != "onnx")
       return;
-    auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
+    // The other results of an operator have extents of result 0, but for parts.
+    unsigned count = isa<onnx::SplitOp>(op) ? op->getNumResults() : 1;
+    for (unsigned index = 0; index < std::min(count, op->getNumResults()); ++index)
+      addExtents(op, index);
+  }
+
+  void addExtents(Operation *op, unsigned index) {
+    auto type = dyn_cast<RankedTensorType>(op->getResult(index).getType());
     bool any = false;
     SmallVector<Attribute> symbols = type ? getNewSymbols(type, any) : SmallVector<Attribute>();
     // The extents of an Expand may be known while its target, which must fit, is not.
@@ -363,13 +376,15 @@ private:
       Operation *target = expand.getShape().getDefiningOp();
       checks = !target || !onnx::isConstantSource(target);
     }
-    LibraryFunction function = any || checks ? getExtentsFunction(op) : LibraryFunction();
+    LibraryFunction function = any || checks ? getExtentsFunction(op, index) : LibraryFunction();
     if (function.name.empty()) // the schedule names what is missing
       return;
     OpBuilder builder(op);
     auto result = RankedTensorType::get({type.getRank()}, builder.getI64Type());
     onnx::LaunchOp launch = makeLaunch(builder, op, function, {result}, {0}, op->getOperands());
     launch->setAttr(libraryExtentsAttrName, builder.getArrayAttr(symbols));
+    if (type)
+      addSymbols(type, known);
   }
 
   /// Puts a launch in the place of an operator, which is left without uses.

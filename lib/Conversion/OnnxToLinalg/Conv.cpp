@@ -1,5 +1,6 @@
 //===- Conv.cpp - convolutions --------------------------------------------===//
 #include "Conv.h"
+#include "Quantize.h"
 
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 
@@ -61,8 +62,9 @@ Value convolveGroups(Emitter &e, Window &window, const Convolution &c, RankedTen
   SmallVector<Operand> inputs{{input, e.map(loops, xMap)}, {w, e.map(loops, wMap)}};
   bool wZero = present(c.wZero);
   if (wZero) {
+    Operand place = placeParameter(e, c.wZero, e.extents(output), window.channelDim());
     bool perChannel = typeOf(c.wZero).getRank() == 1 && typeOf(c.wZero).getDimSize(0) != 1;
-    Value zero = c.wZero;
+    Value zero = place.tensor;
     SmallVector<AffineExpr> zeroMap;
     if (perChannel && grouped) {
       zero = e.splitDim(zero, 0, {group, shape[channels]});
@@ -109,16 +111,47 @@ Value addBias(Emitter &e, Value sums, Value bias, unsigned channelDim, RankedTen
 
 Lowered lowerConv(ConvOp op, ConvOp::Adaptor in, Emitter &e) {
   RankedTensorType output = resultType(op);
-  WindowAttributes attributes = getConvAttributes(op, typeOf(in.getW()));
-  if (llvm::is_contained(attributes.kernel, ShapedType::kDynamic))
-    return Lowered::refuse("a window of dynamic size is not supported");
-  Window window(e, cast<RankedTensorType>(op.getX().getType()), output, attributes);
+  Window window(e, cast<RankedTensorType>(op.getX().getType()), output, getConvAttributes(op, e));
   Type element = resultElement(op);
   Convolution convolution{in.getX(), in.getW()};
   convolution.accumulator = getComputeType(element);
   convolution.group = op.getGroup();
   Value sums = convolve(e, window, convolution, output);
   return addBias(e, sums, in.getB(), window.channelDim(), output, element);
+}
+
+/// `x` in a tensor of zeros of extents `shape`, where element i lies at place
+/// offset + i * stride of each dim. What lies outside is dropped.
+Value spreadOut(Emitter &e, Value x, ArrayRef<OpFoldResult> shape, ArrayRef<OpFoldResult> offsets,
+                ArrayRef<OpFoldResult> strides) {
+  Value zero = e.constant(typeOf(x).getElementType(), 0);
+  Extents sizes = e.extentsOf(x);
+  if (llvm::all_of(offsets,
+                   [](OpFoldResult o) { return getConstantIntValue(o).value_or(-1) >= 0; }))
+    return tensor::InsertSliceOp::create(e, x, e.filled(shape, zero), offsets, sizes, strides);
+  // An offset may be negative: pads that are larger than the window.
+  return e.pointwise(shape, typeOf(x).getElementType(), {}, [&](Emitter &e, ValueRange) {
+    Value none = e.index(int64_t{0}), inside;
+    SmallVector<Value> at;
+    for (auto [dim, offset] : llvm::enumerate(offsets)) {
+      Value place = e.loopIndex(dim), stride = e.index(strides[dim]);
+      if (isConstantIntValue(offset, 0) && isConstantIntValue(strides[dim], 1)) {
+        at.push_back(place);
+        continue;
+      }
+      Value distance = e.sub(place, e.index(offset));
+      Value number = arith::DivSIOp::create(e, distance, stride);
+      Value whole = e.compare(Emitter::Compare::Equal, e.mul(number, stride), distance);
+      Value begun = e.compare(Emitter::Compare::GreaterEqual, distance, none);
+      Value open = e.compare(Emitter::Compare::Less, number, e.index(sizes[dim]));
+      Value within =
+          arith::AndIOp::create(e, whole, arith::AndIOp::create(e, begun, open).getResult());
+      at.push_back(e.select(within, number, none));
+      inside = inside ? arith::AndIOp::create(e, inside, within).getResult() : within;
+    }
+    Value element = e.extract(x, at);
+    return inside ? e.select(inside, element, zero) : element;
+  });
 }
 
 /// The input spread out by the strides in a tensor of zeros, then convolved
@@ -128,9 +161,8 @@ Lowered lowerConvTranspose(ConvTransposeOp op, ConvTransposeOp::Adaptor in, Emit
   auto input = cast<RankedTensorType>(op.getX().getType());
   unsigned spatial = output.getRank() - 2;
   int64_t group = op.getGroup();
-  SmallVector<int64_t> kernel(weight.getShape().drop_front(2));
-  if (llvm::is_contained(kernel, ShapedType::kDynamic))
-    return Lowered::refuse("a window of dynamic size is not supported");
+  WindowAttributes attributes = getConvAttributes(op, e);
+  Extents kernel = attributes.kernel;
   SmallVector<int64_t> strides(spatial, 1), dilations(spatial, 1);
   if (auto given = op.getStrides())
     strides.assign(given->begin(), given->end());
@@ -142,37 +174,29 @@ Lowered lowerConvTranspose(ConvTransposeOp op, ConvTransposeOp::Adaptor in, Emit
   for (unsigned dim = 0; dim < spatial; ++dim) {
     // Output o takes input i at window place k where o + low = i stride + k dilation.
     OpFoldResult size = e.extent(input, dim + 2), out = e.extent(output, dim + 2);
-    int64_t reach = (kernel[dim] - 1) * dilations[dim];
+    OpFoldResult reach = e.mulSizes(e.subSizes(kernel[dim], e.attr(1)), e.attr(dilations[dim]));
+    OpFoldResult last = e.mulSizes(e.subSizes(size, e.attr(1)), e.attr(strides[dim]));
+    OpFoldResult full = e.addSizes(last, e.addSizes(reach, e.attr(1)));
     OpFoldResult low = e.attr(0);
     if (op.getAutoPad().starts_with("SAME")) {
-      OpFoldResult full = e.addSizes(e.mulSizes(e.subSizes(size, e.attr(1)), e.attr(strides[dim])),
-                                     e.attr(reach + 1));
       OpFoldResult total = e.maxSizes(e.subSizes(full, out), e.attr(0));
       OpFoldResult half = e.floorDivSizes(total, e.attr(2));
       low = op.getAutoPad() == "SAME_UPPER" ? half : e.subSizes(total, half);
-    } else if (auto pads = op.getPads()) {
-      low = e.attr((*pads)[dim]);
-    }
-    if (auto shape = op.getOutputShape(); shape && !op.getAutoPad().starts_with("SAME")) {
-      OpFoldResult full = e.addSizes(e.mulSizes(e.subSizes(size, e.attr(1)), e.attr(strides[dim])),
-                                     e.attr(reach + 1));
+    } else if (op.getOutputShape()) {
       int64_t extra = op.getOutputPadding() ? (*op.getOutputPadding())[dim] : 0;
       OpFoldResult total = e.maxSizes(e.subSizes(e.addSizes(full, e.attr(extra)), out), e.attr(0));
       // Without SAME_UPPER the larger half of the pads comes first.
       low = e.subSizes(total, e.floorDivSizes(total, e.attr(2)));
+    } else if (auto pads = op.getPads()) {
+      low = e.attr((*pads)[dim]);
     }
-    OpFoldResult offset = e.subSizes(e.attr(reach), low);
-    auto known = getConstantIntValue(offset);
-    if (known && *known < 0)
-      return Lowered::refuse("pads larger than the window are not supported");
+    OpFoldResult offset = e.subSizes(reach, low);
     offsets.push_back(offset);
     steps.push_back(e.attr(strides[dim]));
-    OpFoldResult span = e.addSizes(e.mulSizes(e.subSizes(size, e.attr(1)), e.attr(strides[dim])),
-                                   e.addSizes(offset, e.attr(1)));
-    spread[dim + 2] = e.maxSizes(span, e.addSizes(out, e.attr(reach)));
+    OpFoldResult span = e.addSizes(last, e.addSizes(offset, e.attr(1)));
+    spread[dim + 2] = e.maxSizes(span, e.addSizes(out, reach));
   }
-  Value zeros = e.filled(spread, e.constant(typeOf(in.getX()).getElementType(), 0));
-  Value x = tensor::InsertSliceOp::create(e, in.getX(), zeros, offsets, e.extents(input), steps);
+  Value x = spreadOut(e, in.getX(), spread, offsets, steps);
 
   // Weights [ic, oc / group, window...] -> [oc, ic / group, mirrored window...].
   Extents wShape = e.extentsOf(in.getW());
@@ -186,13 +210,11 @@ Lowered lowerConvTranspose(ConvTransposeOp op, ConvTransposeOp::Adaptor in, Emit
         SmallVector<Value> at{e.add(e.mul(g, e.index(inChannels)), e.loopIndex(1)),
                               arith::RemUIOp::create(e, oc, perGroup)};
         for (unsigned dim = 0; dim < spatial; ++dim)
-          at.push_back(e.sub(e.index(kernel[dim] - 1), e.loopIndex(dim + 2)));
+          at.push_back(e.sub(e.index(e.subSizes(kernel[dim], e.attr(1))), e.loopIndex(dim + 2)));
         return e.extract(in.getW(), at);
       });
 
-  WindowAttributes attributes;
-  attributes.kernel = kernel;
-  attributes.dilations = dilations;
+  attributes.strides = attributes.pads = std::nullopt; // in `x` by now
   attributes.autoPad = "VALID";
   Window window(e, spread, e.extents(output), attributes);
   Convolution convolution{x, mirrored};

@@ -22,14 +22,11 @@ struct Convolution {
 mlir::Value convolve(Emitter &e, Window &window, const Convolution &convolution,
                      mlir::RankedTensorType output);
 
-/// The window of a Conv-like op; `kernel` is that of the weight where the
-/// attribute is absent. Refuses (empty kernel) a dynamic one.
-template <typename OpT> WindowAttributes getConvAttributes(OpT op, mlir::RankedTensorType weight) {
+/// The window of a Conv-like op, which has the extents of the weight.
+template <typename OpT> WindowAttributes getConvAttributes(OpT op, Emitter &e) {
   WindowAttributes attributes;
-  attributes.kernel.assign(weight.getShape().begin() + 2, weight.getShape().end());
-  if (llvm::is_contained(attributes.kernel, mlir::ShapedType::kDynamic))
-    if (auto given = op.getKernelShape())
-      attributes.kernel.assign(given->begin(), given->end());
+  Extents weight = e.extents(op.getW().getType());
+  attributes.kernel.assign(weight.begin() + 2, weight.end());
   attributes.strides = op.getStrides();
   attributes.dilations = op.getDilations();
   attributes.pads = op.getPads();

@@ -1,6 +1,8 @@
 //===- LinearAttention.cpp - linear attention, causal convolution ----------===//
 #include "Recurrent.h"
 
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
 using namespace mlir;
 using namespace dougong::onnx;
 
@@ -35,6 +37,23 @@ template <typename OpT> Lowered lowerLinearAttention(OpT op, typename OpT::Adapt
   OpFoldResult keySize = e.floorDivSizes(e.extent(type, 2), e.attr(queryHeads));
   OpFoldResult valueSize = e.floorDivSizes(e.extent(op.getValue().getType(), 2), count);
   Value q, k;
+  // Whether the last dim of `operand` has `expected` numbers, if that is known.
+  auto isOfWidth = [&](Value operand, OpFoldResult expected) -> std::optional<bool> {
+    auto width = getConstantIntValue(e.extent(operand.getType(), 2));
+    auto wanted = getConstantIntValue(expected);
+    return width && wanted ? std::optional<bool>(*width == *wanted) : std::nullopt;
+  };
+  // `x` [batch, steps, numbers] in a tensor of `shape`, whose places are found in one of
+  // two ways: the first one if there are `width` numbers.
+  auto spread = [&](Value original, Value x, ArrayRef<OpFoldResult> shape, OpFoldResult width,
+                    llvm::function_ref<Value(Emitter &, bool)> place) {
+    return e.pointwise(shape, typeOf(x).getElementType(), {}, [&](Emitter &e, ValueRange) {
+      Value isFirst = e.compare(Emitter::Compare::Equal, e.index(e.extent(original.getType(), 2)),
+                                e.index(width));
+      Value at = e.select(isFirst, place(e, true), place(e, false));
+      return e.extract(x, {e.loopIndex(0), e.loopIndex(1), at});
+    });
+  };
   auto repeated = [&](Value x) { // [batch, steps, queryHeads * size], each head in turn
     OpFoldResult times = e.attr(heads / queryHeads);
     Value parts = e.splitDim(x, 2, {e.attr(queryHeads), keySize});
@@ -45,8 +64,18 @@ template <typename OpT> Lowered lowerLinearAttention(OpT op, typename OpT::Adapt
   };
   if (queryHeads < heads) {
     q = e.splitDim(repeated(in.getQuery()), 2, {count, group});
-    int64_t width = typeOf(in.getKey()).getDimSize(2), queryWidth = type.getDimSize(2);
-    k = width == queryWidth ? repeated(in.getKey()) : e.splitDim(in.getKey(), 2, {count, keySize});
+    // A key for each head of queries, or of values.
+    auto ofQueries = isOfWidth(op.getKey(), e.extent(type, 2));
+    if (ofQueries)
+      k = *ofQueries ? repeated(in.getKey()) : e.splitDim(in.getKey(), 2, {count, keySize});
+    else
+      k = spread(op.getKey(), in.getKey(), {batch, steps, count, keySize}, e.extent(type, 2),
+                 [&](Emitter &e, bool isOfQueries) {
+                   Value head = e.loopIndex(2);
+                   if (isOfQueries)
+                     head = arith::DivUIOp::create(e, head, e.index(heads / queryHeads));
+                   return e.add(e.mul(head, e.index(keySize)), e.loopIndex(3));
+                 });
   } else {
     q = e.splitDim(in.getQuery(), 2, {count, group, keySize});
     k = e.splitDim(in.getKey(), 2, {count, keySize});
@@ -55,13 +84,26 @@ template <typename OpT> Lowered lowerLinearAttention(OpT op, typename OpT::Adapt
   Value decay, beta;
   bool decayOfKeys = false, oneBeta = false;
   if (gated) {
-    int64_t width = typeOf(in.getDecay()).getDimSize(2);
-    decayOfKeys = width != heads;
-    decay = decayOfKeys ? e.splitDim(in.getDecay(), 2, {count, keySize}) : in.getDecay();
+    auto ofHeads = isOfWidth(op.getDecay(), count);
+    decayOfKeys = !ofHeads || !*ofHeads;
+    if (!ofHeads)
+      decay =
+          spread(op.getDecay(), in.getDecay(), {batch, steps, count, keySize}, count,
+                 [&](Emitter &e, bool isOfHeads) {
+                   Value head = e.loopIndex(2);
+                   return isOfHeads ? head : e.add(e.mul(head, e.index(keySize)), e.loopIndex(3));
+                 });
+    else
+      decay = decayOfKeys ? e.splitDim(in.getDecay(), 2, {count, keySize}) : in.getDecay();
   }
   if (delta) {
     beta = in.getBeta();
-    oneBeta = typeOf(beta).getDimSize(2) == 1 && heads != 1;
+    auto ofAll = isOfWidth(op.getBeta(), e.attr(1));
+    oneBeta = ofAll && *ofAll && heads != 1;
+    if (!ofAll)
+      beta = spread(
+          op.getBeta(), beta, {batch, steps, count}, e.attr(1),
+          [](Emitter &e, bool isOfAll) { return isOfAll ? e.index(int64_t{0}) : e.loopIndex(2); });
   }
   Extents stateShape{batch, count, keySize, valueSize};
   Value state = present(in.getPastState())
@@ -128,19 +170,18 @@ template <typename OpT> Lowered lowerLinearAttention(OpT op, typename OpT::Adapt
 /// A depthwise convolution of [state, input]; the state is its last k - 1 places.
 template <typename OpT> Lowered lowerCausalConv(OpT op, typename OpT::Adaptor in, Emitter &e) {
   auto type = cast<RankedTensorType>(op.getInput().getType());
-  RankedTensorType weight = typeOf(in.getWeight());
-  if (type.getRank() != 3 || weight.getRank() != 3 || weight.isDynamicDim(2))
-    return Lowered::refuse("expected an input of rank 3 and a window of static size");
+  if (type.getRank() != 3 || typeOf(in.getWeight()).getRank() != 3)
+    return Lowered::refuse("expected an input and a weight of rank 3");
   StringRef activation = op.getActivation();
   if (activation != "none" && activation != "silu" && activation != "swish")
     return Lowered::refuse("activation " + activation + " is not supported");
   Type element = resultElement(op), f32 = e.getF32Type();
   Extents shape = e.extents(type), padded = shape;
-  int64_t state = weight.getDimSize(2) - 1;
-  padded[2] = e.addSizes(shape[2], e.attr(state));
+  OpFoldResult state = e.subSizes(e.extent(op.getWeight().getType(), 2), e.attr(1));
+  Extents stateShape{shape[0], shape[1], state};
+  padded[2] = e.addSizes(shape[2], state);
   Value all = in.getInput();
-  if (state > 0) {
-    Extents stateShape{shape[0], shape[1], e.attr(state)};
+  if (!isConstantIntValue(state, 0)) {
     Value past = present(in.getPastState())
                      ? e.refine(in.getPastState(), stateShape)
                      : e.filled(stateShape, e.constant(typeOf(all).getElementType(), 0));
@@ -162,9 +203,9 @@ template <typename OpT> Lowered lowerCausalConv(OpT op, typename OpT::Adaptor in
       y = e.mul(y, e.sigmoid(y));
     return e.toFloatType(y, element);
   });
-  if (state == 0)
-    return {output, e.empty({shape[0], shape[1], e.attr(0)}, resultElement(op, 1))};
-  return {output, e.slice(all, 2, shape[2], e.attr(state))};
+  if (isConstantIntValue(state, 0))
+    return {output, e.empty(stateShape, resultElement(op, 1))};
+  return {output, e.slice(all, 2, shape[2], state)};
 }
 
 } // namespace

@@ -85,9 +85,6 @@ Lowered lowerEmbedNorm(MsEmbedLayerNormalizationOp op, MsEmbedLayerNormalization
 /// act(Conv(X, W) + B + Z)
 Lowered lowerFusedConv(MsFusedConvOp op, MsFusedConvOp::Adaptor in, Emitter &e) {
   RankedTensorType type = resultType(op);
-  WindowAttributes attributes = getConvAttributes(op, typeOf(in.getW()));
-  if (llvm::is_contained(attributes.kernel, ShapedType::kDynamic))
-    return Lowered::refuse("a window of dynamic size is not supported");
   StringRef activation = op.getActivation().value_or("");
   static constexpr StringRef known[] = {"",          "Relu", "Tanh",       "Sigmoid",
                                         "LeakyRelu", "Clip", "HardSigmoid"};
@@ -98,7 +95,7 @@ Lowered lowerFusedConv(MsFusedConvOp op, MsFusedConvOp::Adaptor in, Emitter &e) 
     parameters.assign(given->begin(), given->end());
   parameters.resize(2, 0);
   Type element = resultElement(op), compute = getComputeType(element);
-  Window window(e, cast<RankedTensorType>(op.getX().getType()), type, attributes);
+  Window window(e, cast<RankedTensorType>(op.getX().getType()), type, getConvAttributes(op, e));
   Convolution convolution{in.getX(), in.getW()};
   convolution.accumulator = compute;
   convolution.group = op.getGroup();

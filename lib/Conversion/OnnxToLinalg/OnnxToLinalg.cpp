@@ -62,6 +62,7 @@ void dougong::populateOnnxToLinalgPatterns(RewritePatternSet &patterns,
   populateMicrosoftAttentionPatterns(set);
   populateControlFlowPatterns(set);
   populateResizePatterns(set);
+  populateAffineGridPatterns(set);
   populateGridSamplePatterns(set);
   populateCumulativePatterns(set);
   populateEinsumPatterns(set);

@@ -127,6 +127,7 @@ void populateQuantizedElementwisePatterns(PatternSet &set);
 void populateMicrosoftPatterns(PatternSet &set);
 void populateMicrosoftAttentionPatterns(PatternSet &set);
 void populateResizePatterns(PatternSet &set);
+void populateAffineGridPatterns(PatternSet &set);
 void populateGridSamplePatterns(PatternSet &set);
 void populateCumulativePatterns(PatternSet &set);
 void populateEinsumPatterns(PatternSet &set);

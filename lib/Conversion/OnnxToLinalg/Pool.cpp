@@ -3,6 +3,8 @@
 
 #include "dougong/Conversion/Layout.h"
 
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
 using namespace mlir;
 using namespace dougong::onnx;
 
@@ -22,7 +24,7 @@ Value dougong::onnx::reduceWindows(Emitter &e, Window &window, Value padded,
     xMap.push_back(window.access(dim, out, in));
     windowMap.push_back(e.loop(in));
     reductions.push_back(in);
-    windowShape.push_back(e.attr(window.kernel[dim]));
+    windowShape.push_back(window.kernel[dim]);
   }
   if (window.channelsLast)
     xMap.push_back(channel);
@@ -43,8 +45,8 @@ Value dougong::onnx::averageWindows(Emitter &e, Window &window, Value sums, Rank
   return e.pointwise(e.extents(output), element, {{sums, e.identity(rank)}},
                      [&](Emitter &e, ValueRange args) {
                        Value divisor;
-                       if (window.isInside()) {
-                         divisor = e.constant(compute, window.size());
+                       if (auto size = window.size(); size && window.isInside()) {
+                         divisor = e.constant(compute, *size);
                        } else {
                          SmallVector<Value> place;
                          for (unsigned dim = 0; dim < window.rank(); ++dim)
@@ -60,9 +62,10 @@ Value dougong::onnx::averageWindows(Emitter &e, Window &window, Value sums, Rank
 
 namespace {
 
-template <typename OpT> WindowAttributes getPoolAttributes(OpT op) {
+template <typename OpT> WindowAttributes getPoolAttributes(OpT op, Emitter &e) {
   WindowAttributes attributes;
-  attributes.kernel.assign(op.getKernelShape().begin(), op.getKernelShape().end());
+  llvm::append_range(attributes.kernel,
+                     getAsIndexOpFoldResult(e.getContext(), op.getKernelShape()));
   attributes.strides = op.getStrides();
   attributes.dilations = op.getDilations();
   attributes.pads = op.getPads();
@@ -110,17 +113,16 @@ Value findMaxima(Emitter &e, Window &window, Value input, RankedTensorType input
       }
       Value start =
           e.sub(e.mul(place[dim + 2], e.index(window.strides[dim])), e.index(window.low[dim]));
-      return e.repeat(
-          e.attr(window.kernel[dim]), carried, [&](Emitter &e, Value iv, ValueRange args) {
-            Value here = e.add(start, e.mul(iv, e.index(window.dilations[dim])));
-            Value within = e.compare(Emitter::Compare::Less, here, e.index(sizes[dim + 2]),
-                                     /*isUnsigned=*/true);
-            Value all = inside ? arith::AndIOp::create(e, inside, within).getResult() : within;
-            at.push_back(here);
-            SmallVector<Value> result = nest(e, SmallVector<Value>(args), all);
-            at.pop_back();
-            return result;
-          });
+      return e.repeat(window.kernel[dim], carried, [&](Emitter &e, Value iv, ValueRange args) {
+        Value here = e.add(start, e.mul(iv, e.index(window.dilations[dim])));
+        Value within = e.compare(Emitter::Compare::Less, here, e.index(sizes[dim + 2]),
+                                 /*isUnsigned=*/true);
+        Value all = inside ? arith::AndIOp::create(e, inside, within).getResult() : within;
+        at.push_back(here);
+        SmallVector<Value> result = nest(e, SmallVector<Value>(args), all);
+        at.pop_back();
+        return result;
+      });
     };
     Value best = nest(e, state, Value())[1];
     return arith::IndexCastOp::create(e, e.getI64Type(), best);
@@ -131,7 +133,7 @@ Lowered lowerMaxPool(MaxPoolOp op, MaxPoolOp::Adaptor in, Emitter &e) {
   RankedTensorType output = resultType(op);
   auto input = cast<RankedTensorType>(op.getX().getType());
   bool unsignedElement = isUnsigned(op.getX());
-  Window window(e, input, output, getPoolAttributes(op));
+  Window window(e, input, output, getPoolAttributes(op, e));
   Value lowest = e.lowest(resultElement(op), unsignedElement);
   Value result = reduceWindows(
       e, window, window.pad(in.getX(), lowest), output, lowest,
@@ -146,7 +148,7 @@ Lowered lowerMaxPool(MaxPoolOp op, MaxPoolOp::Adaptor in, Emitter &e) {
 Lowered lowerAveragePool(AveragePoolOp op, AveragePoolOp::Adaptor in, Emitter &e) {
   RankedTensorType output = resultType(op);
   Type element = resultElement(op), compute = getComputeType(element);
-  Window window(e, cast<RankedTensorType>(op.getX().getType()), output, getPoolAttributes(op));
+  Window window(e, cast<RankedTensorType>(op.getX().getType()), output, getPoolAttributes(op, e));
   Value padded = window.pad(in.getX(), e.constant(element, 0));
   Value sums =
       reduceWindows(e, window, padded, output, e.constant(compute, 0),
@@ -160,7 +162,7 @@ Lowered lowerAveragePool(AveragePoolOp op, AveragePoolOp::Adaptor in, Emitter &e
 Lowered lowerLpPool(LpPoolOp op, LpPoolOp::Adaptor in, Emitter &e) {
   RankedTensorType output = resultType(op);
   Type element = resultElement(op), compute = getComputeType(element);
-  Window window(e, cast<RankedTensorType>(op.getX().getType()), output, getPoolAttributes(op));
+  Window window(e, cast<RankedTensorType>(op.getX().getType()), output, getPoolAttributes(op, e));
   Value padded = window.pad(in.getX(), e.constant(element, 0));
   double p = static_cast<double>(op.getP());
   Value sums = reduceWindows(

@@ -25,15 +25,32 @@ bool dougong::onnx::isQuantizedInteger(Type element) {
   return integer && integer.getWidth() > 1 && integer.getWidth() <= 32;
 }
 
-Operand dougong::onnx::placeParameter(Emitter &e, Value parameter, unsigned loops,
+Operand dougong::onnx::placeParameter(Emitter &e, Value parameter, ArrayRef<OpFoldResult> shape,
                                       std::optional<unsigned> dim) {
   RankedTensorType type = typeOf(parameter);
+  unsigned rank = type.getRank(), loops = shape.size();
   SmallVector<AffineExpr> exprs;
-  if (type.getRank() == 1)
-    exprs.push_back(dim && type.getDimSize(0) != 1 ? e.loop(*dim) : e.zero());
-  // Of higher rank: aligned to the nest as operands of a broadcast are.
-  for (int64_t i = 0, rank = type.getRank(); rank > 1 && i < rank; ++i)
-    exprs.push_back(type.getDimSize(i) == 1 ? e.zero() : e.loop(loops - rank + i));
+  Extents own = e.extentsOf(parameter), full;
+  for (unsigned i = 0; i < rank; ++i) {
+    // Of higher rank: aligned to the nest as operands of a broadcast are.
+    bool isForAll = type.getDimSize(i) == 1 || (rank == 1 && !dim);
+    unsigned loop = rank == 1 && dim ? *dim : loops - rank + i;
+    exprs.push_back(isForAll ? e.zero() : e.loop(loop));
+    full.push_back(isForAll ? own[i] : shape[loop]);
+  }
+  auto mayBeOne = [&](unsigned i) { return type.isDynamicDim(i) && exprs[i] != e.zero(); };
+  if (llvm::any_of(llvm::seq(0u, rank), mayBeOne))
+    parameter = e.pointwise(full, type.getElementType(), {}, [&](Emitter &e, ValueRange) {
+      SmallVector<Value> at;
+      for (unsigned i = 0; i < rank; ++i) {
+        at.push_back(e.loopIndex(i));
+        if (!mayBeOne(i))
+          continue;
+        Value isOne = e.compare(Emitter::Compare::Equal, e.index(own[i]), e.index(int64_t{1}));
+        at.back() = e.select(isOne, e.index(int64_t{0}), at.back());
+      }
+      return e.extract(parameter, at);
+    });
   return {parameter, e.map(loops, exprs)};
 }
 
@@ -108,12 +125,13 @@ Shifted dougong::onnx::subtractZeroPoint(Emitter &e, Value original, Value tenso
     return {tensor, fromUnsigned};
   unsigned rank = typeOf(tensor).getRank();
   Type i16 = e.getIntegerType(16);
-  Value shifted = e.pointwise(e.extentsOf(tensor), i16,
-                              {{tensor, e.identity(rank)}, placeParameter(e, zero, rank, dim)},
-                              [&](Emitter &e, ValueRange args) {
-                                return e.sub(e.convert(args[0], i16, fromUnsigned, false),
-                                             e.convert(args[1], i16, fromUnsigned, false));
-                              });
+  Value shifted =
+      e.pointwise(e.extentsOf(tensor), i16,
+                  {{tensor, e.identity(rank)}, placeParameter(e, zero, e.extentsOf(tensor), dim)},
+                  [&](Emitter &e, ValueRange args) {
+                    return e.sub(e.convert(args[0], i16, fromUnsigned, false),
+                                 e.convert(args[1], i16, fromUnsigned, false));
+                  });
   return {shifted, false};
 }
 
@@ -174,7 +192,7 @@ public:
     if (split)
       return {parameter, e.keptMap(loops, {*dim + 1})};
     if (!stretch)
-      return placeParameter(e, parameter, loops, dim);
+      return placeParameter(e, parameter, shape, dim);
     // Blocks that do not divide the dim: each place reads its block's parameter.
     Value full =
         e.pointwise(shape, typeOf(parameter).getElementType(), {}, [&](Emitter &e, ValueRange) {

@@ -23,9 +23,10 @@ bool isZeroPointNone(mlir::Value zeroPoint);
 /// of at most 32 bits, no bool).
 bool isQuantizedInteger(mlir::Type element);
 
-/// An operand for `parameter` (a scale, zero point or bias) in a nest of
-/// `loops` loops: one element for all, or a vector along loop `dim`.
-Operand placeParameter(Emitter &e, mlir::Value parameter, unsigned loops,
+/// An operand for `parameter` (a scale, zero point or bias) in a nest over `shape`:
+/// one element for all, or a vector along loop `dim`. Which of the two it is may
+/// only be known at run time.
+Operand placeParameter(Emitter &e, mlir::Value parameter, llvm::ArrayRef<mlir::OpFoldResult> shape,
                        std::optional<unsigned> dim);
 
 /// The scale (an f32) and zero point (or null) of a tensor quantised as a whole.

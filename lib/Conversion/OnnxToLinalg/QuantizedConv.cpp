@@ -3,6 +3,8 @@
 #include "Pool.h"
 #include "Quantize.h"
 
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
 using namespace mlir;
 using namespace dougong::onnx;
 
@@ -11,12 +13,9 @@ namespace {
 /// The sums of an integer convolution. Zero points of the input are taken off before
 /// it is padded, so that pads are zeros.
 template <typename OpT>
-Lowered convolveIntegers(OpT op, typename OpT::Adaptor in, Emitter &e, Value w, Value wConverted) {
+Value convolveIntegers(OpT op, typename OpT::Adaptor in, Emitter &e, Value w, Value wConverted) {
   RankedTensorType type = resultType(op);
-  WindowAttributes attributes = getConvAttributes(op, typeOf(wConverted));
-  if (llvm::is_contained(attributes.kernel, ShapedType::kDynamic))
-    return Lowered::refuse("a window of dynamic size is not supported");
-  Window window(e, cast<RankedTensorType>(op.getX().getType()), type, attributes);
+  Window window(e, cast<RankedTensorType>(op.getX().getType()), type, getConvAttributes(op, e));
   Shifted x = subtractZeroPoint(e, op.getX(), in.getX(), op.getXZeroPoint(), in.getXZeroPoint(),
                                 std::nullopt);
   Convolution convolution{x.tensor, wConverted, x.isUnsigned, isUnsigned(w)};
@@ -33,21 +32,20 @@ Lowered lowerConvInteger(ConvIntegerOp op, ConvIntegerOp::Adaptor in, Emitter &e
 
 Lowered lowerQLinearConv(QLinearConvOp op, QLinearConvOp::Adaptor in, Emitter &e) {
   RankedTensorType type = resultType(op);
-  Lowered sums = convolveIntegers(op, in, e, op.getW(), in.getW());
-  if (sums.values.empty())
-    return sums;
+  Value sums = convolveIntegers(op, in, e, op.getW(), in.getW());
   unsigned rank = type.getRank();
   unsigned channelDim = op->hasAttr(dougong::channelsLastAttrName) ? rank - 1 : 1;
   Type element = resultElement(op), f32 = e.getF32Type();
   bool toUnsigned = isUnsigned(op->getResult(0));
-  SmallVector<Operand> inputs{{sums.values.front(), e.identity(rank)},
-                              placeParameter(e, in.getXScale(), rank, {}),
-                              placeParameter(e, in.getWScale(), rank, channelDim),
-                              placeParameter(e, in.getYScale(), rank, {}),
-                              placeParameter(e, in.getYZeroPoint(), rank, {})};
+  Extents shape = e.extents(type);
+  SmallVector<Operand> inputs{{sums, e.identity(rank)},
+                              placeParameter(e, in.getXScale(), shape, {}),
+                              placeParameter(e, in.getWScale(), shape, channelDim),
+                              placeParameter(e, in.getYScale(), shape, {}),
+                              placeParameter(e, in.getYZeroPoint(), shape, {})};
   if (present(in.getB()))
     inputs.push_back({in.getB(), e.mapOf(rank, {channelDim})});
-  return e.pointwise(e.extents(type), element, inputs, [&](Emitter &e, ValueRange args) {
+  return e.pointwise(shape, element, inputs, [&](Emitter &e, ValueRange args) {
     Value sum = args[0];
     if (args.size() > 5)
       sum = e.add(sum, args[5]);
@@ -63,7 +61,8 @@ Lowered lowerQLinearAveragePool(MsQLinearAveragePoolOp op, MsQLinearAveragePoolO
     return Lowered::refuse("channels_last is not supported");
   RankedTensorType type = resultType(op);
   WindowAttributes attributes;
-  attributes.kernel.assign(op.getKernelShape().begin(), op.getKernelShape().end());
+  llvm::append_range(attributes.kernel,
+                     getAsIndexOpFoldResult(e.getContext(), op.getKernelShape()));
   attributes.strides = op.getStrides();
   attributes.pads = op.getPads();
   attributes.autoPad = op.getAutoPad();

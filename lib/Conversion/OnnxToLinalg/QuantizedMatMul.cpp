@@ -38,9 +38,9 @@ IntegerProduct multiply(Emitter &e, Shifted a, RankedTensorType aType, const Int
   if (isLate) {
     AffineMap rows =
         AffineMap::get(rank, 0, product.left.map.getResults().drop_back(), e.getContext());
-    sums =
-        takeOffZeroPoint(e, sums, {sumRows(e, product.left.tensor, a.isUnsigned), rows},
-                         placeParameter(e, f.bZeroConverted, rank, product.column), b.isUnsigned);
+    sums = takeOffZeroPoint(e, sums, {sumRows(e, product.left.tensor, a.isUnsigned), rows},
+                            placeParameter(e, f.bZeroConverted, e.extentsOf(sums), product.column),
+                            b.isUnsigned);
   }
   return {sums, rank, product.row, product.column};
 }
@@ -70,12 +70,13 @@ Lowered lowerQLinearMatMul(QLinearMatMulOp op, QLinearMatMulOp::Adaptor in, Emit
   IntegerProduct product = multiply(e, factors, type);
   Type element = resultElement(op), f32 = e.getF32Type();
   bool toUnsigned = isUnsigned(op->getResult(0));
-  return e.pointwise(e.extents(type), element,
+  Extents shape = e.extents(type);
+  return e.pointwise(shape, element,
                      {{product.sums, e.identity(product.rank)},
-                      placeParameter(e, in.getAScale(), product.rank, product.row),
-                      placeParameter(e, in.getBScale(), product.rank, product.column),
-                      placeParameter(e, in.getYScale(), product.rank, product.row),
-                      placeParameter(e, in.getYZeroPoint(), product.rank, product.row)},
+                      placeParameter(e, in.getAScale(), shape, product.row),
+                      placeParameter(e, in.getBScale(), shape, product.column),
+                      placeParameter(e, in.getYScale(), shape, product.row),
+                      placeParameter(e, in.getYZeroPoint(), shape, product.row)},
                      [&](Emitter &e, ValueRange args) {
                        Value sum = e.convert(args[0], f32, false, false);
                        Value factor =
@@ -89,12 +90,13 @@ Lowered lowerQLinearMatMul(QLinearMatMulOp op, QLinearMatMulOp::Adaptor in, Emit
 Value scaleProduct(Emitter &e, const IntegerProduct &product, Value aScale, Value bScale,
                    Value bias, RankedTensorType type, Type element) {
   Type f32 = e.getF32Type();
+  Extents shape = e.extents(type);
   SmallVector<Operand> inputs{{product.sums, e.identity(product.rank)},
-                              placeParameter(e, aScale, product.rank, product.row),
-                              placeParameter(e, bScale, product.rank, product.column)};
+                              placeParameter(e, aScale, shape, product.row),
+                              placeParameter(e, bScale, shape, product.column)};
   if (present(bias))
-    inputs.push_back(placeParameter(e, bias, product.rank, product.column));
-  return e.pointwise(e.extents(type), element, inputs, [&](Emitter &e, ValueRange args) {
+    inputs.push_back(placeParameter(e, bias, shape, product.column));
+  return e.pointwise(shape, element, inputs, [&](Emitter &e, ValueRange args) {
     Value factor = e.mul(e.toFloatType(args[1], f32), e.toFloatType(args[2], f32));
     Value y = e.mul(e.convert(args[0], f32, false, false), factor);
     if (args.size() > 3)

@@ -210,8 +210,9 @@ struct QuantizedWeights {
 
   /// Scale or zero point of direction `dir` in a nest whose loop `unit` runs over
   /// the units.
-  static Operand place(Emitter &e, Value of, unsigned dir, unsigned loops, unsigned unit) {
-    return placeParameter(e, takePart(e, of, 0, e.attr(dir)), loops, unit);
+  static Operand place(Emitter &e, Value of, unsigned dir, ArrayRef<OpFoldResult> shape,
+                       unsigned unit) {
+    return placeParameter(e, takePart(e, of, 0, e.attr(dir)), shape, unit);
   }
 
   /// `init` [..., batch, units] and the product of `x` [..., batch, k] and the
@@ -229,13 +230,13 @@ struct QuantizedWeights {
                       {sums, e.mapOf(rank + 1, out)}, {rank}, false, isUnsigned);
     if (zero)
       sums = takeOffZeroPoint(e, sums, {sumRows(e, input.numbers, false), e.mapOf(rank, rows)},
-                              place(e, zero, dir, rank, unit), isUnsigned);
+                              place(e, zero, dir, e.extentsOf(init), unit), isUnsigned);
     AffineMap same = e.identity(rank);
     return e.pointwise(e.extentsOf(init), f32,
                        {{init, same},
                         {sums, same},
                         {input.scale, e.map(rank, {})},
-                        place(e, scale, dir, rank, unit)},
+                        place(e, scale, dir, e.extentsOf(init), unit)},
                        [&](Emitter &e, ValueRange args) {
                          Value sum = e.convert(args[1], f32, false, false);
                          return e.add(args[0], e.mul(sum, e.mul(args[2], args[3])));

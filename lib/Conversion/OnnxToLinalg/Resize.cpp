@@ -100,7 +100,8 @@ Value linearKernel(Emitter &e, Value t) {
   return arith::MaximumFOp::create(e, weight, real(e, 0));
 }
 
-/// Number of neighbours on each side whose weight may not be 0.
+/// Number of neighbours on each side whose weight may not be 0; -1 if only the scale
+/// of the run tells.
 int64_t reachOf(const ResizedDim &dim, const ResizeOptions &options) {
   int64_t reach = options.mode == "cubic" ? 2 : 1;
   if (!options.antialias || dim.leastScale >= 1)
@@ -121,13 +122,13 @@ Value resizeDim(Emitter &e, Value x, const ResizedDim &dim, const ResizeOptions 
       at.push_back(e.loopIndex(i));
     Value source = sourceOf(e, dim, options.coordinates, at[dim.dim]);
     Value none = e.index(int64_t{0}), last = e.sub(e.index(dim.from), e.index(int64_t{1}));
-    auto load = [&](Value place) {
+    auto load = [&](Emitter &e, Value place) {
       at[dim.dim] = e.max(e.min(place, last), none);
       return e.extract(x, at);
     };
     Value result;
     if (options.mode == "nearest") {
-      result = load(toInteger(e, nearestOf(e, options.nearest, source)));
+      result = load(e, toInteger(e, nearestOf(e, options.nearest, source)));
     } else {
       Value base = floorOf(e, source), ratio = e.sub(source, base), first = toInteger(e, base);
       // Shrinking with antialias stretches the kernel.
@@ -135,18 +136,33 @@ Value resizeDim(Emitter &e, Value x, const ResizedDim &dim, const ResizeOptions 
                           ? arith::MinimumFOp::create(e, dim.scale, real(e, 1)).getResult()
                           : real(e, 1);
       Value sum = real(e, 0), total = real(e, 0);
-      for (int64_t k = 1 - reach; k <= reach; ++k) {
-        Value distance = e.mul(e.sub(real(e, static_cast<double>(k)), ratio), stretch);
+      // Adds neighbour `k`, as a float and as an index.
+      auto addNeighbour = [&](Emitter &e, Value number, Value k) {
+        Value distance = e.mul(e.sub(number, ratio), stretch);
         Value weight = options.mode == "cubic" ? cubicKernel(e, distance, options.cubic)
                                                : linearKernel(e, distance);
-        Value place = e.add(first, e.index(k));
+        Value place = e.add(first, k);
         if (options.excludeOutside) {
           Value inside = e.compare(Compare::Less, place, e.index(dim.from), /*isUnsigned=*/true);
           weight = e.select(inside, weight, real(e, 0));
         }
-        Value value = e.toFloatType(load(place), e.getF64Type());
+        Value value = e.toFloatType(load(e, place), e.getF64Type());
         sum = e.add(sum, e.mul(weight, value));
         total = e.add(total, weight);
+      };
+      for (int64_t k = 1 - reach; k <= reach; ++k)
+        addNeighbour(e, real(e, static_cast<double>(k)), e.index(k));
+      if (reach < 0) {
+        Value plain = real(e, options.mode == "cubic" ? 2 : 1);
+        Value side = toInteger(e, math::CeilOp::create(e, e.div(plain, stretch)));
+        auto sums = e.repeat(e.add(side, side), {sum, total},
+                             [&](Emitter &e, Value i, ValueRange carried) -> SmallVector<Value> {
+                               Value k = e.add(e.sub(i, side), e.index(int64_t{1}));
+                               sum = carried[0], total = carried[1];
+                               addNeighbour(e, toReal(e, k), k);
+                               return {sum, total};
+                             });
+        sum = sums[0], total = sums[1];
       }
       if (options.excludeOutside || options.antialias)
         sum = e.div(sum, total);
@@ -229,8 +245,6 @@ Lowered lowerResize(ResizeOp op, ResizeOp::Adaptor in, Emitter &e) {
       dim.roiStart = numberAt(e, op.getRoi(), in.getRoi(), i);
       dim.roiEnd = numberAt(e, op.getRoi(), in.getRoi(), i + axes.size());
     }
-    if (options.antialias && reachOf(dim, options) < 0)
-      return Lowered::refuse("antialias of extents that are not constant is not supported");
     // Dims that keep their extent are no work, unless they are moved.
     bool kept = from && to && from == to && !crops &&
                 (options.coordinates != "half_pixel_symmetric" || bySizes);

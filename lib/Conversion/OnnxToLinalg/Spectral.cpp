@@ -7,6 +7,8 @@
 #include "Patterns.h"
 #include "RuntimeAxes.h"
 
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
 using namespace mlir;
 using namespace dougong::onnx;
 
@@ -41,6 +43,31 @@ Complex transform(Emitter &e, Value count, Value length, Value k, double sign,
   return {sums[0], sums[1]};
 }
 
+/// How many numbers an element of a signal has, its last extent: real parts alone, or
+/// imaginary parts too.
+class Parts {
+public:
+  explicit Parts(Emitter &e, OpFoldResult extent) : count(e.index(extent)) {
+    if (auto known = getConstantIntValue(extent))
+      isComplex = *known == 2;
+  }
+
+  Value getCount() const { return count; }
+  /// The place of the last part, counted from the first one.
+  Value getLast(Emitter &e) const { return e.sub(count, e.index(int64_t{1})); }
+  /// `read()` where there is an imaginary part, else 0. It may read at getLast() anyhow.
+  Value imaginary(Emitter &e, llvm::function_ref<Value()> read) const {
+    if (isComplex)
+      return *isComplex ? read() : number(e, 0);
+    Value both = e.compare(Compare::Equal, count, e.index(int64_t{2}));
+    return e.select(both, read(), number(e, 0));
+  }
+
+private:
+  Value count;
+  std::optional<bool> isComplex; ///< if known
+};
+
 /// The only element of `tensor` as an index.
 Value scalarIndex(Emitter &e, Value tensor) {
   SmallVector<Value> at(typeOf(tensor).getRank(), e.index(int64_t{0}));
@@ -51,9 +78,7 @@ Lowered lowerDFT(DFTOp op, DFTOp::Adaptor in, Emitter &e) {
   auto source = cast<RankedTensorType>(op.getInput().getType());
   RankedTensorType type = resultType(op);
   Type element = resultElement(op);
-  int64_t parts = source.getShape().back();
-  if (parts != 1 && parts != 2)
-    return Lowered::refuse("a last dim that is not known to be 1 or 2 is not supported");
+  Parts parts(e, e.extent(source, source.getRank() - 1));
   bool inverse = op.getInverse() != 0, onesided = op.getOnesided() != 0;
   bool isReal = inverse && onesided; // the result
   Extents shape = e.extents(source), result = e.extents(type);
@@ -81,11 +106,12 @@ Lowered lowerDFT(DFTOp op, DFTOp::Adaptor in, Emitter &e) {
         Complex sum = transform(
             e, count, safeLength, at[1], inverse ? 1 : -1, [&](Emitter &e, Value n) -> Complex {
               Value place = e.add(e.mul(at[0], from.size), n);
-              place = e.mul(e.add(e.mul(place, from.inner), at[2]), e.index(parts));
+              place = e.mul(e.add(e.mul(place, from.inner), at[2]), parts.getCount());
               Value real = e.toFloatType(e.extract(flat, place), e.getF64Type());
-              Value imaginary = number(e, 0);
-              if (parts == 2)
-                imaginary = e.toFloatType(e.extract(flat, e.add(place, one)), e.getF64Type());
+              Value imaginary = parts.imaginary(e, [&] {
+                return e.toFloatType(e.extract(flat, e.add(place, parts.getLast(e))),
+                                     e.getF64Type());
+              });
               if (isReal) {
                 // All but the first and the middle element occur twice, conjugated.
                 Value isFirst = e.compare(Compare::Equal, n, zero);
@@ -114,9 +140,7 @@ Lowered lowerDFT(DFTOp op, DFTOp::Adaptor in, Emitter &e) {
 Lowered lowerSTFT(STFTOp op, STFTOp::Adaptor in, Emitter &e) {
   RankedTensorType type = resultType(op), source = typeOf(in.getSignal());
   Type element = resultElement(op);
-  int64_t parts = source.getRank() == 3 ? source.getDimSize(2) : 1;
-  if (parts != 1 && parts != 2)
-    return Lowered::refuse("a last dim that is not known to be 1 or 2 is not supported");
+  Parts parts(e, source.getRank() == 3 ? e.extent(op.getSignal().getType(), 2) : e.attr(1));
   bool hasWindow = present(op.getWindow());
   Value step = scalarIndex(e, in.getFrameStep());
   Value length = present(op.getFrameLength())
@@ -140,7 +164,7 @@ Lowered lowerSTFT(STFTOp op, STFTOp::Adaptor in, Emitter &e) {
             Value weight = e.extract(in.getWindow(), n);
             return e.mul(x, e.toFloatType(weight, e.getF64Type()));
           };
-          return {part(zero), parts == 2 ? part(one) : number(e, 0)};
+          return {part(zero), parts.imaginary(e, [&] { return part(parts.getLast(e)); })};
         });
     Value real = e.toFloatType(sum.real, element);
     Value imaginary = e.toFloatType(sum.imaginary, element);

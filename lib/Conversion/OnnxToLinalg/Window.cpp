@@ -8,8 +8,8 @@ using namespace dougong::onnx;
 
 Window::Window(Emitter &e, ArrayRef<OpFoldResult> input, ArrayRef<OpFoldResult> output,
                const WindowAttributes &attributes)
-    : kernel(attributes.kernel), strides(kernel.size(), 1), dilations(kernel.size(), 1),
-      channelsLast(attributes.channelsLast), e(e) {
+    : strides(attributes.kernel.size(), 1), dilations(attributes.kernel.size(), 1),
+      kernel(attributes.kernel), channelsLast(attributes.channelsLast), e(e) {
   if (attributes.strides)
     strides.assign(attributes.strides->begin(), attributes.strides->end());
   if (attributes.dilations)
@@ -20,7 +20,8 @@ Window::Window(Emitter &e, ArrayRef<OpFoldResult> input, ArrayRef<OpFoldResult> 
     OpFoldResult size = inputSizes[dim];
     // Input elements under the windows of the whole row of outputs.
     OpFoldResult last = e.mulSizes(e.subSizes(outputSizes[dim], e.attr(1)), e.attr(strides[dim]));
-    OpFoldResult span = e.addSizes(last, e.attr((kernel[dim] - 1) * dilations[dim] + 1));
+    OpFoldResult reached = e.mulSizes(e.subSizes(kernel[dim], e.attr(1)), e.attr(dilations[dim]));
+    OpFoldResult span = e.addSizes(last, e.addSizes(reached, e.attr(1)));
     OpFoldResult before = e.attr(0), after = e.attr(0);
     if (attributes.autoPad.starts_with("SAME")) {
       OpFoldResult total = e.maxSizes(e.subSizes(span, size), e.attr(0));
@@ -49,12 +50,7 @@ Window::Window(Emitter &e, ArrayRef<OpFoldResult> input, ArrayRef<OpFoldResult> 
   }
 }
 
-int64_t Window::size() const {
-  int64_t product = 1;
-  for (int64_t extent : kernel)
-    product *= extent;
-  return product;
-}
+std::optional<int64_t> Window::size() const { return getConstantIntValue(e.productOf(kernel)); }
 
 Value Window::pad(Value input, Value value) {
   if (inside)

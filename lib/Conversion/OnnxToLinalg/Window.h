@@ -1,8 +1,7 @@
 //===- Window.h - windows that slide over spatial dims ----------*- C++ -*-===//
 //
 // What convolutions and pools share: tensors [n, c, spatial...], or
-// [n, spatial..., c] with channels last, and a window of static size for each
-// output place.
+// [n, spatial..., c] with channels last, and a window for each output place.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DOUGONG_LIB_CONVERSION_ONNXTOLINALG_WINDOW_H
@@ -16,7 +15,7 @@ namespace dougong::onnx {
 
 /// The attributes of a convolution or pool as the model gives them.
 struct WindowAttributes {
-  llvm::SmallVector<int64_t> kernel; ///< extents of the window
+  Extents kernel; ///< extents of the window
   std::optional<llvm::ArrayRef<int64_t>> strides, dilations, pads;
   llvm::StringRef autoPad = "NOTSET";
   bool ceilMode = false;     ///< the last window may reach beyond the pads
@@ -47,9 +46,11 @@ public:
   mlir::Value countInside(Emitter &inner, llvm::ArrayRef<mlir::Value> place, bool includePads);
   /// Whether every window lies in the input.
   bool isInside() const { return inside; }
-  int64_t size() const;
+  /// How many elements a window has, if that is known.
+  std::optional<int64_t> size() const;
 
-  llvm::SmallVector<int64_t> kernel, strides, dilations;
+  llvm::SmallVector<int64_t> strides, dilations;
+  Extents kernel;
   Extents inputSizes, outputSizes; ///< spatial
   Extents low, high;               ///< declared pads
   bool channelsLast;

@@ -94,6 +94,10 @@ static DimExpr getElementFlops(Operation *op) {
     return DimExpr(4) * getElements(op->getResult(0));
   if (isa<RotaryEmbeddingOp, MsRotaryEmbeddingOp>(op))
     return DimExpr(3) * getElements(op->getResult(0));
+  // A row of theta [n, k, k + 1] times a place: as many products and sums.
+  if (isa<AffineGridOp>(op))
+    return DimExpr(2) * getElements(op->getResult(0)) *
+           getCostExtents(op->getResult(0)).value_or(SmallVector<DimExpr>{DimExpr(0)}).back();
   if (op->getNumResults() == 0)
     return DimExpr(0);
   return getElements(op->getResult(0));

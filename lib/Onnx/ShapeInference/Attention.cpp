@@ -85,12 +85,17 @@ LogicalResult inferAttention(AttentionOp op, ShapeScope &scope) {
       return failure();
     // A mask for all heads is as common as one for each, where neither is static.
     size_t rank = mask->size();
-    if (rank > 1 && failed(scope.broadcast(op, {q->length}, {(*mask)[rank - 2]})))
+    auto fit = [&](const DimExpr &own, const DimExpr &full, const Twine &what) {
+      // A constant does not make the queries more than they are.
+      return own.constant().value_or(1) != 1 ? scope.unify(op, own, full, what)
+                                             : scope.broadcastDim(op, own, full);
+    };
+    if (rank > 1 && failed(fit((*mask)[rank - 2], q->length, "rows of the mask and queries")))
       return failure();
     if (rank > 2 &&
         failed(broadcastTo(op, scope, {(*mask)[rank - 3]}, {q->heads}, "the mask's dim of heads")))
       return failure();
-    if (rank > 3 && failed(scope.broadcast(op, {q->batch}, {(*mask)[0]})))
+    if (rank > 3 && failed(fit((*mask)[0], q->batch, "batch dims of mask and Q")))
       return failure();
   }
   if (isGiven(op, 6)) {
@@ -136,9 +141,30 @@ LogicalResult inferRotary(RotaryEmbeddingOp op, ShapeScope &scope) {
     return op.emitOpError() << "cos_cache must have rank 3 without position_ids, got shape "
                             << toString(*cosine);
   }
-  if (failed(scope.broadcast(op, positions, given)))
-    return failure();
+  for (size_t i = 0; i < 2; ++i)
+    if (failed(scope.unify(op, positions[i], given[i],
+                           "dim " + Twine(i) + " of the positions, batch or length of X")))
+      return failure();
   return scope.setResult(op, 0, *input);
+}
+
+/// Operands `decay` and `beta` of a LinearAttention: a number for each head, or for each
+/// of its keys; a number for each head, or one for all.
+LogicalResult checkGates(Operation *op, ShapeScope &scope, const DimExpr &heads,
+                         const DimExpr &keySize) {
+  if (isGiven(op, 4)) {
+    FailureOr<Dims> decay = scope.getOperandDims(op, 4, 3);
+    if (failed(decay) ||
+        failed(scope.requireEither(op, decay->back(), heads, heads * keySize, "dim 2 of decay")))
+      return failure();
+  }
+  if (isGiven(op, 5)) {
+    FailureOr<Dims> beta = scope.getOperandDims(op, 5, 3);
+    if (failed(beta) ||
+        failed(scope.requireEither(op, beta->back(), heads, DimExpr(1), "dim 2 of beta")))
+      return failure();
+  }
+  return success();
 }
 
 /// LinearAttention: heads are packed in the last dim.
@@ -159,7 +185,8 @@ LogicalResult inferLinearAttention(LinearAttentionOp op, ShapeScope &scope) {
         failed(scope.unify(op, (*state)[0], q->batch, "batch dims of past_state and query")))
       return failure();
   }
-  if (failed(scope.setResult(op, 0, {q->batch, q->length, q->heads * v->size})))
+  if (failed(checkGates(op, scope, k->heads, k->size)) ||
+      failed(scope.setResult(op, 0, {q->batch, q->length, q->heads * v->size})))
     return failure();
   return scope.setResult(op, 1, {q->batch, k->heads, k->size, v->size});
 }
@@ -171,14 +198,15 @@ LogicalResult inferMsLinearAttention(MsLinearAttentionOp op, ShapeScope &scope) 
   if (failed(query) || failed(value))
     return failure();
   int64_t queryHeads = op.getQNumHeads(), heads = op.getKvNumHeads();
-  auto keySize = divideExactly((*query)[2], DimExpr(queryHeads));
-  auto valueSize = divideExactly((*value)[2], DimExpr(heads));
-  if (!keySize || !valueSize)
-    return op.emitOpError() << "query " << toString(*query) << " and value " << toString(*value)
-                            << " are not multiples of " << queryHeads << " and " << heads
-                            << " heads";
+  FailureOr<DimExpr> keySize =
+      divideDim(op, scope, (*query)[2], DimExpr(queryHeads), "dim 2 of query and q_num_heads");
+  FailureOr<DimExpr> valueSize =
+      divideDim(op, scope, (*value)[2], DimExpr(heads), "dim 2 of value and kv_num_heads");
+  if (failed(keySize) || failed(valueSize))
+    return failure();
   if (failed(scope.unify(op, (*query)[0], (*value)[0], "batch dims of query and value")) ||
       failed(scope.unify(op, (*query)[1], (*value)[1], "lengths of query and value")) ||
+      failed(checkGates(op, scope, DimExpr(heads), *keySize)) ||
       failed(scope.setResult(
           op, 0, {(*query)[0], (*query)[1], DimExpr(std::max(queryHeads, heads)) * *valueSize})))
     return failure();

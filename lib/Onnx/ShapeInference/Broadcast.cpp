@@ -31,11 +31,24 @@ LogicalResult dougong::onnx::broadcastTo(Operation *op, ShapeScope &scope, Array
         return failure();
       continue;
     }
-    if (scope.isStrict())
-      solver.requireEqual((dim - DimExpr(1)) * (dim - full), DimExpr(0),
-                          ShapeScope::getNodeLabel(op));
-    else
-      scope.leaveOpen();
+    if (failed(
+            scope.requireEither(op, dim, DimExpr(1), full, "dim " + Twine(index) + " of " + what)))
+      return failure();
   }
   return success();
+}
+
+LogicalResult dougong::onnx::checkParameter(Operation *op, ShapeScope &scope, unsigned index,
+                                            ArrayRef<DimExpr> data, std::optional<unsigned> dim) {
+  if (!isGiven(op, index))
+    return success();
+  FailureOr<Dims> dims = scope.getOperandDims(op, index);
+  if (failed(dims))
+    return failure();
+  if (dims->size() > 1)
+    return broadcastTo(op, scope, *dims, data, "operand " + Twine(index));
+  if (dims->empty())
+    return success();
+  return scope.requireEither(op, dims->front(), DimExpr(1), dim ? data[*dim] : DimExpr(1),
+                             "the extent of operand " + Twine(index));
 }

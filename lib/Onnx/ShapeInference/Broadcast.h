@@ -13,6 +13,11 @@ llvm::LogicalResult broadcastTo(mlir::Operation *op, ShapeScope &scope,
                                 llvm::ArrayRef<DimExpr> dims, llvm::ArrayRef<DimExpr> target,
                                 const llvm::Twine &what);
 
+/// Checks operand `index` of `op`, a scale or zero point (if given) of data with extents
+/// `data`: one number, a vector along dim `dim`, or of higher rank and broadcast to them.
+llvm::LogicalResult checkParameter(mlir::Operation *op, ShapeScope &scope, unsigned index,
+                                   llvm::ArrayRef<DimExpr> data, std::optional<unsigned> dim);
+
 } // namespace dougong::onnx
 
 #endif // DOUGONG_LIB_ONNX_SHAPEINFERENCE_BROADCAST_H

@@ -1,4 +1,5 @@
 //===- Convolution.cpp - shapes of convolutions ---------------------------===//
+#include "Broadcast.h"
 #include "Families.h"
 
 using namespace mlir;
@@ -6,6 +7,27 @@ using namespace dougong;
 using namespace dougong::onnx;
 
 namespace {
+
+/// The window of a convolution: the extents of its weights, which the attribute
+/// kernel_shape may repeat.
+FailureOr<Dims> inferKernel(Operation *op, ShapeScope &scope, ArrayRef<DimExpr> weights,
+                            std::optional<ArrayRef<int64_t>> kernelShape) {
+  Dims kernel(weights.drop_front(2));
+  if (!kernelShape)
+    return kernel;
+  if (kernelShape->size() != kernel.size())
+    return op->emitOpError() << "kernel_shape has " << kernelShape->size() << " extents for "
+                             << kernel.size() << " spatial dims";
+  for (auto [index, extent] : llvm::enumerate(*kernelShape)) {
+    FailureOr<DimExpr> dim =
+        scope.unify(op, kernel[index], DimExpr(extent),
+                    "dim " + Twine(index + 2) + " of the weights and its entry in kernel_shape");
+    if (failed(dim))
+      return failure();
+    kernel[index] = *dim;
+  }
+  return kernel;
+}
 
 /// A convolution whose weights are operand `weightIndex`.
 template <typename OpTy, unsigned weightIndex> LogicalResult inferConv(OpTy op, ShapeScope &scope) {
@@ -20,15 +42,11 @@ template <typename OpTy, unsigned weightIndex> LogicalResult inferConv(OpTy op, 
   if (failed(scope.unify(op, (*input)[1], (*weights)[1] * DimExpr(int64_t(op.getGroup())),
                          "channels of input and weights (times groups)")))
     return failure();
-  SmallVector<int64_t> kernel;
-  if (auto shape = op.getKernelShape())
-    kernel.assign(shape->begin(), shape->end());
-  else if (auto extents = getStatic(ArrayRef<DimExpr>(*weights).drop_front(2)))
-    kernel = *extents;
-  else
-    return op.emitOpError() << "kernel extents are not known at compile time";
+  FailureOr<Dims> kernel = inferKernel(op, scope, *weights, op.getKernelShape());
+  if (failed(kernel))
+    return failure();
   WindowOptions options;
-  options.kernel = kernel;
+  options.kernel = *kernel;
   options.strides = op.getStrides();
   options.pads = op.getPads();
   options.dilations = op.getDilations();
@@ -39,6 +57,15 @@ template <typename OpTy, unsigned weightIndex> LogicalResult inferConv(OpTy op, 
     return failure();
   Dims result = {(*input)[0], (*weights)[0]};
   result.append(*windows);
+  // Scales and zero points of weights may be one for each output channel.
+  SmallVector<unsigned> parameters;
+  if (isa<ConvIntegerOp>(op))
+    parameters = {3};
+  else if (isa<QLinearConvOp>(op))
+    parameters = {4, 5};
+  for (unsigned operand : parameters)
+    if (failed(checkParameter(op, scope, operand, *weights, 0)))
+      return failure();
   return scope.setResult(op, 0, result);
 }
 
@@ -63,6 +90,9 @@ LogicalResult inferConvTranspose(ConvTransposeOp op, ShapeScope &scope) {
       failed(scope.unify(op, (*input)[1], (*weights)[0], "channels of input and weights")))
     return failure();
   size_t rank = input->size() - 2;
+  FailureOr<Dims> kernel = inferKernel(op, scope, *weights, op.getKernelShape());
+  if (failed(kernel))
+    return failure();
   Dims result = {(*input)[0], (*weights)[1] * DimExpr(int64_t(op.getGroup()))};
   auto at = [](std::optional<ArrayRef<int64_t>> list, size_t index, int64_t otherwise) {
     return list && index < list->size() ? (*list)[index] : otherwise;
@@ -80,15 +110,12 @@ LogicalResult inferConvTranspose(ConvTransposeOp op, ShapeScope &scope) {
       result.push_back(extent * DimExpr(stride));
       continue;
     }
-    auto kernel = op.getKernelShape() ? std::optional<int64_t>((*op.getKernelShape())[i])
-                                      : (*weights)[2 + i].constant();
-    if (!kernel)
-      return op.emitOpError() << "kernel extents are not known at compile time";
     bool pads = op.getAutoPad() == "NOTSET";
     int64_t padding = pads ? at(op.getPads(), i, 0) + at(op.getPads(), rank + i, 0) : 0;
-    int64_t window = (*kernel - 1) * at(op.getDilations(), i, 1) + 1;
-    result.push_back((extent - DimExpr(1)) * DimExpr(stride) +
-                     DimExpr(at(op.getOutputPadding(), i, 0) + window - padding));
+    DimExpr window =
+        ((*kernel)[i] - DimExpr(1)) * DimExpr(at(op.getDilations(), i, 1)) + DimExpr(1);
+    result.push_back((extent - DimExpr(1)) * DimExpr(stride) + window +
+                     DimExpr(at(op.getOutputPadding(), i, 0) - padding));
   }
   return scope.setResult(op, 0, result);
 }

@@ -59,11 +59,13 @@ llvm::FailureOr<Dims> inferMatMulDims(mlir::Operation *op, ShapeScope &scope, Di
 
 /// The spatial extents of a sliding window: convolution and pooling.
 struct WindowOptions {
-  llvm::ArrayRef<int64_t> kernel; ///< extents of the window
+  Dims kernel; ///< extents of the window
   std::optional<llvm::ArrayRef<int64_t>> strides, dilations, pads;
   llvm::StringRef autoPad = "NOTSET";
   bool ceilMode = false;
 };
+/// The extents of a window that the attribute kernel_shape states.
+Dims getKernelDims(llvm::ArrayRef<int64_t> kernelShape);
 llvm::FailureOr<Dims> inferWindow(mlir::Operation *op, ShapeScope &scope,
                                   llvm::ArrayRef<DimExpr> spatial, const WindowOptions &options);
 

@@ -58,16 +58,35 @@ LogicalResult inferGatherElements(GatherElementsOp op, ShapeScope &scope) {
   return scope.setResult(op, 0, *indices);
 }
 
+/// Makes the last extent of indices the `length` that ranks say.
+LogicalResult setTupleLength(Operation *op, ShapeScope &scope, DimExpr &extent, int64_t length) {
+  FailureOr<DimExpr> dim =
+      scope.unify(op, extent, DimExpr(length),
+                  "the last extent of indices and what the ranks of data and " +
+                      Twine(isa<GatherNDOp>(op) ? "result" : "updates") + " leave for it");
+  if (failed(dim))
+    return failure();
+  extent = *dim;
+  return success();
+}
+
 LogicalResult inferGatherND(GatherNDOp op, ShapeScope &scope) {
   FailureOr<Dims> data = scope.getOperandDims(op, 0), indices = scope.getOperandDims(op, 1);
   if (failed(data) || failed(indices))
     return failure();
-  auto depth = indices->empty() ? std::nullopt : indices->back().constant();
   int64_t batch = op.getBatchDims();
-  if (!indices->empty() && !depth)
-    return op.emitOpError() << "the last extent of indices, " << indices->back().print()
-                            << ", is not known at compile time, and with it the rank of the "
-                               "result; fix it with --dim";
+  if (!indices->empty() && !indices->back().constant()) {
+    // The rank of the result tells, where the model declares it.
+    auto rank = ShapeScope::getDeclaredRank(op.getResult());
+    if (!rank)
+      return op.emitOpError() << "the last extent of indices, " << indices->back().print()
+                              << ", is not known at compile time, and with it the rank of the "
+                                 "result; fix it with --dim";
+    int64_t ranks = data->size() + indices->size() - 1;
+    if (failed(setTupleLength(op, scope, indices->back(), ranks - batch - *rank)))
+      return failure();
+  }
+  auto depth = indices->empty() ? std::nullopt : indices->back().constant();
   if (!depth || *depth < 1 || batch < 0 || batch + *depth > int64_t(data->size()) ||
       batch >= int64_t(indices->size()))
     return op.emitOpError() << "indices of shape " << toString(*indices) << " do not fit data of "
@@ -81,6 +100,22 @@ LogicalResult inferGatherND(GatherNDOp op, ShapeScope &scope) {
   }
   result.append(data->begin() + batch + *depth, data->end());
   return scope.setResult(op, 0, result);
+}
+
+/// Ranks say how long the tuples are: those of updates are the loose dims of indices
+/// and the dims of data that no index picks.
+LogicalResult inferScatterND(ScatterNDOp op, ShapeScope &scope) {
+  FailureOr<Dims> data = scope.getOperandDims(op, 0), indices = scope.getOperandDims(op, 1),
+                  updates = scope.getOperandDims(op, 2);
+  if (failed(data) || failed(indices) || failed(updates))
+    return failure();
+  int64_t length = int64_t(data->size() + indices->size()) - 1 - int64_t(updates->size());
+  if (indices->empty() || length < 1 || length > int64_t(data->size()))
+    return op.emitOpError() << "indices of shape " << toString(*indices) << " and updates of "
+                            << toString(*updates) << " do not fit data of " << toString(*data);
+  if (failed(setTupleLength(op, scope, indices->back(), length)))
+    return failure();
+  return scope.setResult(op, 0, *data);
 }
 
 LogicalResult inferTensorScatter(TensorScatterOp op, ShapeScope &scope) {
@@ -110,6 +145,7 @@ void dougong::onnx::attachGatherShapes(MLIRContext &context) {
   attach<inferGather, GatherOp>(context);
   attach<inferGatherElements, GatherElementsOp>(context);
   attach<inferGatherND, GatherNDOp>(context);
+  attach<inferScatterND, ScatterNDOp>(context);
   attach<inferTensorScatter, TensorScatterOp>(context);
-  attach<inferSameShape, ScatterElementsOp, ScatterNDOp, ScatterOp>(context);
+  attach<inferSameShape, ScatterElementsOp, ScatterOp>(context);
 }

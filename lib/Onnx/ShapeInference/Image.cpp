@@ -143,14 +143,44 @@ LogicalResult inferMaxRoiPool(MaxRoiPoolOp op, ShapeScope &scope) {
   return scope.setResult(op, 0, result);
 }
 
+/// theta [n, k, k + 1] and size [n, c, (d,) h, w] give [n, (d,) h, w, k], k = 2 or 3.
 LogicalResult inferAffineGrid(AffineGridOp op, ShapeScope &scope) {
+  FailureOr<Dims> theta = scope.getOperandDims(op, 0, 3), list = scope.getOperandDims(op, 1, 1);
+  if (failed(theta) || failed(list))
+    return failure();
+  // Any of these tells k; the rank of the result does as well.
+  std::optional<int64_t> spatial;
+  if (auto count = list->front().constant())
+    spatial = *count - 2;
+  else if (auto rows = (*theta)[1].constant())
+    spatial = *rows;
+  else if (auto columns = (*theta)[2].constant())
+    spatial = *columns - 1;
+  else if (auto rank = ShapeScope::getDeclaredRank(op.getResult()))
+    spatial = *rank - 2;
+  if (!spatial)
+    return op.emitOpError() << "the number of spatial dims is not known at compile time; fix "
+                            << (*theta)[1].print() << " with --dim";
+  if (*spatial != 2 && *spatial != 3)
+    return op.emitOpError() << "grids of " << *spatial << " dims, expected 2 or 3: theta "
+                            << toString(*theta) << ", " << list->front().print() << " sizes";
+  DimExpr k(*spatial);
+  if (failed(scope.unify(op, list->front(), k + DimExpr(2), "the number of sizes, and of dims")) ||
+      failed(scope.unify(op, (*theta)[1], k, "rows of theta and spatial dims")) ||
+      failed(scope.unify(op, (*theta)[2], k + DimExpr(1), "columns of theta and spatial dims + 1")))
+    return failure();
   auto size = scope.getContents(op.getSize());
-  if (!size || size->size() < 4)
-    return scope.useDeclared(op, "size");
-  // [n, c, (d,) h, w] gives [n, (d,) h, w, 2 or 3].
-  Dims result = {(*size)[0]};
-  result.append(size->begin() + 2, size->end());
-  result.push_back(DimExpr(int64_t(size->size()) - 2));
+  DimExpr batch = (*theta)[0];
+  if (size) {
+    FailureOr<DimExpr> same = scope.unify(op, batch, (*size)[0], "batch dims of theta and size");
+    if (failed(same))
+      return failure();
+    batch = *same;
+  }
+  Dims result = {batch};
+  for (int64_t dim = 0; dim < *spatial; ++dim)
+    result.push_back(size ? (*size)[2 + dim] : scope.freshDim(op, 0, 1 + dim));
+  result.push_back(k);
   return scope.setResult(op, 0, result);
 }
 

@@ -34,13 +34,43 @@ FailureOr<Dims> dougong::onnx::inferMatMulDims(Operation *op, ShapeScope &scope,
 
 namespace {
 
-/// MatMul of operands `a` and `b` of `op`.
-template <unsigned a, unsigned b> LogicalResult inferMatMul(Operation *op, ShapeScope &scope) {
+/// A product of operands `a` and `b`, whose scales, zero points or biases (one for each row
+/// of A or column of B) are the operands `ofA` and `ofB`.
+LogicalResult inferProduct(Operation *op, ShapeScope &scope, unsigned a, unsigned b,
+                           ArrayRef<unsigned> ofA, ArrayRef<unsigned> ofB) {
   FailureOr<Dims> left = scope.getOperandDims(op, a), right = scope.getOperandDims(op, b);
   if (failed(left) || failed(right))
     return failure();
   FailureOr<Dims> result = inferMatMulDims(op, scope, *left, *right);
-  return failed(result) ? failure() : scope.setResult(op, 0, *result);
+  if (failed(result))
+    return failure();
+  auto dimOf = [](const Dims &dims, unsigned fromEnd) {
+    return dims.size() > 1 ? std::optional<unsigned>(dims.size() - fromEnd) : std::nullopt;
+  };
+  for (unsigned operand : ofA)
+    if (failed(checkParameter(op, scope, operand, *left, dimOf(*left, 2))))
+      return failure();
+  for (unsigned operand : ofB)
+    if (failed(checkParameter(op, scope, operand, *right, dimOf(*right, 1))))
+      return failure();
+  return scope.setResult(op, 0, *result);
+}
+
+LogicalResult inferMatMul(MatMulOp op, ShapeScope &scope) {
+  return inferProduct(op, scope, 0, 1, {}, {});
+}
+/// (A, B, b_scale, b_zero_point, bias)
+LogicalResult inferDynamicQuantizeMatMul(MsDynamicQuantizeMatMulOp op, ShapeScope &scope) {
+  return inferProduct(op, scope, 0, 1, {}, {2, 3, 4});
+}
+LogicalResult inferMatMulInteger(MatMulIntegerOp op, ShapeScope &scope) {
+  return inferProduct(op, scope, 0, 1, {2}, {3});
+}
+LogicalResult inferMatMulIntegerToFloat(MsMatMulIntegerToFloatOp op, ShapeScope &scope) {
+  return inferProduct(op, scope, 0, 1, {2, 4}, {3, 5, 6});
+}
+LogicalResult inferQLinearMatMul(QLinearMatMulOp op, ShapeScope &scope) {
+  return inferProduct(op, scope, 0, 3, {1, 2, 6, 7}, {4, 5});
 }
 
 LogicalResult inferGemm(GemmOp op, ShapeScope &scope) {
@@ -173,7 +203,12 @@ LogicalResult inferEinsum(EinsumOp op, ShapeScope &scope) {
       auto [it, inserted] = extents.try_emplace(label, dim);
       if (inserted)
         continue;
-      FailureOr<DimExpr> merged = scope.broadcastDim(op, it->second, dim);
+      if (it->second.constant() == 1)
+        it->second = dim;
+      if (dim.constant() == 1)
+        continue;
+      FailureOr<DimExpr> merged =
+          scope.unify(op, it->second, dim, "extents of label '" + Twine(label) + "'");
       if (failed(merged))
         return failure();
       it->second = *merged;
@@ -218,9 +253,11 @@ LogicalResult inferDet(DetOp op, ShapeScope &scope) {
 } // namespace
 
 void dougong::onnx::attachMatMulShapes(MLIRContext &context) {
-  attach<inferMatMul<0, 1>, MatMulOp, MatMulIntegerOp, MsDynamicQuantizeMatMulOp,
-         MsMatMulIntegerToFloatOp>(context);
-  attach<inferMatMul<0, 3>, QLinearMatMulOp>(context);
+  attach<inferMatMul, MatMulOp>(context);
+  attach<inferMatMulInteger, MatMulIntegerOp>(context);
+  attach<inferMatMulIntegerToFloat, MsMatMulIntegerToFloatOp>(context);
+  attach<inferDynamicQuantizeMatMul, MsDynamicQuantizeMatMulOp>(context);
+  attach<inferQLinearMatMul, QLinearMatMulOp>(context);
   attach<inferGemm, GemmOp>(context);
   attach<inferFusedMatMul, MsFusedMatMulOp>(context);
   attach<inferMatMulNBits, MsMatMulNBitsOp>(context);

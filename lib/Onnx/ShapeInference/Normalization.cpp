@@ -1,4 +1,5 @@
 //===- Normalization.cpp - shapes of normalisations and softmax -----------===//
+#include "Broadcast.h"
 #include "Families.h"
 
 using namespace mlir;
@@ -22,12 +23,8 @@ template <typename OpTy> LogicalResult inferLayerNorm(OpTy op, ShapeScope &scope
     FailureOr<Dims> parameter = scope.getOperandDims(op, i);
     if (failed(parameter))
       return failure();
-    FailureOr<Dims> merged = scope.broadcast(op, *input, *parameter);
-    if (failed(merged))
+    if (failed(broadcastTo(op, scope, *parameter, *input, "operand " + Twine(i))))
       return failure();
-    if (merged->size() != input->size())
-      return op.emitOpError() << "operand " << i << " of shape " << toString(*parameter)
-                              << " does not broadcast to " << toString(*input);
   }
   if (failed(scope.setResult(op, 0, *input)))
     return failure();

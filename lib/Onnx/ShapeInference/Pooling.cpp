@@ -5,6 +5,13 @@ using namespace mlir;
 using namespace dougong;
 using namespace dougong::onnx;
 
+Dims dougong::onnx::getKernelDims(ArrayRef<int64_t> kernelShape) {
+  Dims dims;
+  for (int64_t extent : kernelShape)
+    dims.push_back(DimExpr(extent));
+  return dims;
+}
+
 FailureOr<Dims> dougong::onnx::inferWindow(Operation *op, ShapeScope &scope,
                                            ArrayRef<DimExpr> spatial,
                                            const WindowOptions &options) {
@@ -23,8 +30,10 @@ FailureOr<Dims> dougong::onnx::inferWindow(Operation *op, ShapeScope &scope,
   Dims result;
   for (size_t i = 0; i < rank; ++i) {
     int64_t stride = at(options.strides, i, 1);
-    int64_t window = (options.kernel[i] - 1) * at(options.dilations, i, 1) + 1;
-    if (stride <= 0 || window <= 0)
+    DimExpr window =
+        (options.kernel[i] - DimExpr(1)) * DimExpr(at(options.dilations, i, 1)) + DimExpr(1);
+    if (stride <= 0 || at(options.dilations, i, 1) <= 0 || window.constant().value_or(1) <= 0 ||
+        !solver.assumeLessOrEqual(DimExpr(1), options.kernel[i], ShapeScope::getNodeLabel(op)))
       return op->emitOpError() << "strides, dilations and kernel extents must be positive";
     if (options.autoPad == "SAME_UPPER" || options.autoPad == "SAME_LOWER") {
       result.push_back(ceilDiv(spatial[i], DimExpr(stride)));
@@ -35,10 +44,11 @@ FailureOr<Dims> dougong::onnx::inferWindow(Operation *op, ShapeScope &scope,
       return op->emitOpError() << "auto_pad '" << options.autoPad << "' is not known";
     int64_t before = explicitPads ? at(options.pads, i, 0) : 0;
     int64_t after = explicitPads ? at(options.pads, rank + i, 0) : 0;
-    DimExpr room = spatial[i] + DimExpr(before + after - window);
+    DimExpr room = spatial[i] + DimExpr(before + after) - window;
     if (auto value = room.constant(); value && *value < 0)
-      return op->emitOpError() << "window of " << window << " does not fit dim " << i << " of "
-                               << toString(spatial) << " with pads " << before << " and " << after;
+      return op->emitOpError() << "window of " << window.print() << " does not fit dim " << i
+                               << " of " << toString(spatial) << " with pads " << before << " and "
+                               << after;
     DimExpr count =
         (options.ceilMode ? ceilDiv(room, DimExpr(stride)) : floorDiv(room, DimExpr(stride))) +
         DimExpr(1);
@@ -60,7 +70,7 @@ template <typename OpTy> LogicalResult inferPool(OpTy op, ShapeScope &scope) {
   if (input->size() < 3)
     return op.emitOpError() << "input must have rank 3 or more, got shape " << toString(*input);
   WindowOptions options;
-  options.kernel = op.getKernelShape();
+  options.kernel = getKernelDims(op.getKernelShape());
   options.strides = op.getStrides();
   options.pads = op.getPads();
   options.autoPad = op.getAutoPad();

@@ -1,4 +1,5 @@
 //===- Quantize.cpp - shapes of quantised operators -----------------------===//
+#include "Broadcast.h"
 #include "Families.h"
 
 using namespace mlir;
@@ -6,6 +7,31 @@ using namespace dougong;
 using namespace dougong::onnx;
 
 namespace {
+
+/// QuantizeLinear and DequantizeLinear: one scale (and zero point), one for each place of
+/// `axis`, or one for each block along it.
+template <typename OpTy> LogicalResult inferQuantize(OpTy op, ShapeScope &scope) {
+  FailureOr<Dims> data = scope.getOperandDims(op, 0), scale = scope.getOperandDims(op, 1);
+  if (failed(data) || failed(scale))
+    return failure();
+  int64_t block = op.getBlockSize();
+  std::optional<unsigned> dim;
+  Dims target = *data;
+  // Of a list of one scale the axis says nothing.
+  bool isOne = scale->size() == 1 && scale->front().constant() == 1;
+  if (!data->empty() && !scale->empty() && !isOne) {
+    FailureOr<int64_t> axis = scope.normalizeAxis(op, op.getAxis(), data->size());
+    if (failed(axis))
+      return failure();
+    dim = *axis;
+    if (block > 0)
+      target[*dim] = ceilDiv(target[*dim], DimExpr(block));
+  }
+  if (failed(checkParameter(op, scope, 1, target, dim)) ||
+      failed(checkParameter(op, scope, 2, target, dim)))
+    return failure();
+  return scope.setResult(op, 0, *data);
+}
 
 LogicalResult inferDynamicQuantize(DynamicQuantizeLinearOp op, ShapeScope &scope) {
   if (failed(inferSameShape(op, scope)) || failed(scope.setResult(op, 1, {})))
@@ -66,9 +92,11 @@ LogicalResult inferGatherBlock(MsGatherBlockQuantizedOp op, ShapeScope &scope) {
 } // namespace
 
 void dougong::onnx::attachQuantizeShapes(MLIRContext &context) {
-  attach<inferSameShape, QuantizeLinearOp, DequantizeLinearOp, MsQuantizeLinearOp,
-         MsDequantizeLinearOp, MsQLinearSigmoidOp, MsQLinearLeakyReluOp, MsQLinearSoftmaxOp>(
-      context);
+  attach<inferQuantize<QuantizeLinearOp>, QuantizeLinearOp>(context);
+  attach<inferQuantize<DequantizeLinearOp>, DequantizeLinearOp>(context);
+  attach<inferQuantize<MsQuantizeLinearOp>, MsQuantizeLinearOp>(context);
+  attach<inferQuantize<MsDequantizeLinearOp>, MsDequantizeLinearOp>(context);
+  attach<inferSameShape, MsQLinearSigmoidOp, MsQLinearLeakyReluOp, MsQLinearSoftmaxOp>(context);
   attach<inferDynamicQuantize, DynamicQuantizeLinearOp>(context);
   attach<inferQuantizedBinary, MsQLinearAddOp, MsQLinearMulOp>(context);
   attach<inferQuantizedConcat, MsQLinearConcatOp>(context);

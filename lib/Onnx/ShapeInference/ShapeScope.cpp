@@ -203,6 +203,21 @@ FailureOr<DimExpr> ShapeScope::unify(Operation *op, const DimExpr &a, const DimE
   return right.print().size() < left.print().size() ? right : left;
 }
 
+LogicalResult ShapeScope::requireEither(Operation *op, const DimExpr &dim, const DimExpr &first,
+                                        const DimExpr &second, const Twine &what) {
+  DimExpr extent = solver.canonical(dim), a = solver.canonical(first), b = solver.canonical(second);
+  if (extent == a || extent == b)
+    return success();
+  if (extent.constant() && a.constant() && b.constant())
+    return op->emitOpError() << what << " is " << extent.print() << ", expected " << a.print()
+                             << " or " << b.print();
+  if (strict)
+    solver.requireEqual((extent - a) * (extent - b), DimExpr(0), getNodeLabel(op));
+  else
+    leaveOpen();
+  return success();
+}
+
 FailureOr<DimExpr> ShapeScope::broadcastDim(Operation *op, const DimExpr &left,
                                             const DimExpr &right) {
   DimExpr a = solver.canonical(left), b = solver.canonical(right);
@@ -221,16 +236,10 @@ FailureOr<DimExpr> ShapeScope::broadcastDim(Operation *op, const DimExpr &left,
     if (open.kind() == DimExpr::Kind::Symbol && !isDataDependent(open)) {
       auto low = solver.lowerBound(open);
       if (!low || *low < 2) {
-        if (!strict) {
-          leaveOpen();
-          return constant;
-        }
-        InFlightDiagnostic diagnostic = op->emitOpError();
-        diagnostic << "dim '" << open.name() << "' meets extent " << constant.print()
-                   << " in a broadcast, so it may be 1 or " << constant.print()
-                   << "; fix it with --dim " << open.name() << "=" << constant.print()
-                   << " or --dim " << open.name() << "=1";
-        return diagnostic;
+        // Both give the constant.
+        if (failed(requireEither(op, open, DimExpr(1), constant, "a dim that is broadcast")))
+          return failure();
+        return constant;
       }
     }
   }
@@ -282,16 +291,25 @@ DimExpr ShapeScope::freshDim(Operation *op, unsigned result, unsigned dim) {
   return solver.canonical(DimExpr::symbol(name));
 }
 
-/// The rank that the model declares for a value: that of its type or, where no
-/// extent is known, that of the model's output.
-static std::optional<int64_t> getDeclaredRank(Value value) {
+/// Whether the user gives one value for each element of what it uses.
+static bool isElementwise(OpOperand &use) {
+  return use.getOperandNumber() == 0 &&
+         isa<AbsOp, CastOp, CastLikeOp, ExpOp, IdentityOp, LogOp, NegOp, ReciprocalOp, SqrtOp>(
+             use.getOwner());
+}
+
+std::optional<int64_t> ShapeScope::getDeclaredRank(Value value) {
   if (auto type = dyn_cast<RankedTensorType>(value.getType()))
     return type.getRank();
   for (OpOperand &use : value.getUses())
-    if (auto exit = dyn_cast<func::ReturnOp>(use.getOwner()))
+    if (auto exit = dyn_cast<func::ReturnOp>(use.getOwner())) {
       if (auto rank = exit->getParentOfType<func::FuncOp>().getResultAttrOfType<IntegerAttr>(
               use.getOperandNumber(), "onnx.rank"))
         return rank.getInt();
+    } else if (isElementwise(use)) {
+      if (auto rank = getDeclaredRank(use.getOwner()->getResult(0)))
+        return rank;
+    }
   return std::nullopt;
 }
 

@@ -12,6 +12,11 @@ LogicalResult inferWindowFunction(Operation *op, ShapeScope &scope) {
   return scope.setResult(op, 0, {size ? *size : scope.freshDim(op, 0, 0)});
 }
 
+/// The last dim of a signal holds real parts, and imaginary ones if it is 2.
+LogicalResult checkParts(Operation *op, ShapeScope &scope, const DimExpr &dim) {
+  return scope.requireEither(op, dim, DimExpr(1), DimExpr(2), "the last dim of the signal");
+}
+
 LogicalResult inferDFT(DFTOp op, ShapeScope &scope) {
   FailureOr<Dims> input = scope.getOperandDims(op, 0);
   if (failed(input))
@@ -29,6 +34,8 @@ LogicalResult inferDFT(DFTOp op, ShapeScope &scope) {
   if (*axis + 1 >= int64_t(input->size()))
     return op.emitOpError()
            << "axis must not be the last dim, which holds real and imaginary parts";
+  if (failed(checkParts(op, scope, input->back())))
+    return failure();
   bool onesided = op.getOnesided() != 0, inverse = op.getInverse() != 0;
   DimExpr &dim = (*input)[*axis];
   if (isGiven(op, 1)) {
@@ -49,6 +56,8 @@ LogicalResult inferSTFT(STFTOp op, ShapeScope &scope) {
     return failure();
   if (signal->size() < 2)
     return op.emitOpError() << "signal must have rank 2 or 3, got shape " << toString(*signal);
+  if (signal->size() > 2 && failed(checkParts(op, scope, signal->back())))
+    return failure();
   std::optional<DimExpr> length;
   if (isGiven(op, 3))
     length = scope.getScalar(op.getFrameLength());

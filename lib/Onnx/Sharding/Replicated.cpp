@@ -35,12 +35,13 @@ ShardingRule getCoupledRule(Operation *) {
 
 void dougong::onnx::attachReplicatedRules(MLIRContext *context) {
   attachRule<getSourceRule, ConstantOp, ConstantOfShapeOp, RangeOp, EyeLikeOp, BlackmanWindowOp,
-             HammingWindowOp, HannWindowOp, MelWeightMatrixOp, AffineGridOp>(context);
+             HammingWindowOp, HannWindowOp, MelWeightMatrixOp>(context);
   attachRule<getShapeOfRule, ShapeOp, SizeOp>(context);
   attachRule<getRegionRule, IfOp, LoopOp, ScanOp, SequenceMapOp>(context);
   attachRule<getRandomRule, RandomNormalOp, RandomNormalLikeOp, RandomUniformOp,
              RandomUniformLikeOp, MultinomialOp, BernoulliOp, DropoutOp>(context);
-  attachRule<getDataDependentRule, NonZeroOp, UniqueOp, CompressOp, NonMaxSuppressionOp>(context);
+  attachRule<getDataDependentRule, AffineGridOp, NonZeroOp, UniqueOp, CompressOp,
+             NonMaxSuppressionOp>(context);
   attachRule<getGlobalScaleRule, DynamicQuantizeLinearOp>(context);
   attachRule<getSequenceRule, SequenceAtOp, SequenceConstructOp, SequenceEmptyOp, SequenceEraseOp,
              SequenceInsertOp, SequenceLengthOp, SplitToSequenceOp, ConcatFromSequenceOp,

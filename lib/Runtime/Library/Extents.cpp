@@ -343,6 +343,31 @@ static Result<void> extentsOfCol2Im(const LibraryCall &call) {
   return give(call, dims);
 }
 
+static Result<void> extentsOfSplit(const LibraryCall &call) {
+  AttributeReader attributes(call.attributes);
+  std::int64_t axis = attributes.integer(), part = attributes.integer(), sum = 0;
+  Dims dims = dimsOfOperand(call, 0), sizes = integersOf(call, 1);
+  for (std::int64_t size : sizes)
+    sum = add(sum, size);
+  std::int64_t &dim = dims.at(axis);
+  if (sum != dim || *std::min_element(sizes.begin(), sizes.end()) < 0)
+    return Error{"parts of sizes " + printDims(sizes) + " do not make up a dim of " +
+                 std::to_string(dim)};
+  dim = sizes.at(part);
+  return give(call, dims);
+}
+
+static Result<void> extentsOfAffineGrid(const LibraryCall &call) {
+  Dims theta = dimsOfOperand(call, 0), size = integersOf(call, 1);
+  if (size.size() < 3 || size[0] != theta.at(0))
+    return Error{"size " + printDims(size) + " does not go with the " +
+                 std::to_string(theta.at(0)) + " matrices of theta"};
+  Dims dims = {theta[0]};
+  dims.insert(dims.end(), size.begin() + 2, size.end());
+  dims.push_back(static_cast<std::int64_t>(size.size()) - 2);
+  return give(call, dims);
+}
+
 static const LibraryEntry entries[] = {
     {"ExtentsOfReshape", extentsOfReshape},
     {"ExtentsOfExpand", extentsOfExpand},
@@ -358,5 +383,7 @@ static const LibraryEntry entries[] = {
     {"ExtentsOfReduce", extentsOfReduce},
     {"ExtentsOfDFT", extentsOfDFT},
     {"ExtentsOfCol2Im", extentsOfCol2Im},
+    {"ExtentsOfSplit", extentsOfSplit},
+    {"ExtentsOfAffineGrid", extentsOfAffineGrid},
     {"ExtentsOfConstantOfShape", extentsOfConstantOfShape},
 };

@@ -376,3 +376,83 @@ def image():
               for mode, padding, corners in (("linear", "zeros", 0), ("linear", "border", 1),
                                              ("nearest", "reflection", 0), ("cubic", "zeros", 1))]
     return cases
+
+
+def fourier(case):
+    """DFT along axis -2: by numpy, in float64."""
+    signal = case.inputs[0].astype(np.float64)
+    values = signal[..., 0] + (1j * signal[..., 1] if signal.shape[-1] == 2 else 0)
+    result = np.fft.fft(values, axis=-1)
+    return [np.stack([result.real, result.imag], axis=-1).astype(np.float32)]
+
+
+def symbols():
+    """Operators whose weights, scales, indices and sizes have symbolic extents too."""
+    x = reals(2, 6, 11, 13)
+    cases = [
+        Case("Conv", [x, reals(8, 6, 3, 4), reals(8)],
+             {"pads": [1, 0, 1, 2], "strides": [2, 1], "dilations": [1, 2]}),
+        Case("Conv", [x, reals(8, 3, 5, 4)], {"group": 2}),
+        Case("Conv", [reals(2, 6, 11), reals(6, 1, 3), reals(6)],
+             {"group": 6, "auto_pad": "SAME_LOWER", "strides": [2]}),
+        Case("Conv", [x, reals(8, 6, 3, 4)], {"kernel_shape": [3, 4], "auto_pad": "SAME_UPPER"}),
+        Case("ConvInteger", [integers(0, 255, 1, 5, 7, 9, dtype=np.uint8),
+                             integers(0, 255, 8, 5, 3, 2, dtype=np.uint8), np.uint8(7)],
+             {"pads": [1, 1, 0, 2]}),
+        Case("ConvTranspose", [reals(2, 5, 7, 9), reals(5, 4, 3, 8), reals(4)],
+             {"strides": [2, 3], "pads": [1, 2, 1, 0], "output_padding": [1, 0]}),
+        Case("ConvTranspose", [reals(2, 6, 7), reals(6, 4, 3)], {"strides": [2], "group": 2,
+                                                                 "dilations": [3]}),
+        Case("ConvTranspose", [reals(2, 5, 7), reals(5, 4, 3)],
+             {"strides": [2], "output_shape": [14]}),
+        # Pads that cut the first and last elements of the input off.
+        Case("ConvTranspose", [reals(2, 5, 7), reals(5, 4, 3)], {"strides": [2], "pads": [4, 3]}),
+        Case("QLinearMatMul", [integers(0, 255, 3, 5, dtype=np.uint8), np.float32([.02]),
+                               np.uint8([117]), integers(-64, 64, 5, 7, dtype=np.int8),
+                               reals(7, low=.01, high=.05), integers(-3, 3, 7, dtype=np.int8),
+                               np.float32([.3]), np.uint8([100])], ones=True),
+        Case("QLinearMatMul", [integers(0, 255, 3, 5, dtype=np.uint8), np.float32([.02]),
+                               np.uint8([117]), integers(-64, 64, 5, 7, dtype=np.int8),
+                               np.float32([.03]), np.int8([2]),
+                               np.float32([.3]), np.uint8([100])], ones=True),
+        Case("QuantizeLinear", [reals(3, 5), reals(5, low=.01, high=.1),
+                                integers(0, 9, 5, dtype=np.uint8)], {"axis": 1}),
+        Case("DequantizeLinear", [integers(0, 255, 3, 5, dtype=np.uint8), np.float32([.1]),
+                                  np.uint8([7])], ones=True),
+        *[Case("LSTM", [reals(5, 3, 4), reals(count, 28, 4, low=-.4, high=.4),
+                        reals(count, 28, 7, low=-.4, high=.4), reals(count, 56),
+                        np.int32([5, 2, 4]), reals(count, 3, 7), reals(count, 3, 7),
+                        reals(count, 21)],
+               {"hidden_size": 7, "direction": "bidirectional" if count == 2 else "reverse"},
+               (0, 1, 2), ones=True) for count in (1, 2)],
+        Case("GRU", [reals(5, 3, 4), reals(1, 21, 4), reals(1, 21, 7)], {"hidden_size": 7}, (0, 1),
+             ones=True),
+        *[Case("DFT", [reals(2, 7, parts)], ones=True, expected=fourier)
+          for parts in (1, 2)],
+        Case("ScatterND", [reals(5, 7, 3), integers(0, 5, 4, 2), reals(4, 3)]),
+        Case("GatherND", [reals(5, 7, 3), integers(0, 5, 4, 2)]),
+        Case("Split", [reals(3, 12), ints(2, 0, 10)], {"axis": 1}, (0, 1, 2)),
+        Case("Resize", [reals(1, 2, 10, 11), None, None, ints(1, 2, 4, 7)],
+             {"mode": "cubic", "antialias": 1}),
+        Case("Resize", [reals(1, 2, 10, 11), None, np.float32([1, 1, .3, .6])],
+             {"mode": "linear", "antialias": 1}),
+        Case("Mul", [reals(3, 1), reals(7)], constants=(1,), ones=True),
+        Case("Mul", [reals(3, 7), reals(7)], constants=(1,)),
+    ]
+    for spatial in ((5, 7), (4, 5, 7), (1, 6)):
+        k = len(spatial)
+        for corners in (0, 1) if 1 not in spatial else (0,):
+            for constants in ((), (1,)):
+                cases.append(Case("AffineGrid", [reals(2, k, k + 1), ints(2, 3, *spatial)],
+                                  {"align_corners": corners}, constants=constants, atol=1e-6))
+    for width in (4, 8):
+        for keys in (4, 4 * 6):
+            cases.append(Case(
+                "LinearAttention",
+                [reals(2, 5, 24), reals(2, 5, 24) / 4, reals(2, 5, 4 * width), None,
+                 reals(2, 5, keys, low=-1, high=0), reals(2, 5, 1 if width == 4 else 4, low=0)],
+                {"q_num_heads": 4, "kv_num_heads": 4}, (0, 1), ones=True, domain="com.microsoft"))
+    for past in (None, reals(2, 6, 3)):
+        cases.append(Case("CausalConvWithState", [reals(2, 6, 5), reals(6, 1, 4), None, past],
+                          {"activation": "silu"}, (0, 1), domain="com.microsoft"))
+    return cases
