@@ -197,9 +197,9 @@ struct ExpandCollectives : dougong::impl::ExpandCollectivesPassBase<ExpandCollec
     sent.insert(sent.begin() + 1, DimExpr(1));
     received.insert(received.begin(), DimExpr(1));
     auto zero = builder.getI64IntegerAttr(0), one = builder.getI64IntegerAttr(1);
-    Value exchanged = dist::AllToAllOp::create(
-        builder, op.getLoc(), mover.getType(parts, received), mover.reshape(parts, sent),
-        op.getMeshAttr(), op.getAxesAttr(), zero, one, one, one);
+    Value exchanged = dist::AllToAllOp::create(builder, op.getLoc(), mover.getType(parts, received),
+                                               mover.reshape(parts, sent), op.getMeshAttr(),
+                                               op.getAxesAttr(), zero, one, one, one);
     exchanged = mover.reshape(exchanged, whole);
     return mover.join(mover.moveDim(exchanged, 0, concat), concat, result[concat]);
   }
