@@ -133,6 +133,15 @@ def run_mutations(build, jobs, tally, arguments, timeout=1500):
     tally.add("changed models", *counts, result.stdout)
 
 
+def run_cuts(build, tally):
+    """Every case of an operator with a sharding rule, cut in every way over 2 and 3 ranks."""
+    result = run([PYTHON, ROOT / "test" / "Exec" / "ops" / "check_cuts.py", "--all"], timeout=7200,
+                 env=os.environ | {"PATH": f"{build / 'bin'}:{os.environ['PATH']}"})
+    last = re.search(r"(\d+) cuts of \d+ operators, (\d+) failures\s*$", result.stdout)
+    cuts, failed = map(int, last.groups()) if last else (1, 1)
+    tally.add("cut operators", max(cuts - failed, 0), failed, 0, result.stdout)
+
+
 def run_conformance(build, jobs, tally):
     """A fixed choice of the ONNX suite in each measured form, and whether its table is
     fresh."""
@@ -152,9 +161,10 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, required=True)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--only", choices=["unit", "lit", "conformance", "models", "matrix",
-                                           "differential", "mutations"],
+                                           "differential", "mutations", "cuts"],
                         help="one part; matrix: all strategies of all cases; differential: "
-                             "thousands of random graphs; mutations: thousands of changed models")
+                             "thousands of random graphs; mutations: thousands of changed models; "
+                             "cuts: every operator in every way")
     options = parser.parse_args()
     build = options.build.resolve()
     tally = Tally()
@@ -172,6 +182,8 @@ def main():
     if options.only == "mutations":
         run_mutations(build, options.jobs, tally, ["--seeds", "0:6000", "--failures",
                                                    build / "mutations"], timeout=7200)
+    if options.only == "cuts":
+        run_cuts(build, tally)
     if options.only in (None, "conformance"):
         run_conformance(build, options.jobs, tally)
     if options.only in (None, "models"):

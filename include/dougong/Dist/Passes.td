@@ -154,4 +154,16 @@ def PrintResultPass : Pass<"dist-print-result", "::mlir::ModuleOp"> {
   }];
 }
 
+def PrintRulesPass : Pass<"dist-print-rules", "::mlir::ModuleOp"> {
+  let summary = "prints what may be cut of each operator, as JSON";
+  let description = [{
+    For people and tests: a line for each ONNX operator with its node, the factors
+    of its sharding rule, and for each operand and result the extents of its dims
+    with the factor that cuts them and the elements of a unit of it. Of a
+    partitioned module the extents are those of a rank.
+
+    Example: `dougong-opt --dist-print-rules whole.mlir -o /dev/null`
+  }];
+}
+
 #endif // DOUGONG_DIST_PASSES

@@ -4,6 +4,10 @@
 
 #include "Onnx/IR/ShardingRule.h"
 
+#include "llvm/ADT/StringRef.h"
+
+#include <vector>
+
 namespace mlir {
 class DialectRegistry;
 class Operation;
@@ -17,6 +21,9 @@ void registerShardingModels(mlir::DialectRegistry &registry);
 /// The sharding rule of any op: that of its interface, or a replicated rule
 /// whose reason is that the operator has none.
 ShardingRule getShardingRule(mlir::Operation *op);
+
+/// Names of the operators whose rule never allows a cut ("onnx.Shape").
+std::vector<llvm::StringRef> getReplicatedOperators();
 
 } // namespace dougong::onnx
 

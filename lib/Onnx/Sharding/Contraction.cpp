@@ -75,18 +75,36 @@ ShardingRule getMatMulIntegerRule(Operation *op) {
   return builder.take();
 }
 
-/// MatMulIntegerToFloat(A, B, a_scale, b_scale, a_zp, b_zp, bias),
-/// DynamicQuantizeMatMul(A, B, b_scale, b_zp, bias). K stays whole: A's scale
-/// is that of all of it, and the result is rounded once.
-template <unsigned firstVector> ShardingRule getScaledMatMulRule(Operation *op) {
+/// Vectors of one entry for each column of B, from operand `first` on.
+void mapColumnVectors(RuleBuilder &builder, Operation *op, unsigned first, unsigned n) {
+  for (unsigned operand = first; operand < op->getNumOperands(); ++operand)
+    if (hasOperand(op, operand) && getRank(op->getOperand(operand)) == 1 &&
+        getStaticExtent(op->getOperand(operand), 0) == getStaticExtent(op->getOperand(1), -1))
+      builder.mapOperand(operand, 0, n);
+}
+
+/// MatMulIntegerToFloat(A, B, a_scale, b_scale, a_zp, b_zp, bias). K stays whole: the
+/// result is rounded once.
+ShardingRule getScaledMatMulRule(Operation *op) {
   RuleBuilder builder(op);
   auto factors = mapMatMul(builder, op, 0, 1, FactorKind::NeedsReplication);
   if (!factors)
     return makeReplicated("the shapes of the operands are not known");
-  for (unsigned operand = firstVector; operand < op->getNumOperands(); ++operand)
-    if (factors->n && hasOperand(op, operand) && getRank(op->getOperand(operand)) == 1 &&
-        getStaticExtent(op->getOperand(operand), 0) == getStaticExtent(op->getOperand(1), -1))
-      builder.mapOperand(operand, 0, *factors->n);
+  if (factors->n)
+    mapColumnVectors(builder, op, 3, *factors->n);
+  return builder.take();
+}
+
+/// DynamicQuantizeMatMul(A, B, b_scale, b_zp, bias). A stays whole: its scale is that of
+/// all of it.
+ShardingRule getDynamicMatMulRule(Operation *op) {
+  auto b = getExtentTexts(op->getOperand(1));
+  if (!b || b->size() != 2)
+    return makeReplicated("the second operand is no matrix of known shape");
+  RuleBuilder builder(op);
+  unsigned n = builder.addFactor(b->back());
+  builder.mapOperand(1, 1, n).mapResult(0, -1, n);
+  mapColumnVectors(builder, op, 2, n);
   return builder.take();
 }
 
@@ -250,8 +268,8 @@ ShardingRule getEinsumRule(Operation *op) {
 void dougong::onnx::attachContractionRules(MLIRContext *context) {
   attachRule<getMatMulRule, MatMulOp>(context);
   attachRule<getMatMulIntegerRule, MatMulIntegerOp>(context);
-  attachRule<getScaledMatMulRule<3>, MsMatMulIntegerToFloatOp>(context);
-  attachRule<getScaledMatMulRule<2>, MsDynamicQuantizeMatMulOp>(context);
+  attachRule<getScaledMatMulRule, MsMatMulIntegerToFloatOp>(context);
+  attachRule<getDynamicMatMulRule, MsDynamicQuantizeMatMulOp>(context);
   attachRule<getQLinearMatMulRule, QLinearMatMulOp>(context);
   attachRule<getGemmRule, GemmOp>(context);
   attachRule<getFusedMatMulRule, MsFusedMatMulOp>(context);

@@ -1,7 +1,10 @@
 //===- Elementwise.cpp - sharding rules of element-wise operators ---------===//
 #include "RuleBuilder.h"
 
+#include "dougong/Support/DimExpr.h"
+
 using namespace mlir;
+using namespace dougong;
 using namespace dougong::onnx;
 
 /// Every result dim is a factor; operands are broadcast.
@@ -46,7 +49,10 @@ static ShardingRule getQuantizeRule(Operation *op) {
     if ((*extents)[dim] == "1")
       continue;
     int64_t unit = block > 0 && dim == axis ? block : 1;
-    unsigned factor = builder.addFactor((*extents)[dim]);
+    Result<DimExpr> extent = DimExpr::parse((*extents)[dim]);
+    if (!extent)
+      continue;
+    unsigned factor = builder.addFactor(ceilDiv(*extent, unit).print());
     builder.mapOperand(0, dim, factor, unit).mapResult(0, dim, factor, unit);
     for (unsigned operand : {1u, 2u}) {
       if (scaleRank == 1 && dim == axis && getStaticExtent(op->getOperand(1), 0) != 1)

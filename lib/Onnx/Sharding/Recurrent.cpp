@@ -24,14 +24,8 @@ ShardingRule getRecurrentRule(Operation *op) {
   return builder.take();
 }
 
-/// Activations are quantised with one scale for all of a step's batch.
-ShardingRule getDynamicLSTMRule(Operation *) {
-  return makeReplicated("the scale of a step's activations spans the batch and all features");
-}
-
 } // namespace
 
 void dougong::onnx::attachRecurrentRules(MLIRContext *context) {
   attachRule<getRecurrentRule, RNNOp, GRUOp, LSTMOp>(context);
-  attachRule<getDynamicLSTMRule, MsDynamicQuantizeLSTMOp>(context);
 }

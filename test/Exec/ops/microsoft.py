@@ -322,7 +322,8 @@ TOKENS, HIDDEN, INNER, EXPERTS = 7, 32, 16, 4
 
 def mixture(tokens=TOKENS, bias=True, third=False, rank=2, k=2, activation="silu", fusion=0,
             expected=None, **attributes):
-    width = 2 * INNER if activation == "swiglu" and fusion else INNER
+    gated = activation in ("swiglu", "geglu")
+    width = 2 * INNER if gated and fusion else INNER
     x = reals(tokens, HIDDEN) if rank == 2 else reals(1, tokens, HIDDEN)
 
     def layer(rows, columns):
@@ -331,7 +332,7 @@ def mixture(tokens=TOKENS, bias=True, third=False, rank=2, k=2, activation="silu
     inputs = [x, reals(tokens, EXPERTS), *layer(width, HIDDEN), *layer(HIDDEN, INNER)]
     if third:
         inputs += layer(INNER, HIDDEN)
-    if activation == "swiglu":
+    if gated:
         attributes["swiglu_fusion"] = fusion
     return ms("MoE", inputs, {"k": k, "activation_type": activation, **attributes},
               constants=tuple(range(2, len(inputs))), static=(EXPERTS, HIDDEN, 1),
@@ -350,4 +351,60 @@ def experts():
              "activation_alpha": 1.702, "activation_beta": 1., "expected": reference.mixture}
     cases += [mixture(**other, fusion=0, third=True), mixture(**other, fusion=2),
               mixture(**other, fusion=1), mixture(**other, fusion=2, tokens=19)]
+    cases += [mixture(activation="relu2", normalize_routing_weights=1, expected=reference.mixture),
+              *(mixture(activation="geglu", fusion=fusion, normalize_routing_weights=1,
+                        expected=reference.mixture) for fusion in (1, 2))]
+    return with_narrow(cases)
+
+
+def quantized_mixture(tokens=TOKENS, bias=True, third=False, rank=2, k=2, activation="silu", fusion=0,
+                      bits=(4, 4, 4), block=16, zeros=False, shares=False,
+                      expected=reference.quantized_mixture, **attributes):
+    """`bits`: of each layer; `block`: 0 is a scale for each row; `shares`: router_weights."""
+    gated = activation in ("swiglu", "geglu")
+    width = 2 * INNER if gated and fusion else INNER
+    inputs = [reals(tokens, HIDDEN) if rank == 2 else reals(1, tokens, HIDDEN),
+              reals(tokens, EXPERTS)]
+    points = []
+    for number, (rows, columns) in enumerate(((width, HIDDEN), (HIDDEN, INNER), (INNER, HIDDEN))):
+        if number == 2 and not third:
+            inputs += [None, None, None]
+            points.append(None)
+            continue
+        places = [rows, columns // block] if block else [rows]
+        per_byte = 8 // bits[number]
+        inputs += [packed_bytes(EXPERTS, rows, columns // per_byte),
+                   reals(EXPERTS, *places, low=.01, high=.6 / 2 ** bits[number]),
+                   reals(EXPERTS, rows) if bias else None]
+        points.append(packed_bytes(EXPERTS, *places[:-1], -(-places[-1] // per_byte))
+                      if zeros else None)
+    inputs += [*points, reals(tokens, EXPERTS, low=0) if shares else None]
+    if gated:
+        attributes["swiglu_fusion"] = fusion
+    if block:
+        attributes["block_size"] = block
+    attributes |= {"expert_weight_bits": bits[0]} | {
+        f"fc{number + 1}_expert_weight_bits": bits[number] for number in range(3)
+        if bits[number] != bits[0]}
+    return ms("QMoE", inputs, {"k": k, "activation_type": activation, **attributes},
+              constants=tuple(range(2, 14)), static=(EXPERTS, HIDDEN, 1), expected=expected,
+              atol=1e-4)
+
+
+def quantized_experts():
+    cases = [quantized_mixture(activation=name, k=k, block=block, expected=None)
+             for name in ("relu", "gelu", "silu", "identity") for k in (1, 2) for block in (0, 16)]
+    swiglu = {"activation": "swiglu", "fusion": 1}
+    cases += [quantized_mixture(**swiglu, **more, expected=None) for more in (
+        {}, {"swiglu_limit": .5}, {"activation_alpha": 1.702, "activation_beta": 1.,
+                                   "swiglu_limit": 7.}, {"bias": False}, {"rank": 3},
+        {"zeros": True}, {"zeros": True, "block": 0}, {"tokens": 19}, {"tokens": 1, "k": 4})]
+    cases += [quantized_mixture(**more) for more in (
+        {**swiglu, "bits": (8, 8, 8)}, {**swiglu, "bits": (8, 8, 8), "block": 0},
+        {**swiglu, "bits": (2, 2, 2)}, {"activation": "swiglu", "third": True},
+        {"activation": "swiglu", "fusion": 2, "swiglu_limit": .5},
+        {"activation": "swiglu", "fusion": 2, "zeros": True, "tokens": 19},
+        {"activation": "geglu", "fusion": 1}, {"activation": "geglu", "fusion": 2, "block": 0},
+        {"activation": "relu2"}, {"shares": True},
+        {**swiglu, "shares": True, "normalize_routing_weights": 1})]
     return with_narrow(cases)

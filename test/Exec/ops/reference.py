@@ -166,27 +166,90 @@ def paged_attention(case):
     return [output, *caches]
 
 
-def mixture(case):
-    """MoE with a swiglu whose gate and linear part lie in two layers (swiglu_fusion 0), in pairs
-    of rows (1) or one after the other (2); routing weights are normalised."""
-    attributes = case.attributes
-    x, router, *layers = (given(case, index) for index in range(8))
-    limit, fusion = attributes.get("swiglu_limit", np.inf), attributes["swiglu_fusion"]
+def activate_experts(attributes, rows, third):
+    """The activation of the first layer's `rows` [inner width]: of a gated one the gate and the
+    linear part lie in two layers (swiglu_fusion 0), in pairs (1) or one after the other (2)."""
+    kind, fusion = attributes["activation_type"], attributes.get("swiglu_fusion", 0)
+    if kind not in ("swiglu", "geglu"):
+        gate = {"relu": lambda x: np.maximum(x, 0), "relu2": lambda x: np.maximum(x, 0) ** 2,
+                "silu": lambda x: x / (1 + np.exp(-x)), "identity": lambda x: x,
+                "gelu": gelu_by_tanh}[kind](rows)
+        return gate if third is None else gate * third
+    gate, linear = ((rows, third) if fusion == 0 else (rows[::2], rows[1::2]) if fusion == 1
+                    else np.split(rows, 2))
+    if kind == "geglu":
+        return gelu_by_tanh(gate) * linear
+    limit, late = attributes.get("swiglu_limit", np.inf), attributes.get("swiglu_limit_after_activation")
+    gate = gate if late else np.minimum(gate, limit)
+    gate = gate / (1 + np.exp(-attributes.get("activation_alpha", 1.) * gate))
+    gate = np.minimum(gate, limit) if late else gate
+    return gate * (np.clip(linear, -limit, limit) + attributes.get("activation_beta", 0.))
+
+
+def gelu_by_tanh(x):
+    return x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + .044715 * x ** 3)))
+
+
+def run_experts(attributes, x, router, layers, weights=None):
+    """Every row goes to the `k` experts of the greatest `router` numbers. What they give is added
+    with the softmax of those numbers, or with these experts' `weights`. `layers`: of each the
+    weights [experts, out, in] and the bias or None; None if there is no third."""
     output = np.zeros_like(x)
     for row, numbers in enumerate(x):
         chosen = np.argsort(-router[row], kind="stable")[:attributes["k"]]
         shares = np.exp(router[row, chosen] - router[row].max())
-        for expert, share in zip(chosen, shares / shares.sum()):
-            both = layers[0][expert] @ numbers + layers[1][expert]
-            if fusion == 0:
-                gate, linear = both, layers[4][expert] @ numbers + layers[5][expert]
-            else:
-                gate, linear = (both[::2], both[1::2]) if fusion == 1 else np.split(both, 2)
-            gate, linear = np.minimum(gate, limit), np.clip(linear, -limit, limit)
-            active = (gate / (1 + np.exp(-attributes.get("activation_alpha", 1.) * gate))
-                      * (linear + attributes.get("activation_beta", 0.)))
-            output[row] += share * (layers[2][expert] @ active + layers[3][expert])
-    return [output]
+        shares /= shares.sum()
+        if weights is not None:
+            shares = weights[row, chosen]
+            if attributes.get("normalize_routing_weights"):
+                shares = shares / shares.sum() if shares.sum() else shares * 0
+        for expert, share in zip(chosen, shares):
+            def apply(layer, rows):
+                product = layer[0][expert] @ rows
+                return product if layer[1] is None else product + layer[1][expert]
+            third = apply(layers[2], numbers) if layers[2] else None
+            active = activate_experts(attributes, apply(layers[0], numbers), third)
+            output[row] += share * apply(layers[1], active)
+    return output
+
+
+def mixture(case):
+    """MoE with normalised routing weights."""
+    x, router, *rest = (given(case, index) for index in range(8))
+    layers = [(rest[i], rest[i + 1]) if rest[i] is not None else None for i in (0, 2, 4)]
+    rows = x.reshape(-1, x.shape[-1])
+    return [run_experts(case.attributes, rows, router, layers).reshape(x.shape)]
+
+
+def unpacked_numbers(packed, bits, count):
+    """`count` unsigned numbers of each row of bytes, the lowest bits first."""
+    shifts = np.arange(0, 8, bits)
+    numbers = packed[..., None].astype(np.int64) >> shifts & (1 << bits) - 1
+    return numbers.reshape(*packed.shape[:-1], -1)[..., :count]
+
+
+def quantized_mixture(case):
+    """QMoE of integers: scales and zero points for each row of the weights, or for each block."""
+    attributes = case.attributes
+    x, router = given(case, 0), given(case, 1)
+    layers = []
+    for number in range(3):
+        packed, scales, bias = (given(case, 2 + 3 * number + i) for i in range(3))
+        if packed is None:
+            layers.append(None)
+            continue
+        bits = attributes.get(f"fc{number + 1}_expert_weight_bits",
+                              attributes.get("expert_weight_bits", 4))
+        weights = unpacked_numbers(packed, bits, packed.shape[2] * 8 // bits)
+        zeros, shape = given(case, 11 + number), scales.shape
+        zeros = (np.full(shape, 1 << bits - 1) if zeros is None
+                 else unpacked_numbers(zeros, bits, shape[-1]))
+        blocks = shape[2] if scales.ndim == 3 else 1
+        weights = weights.reshape(*weights.shape[:2], blocks, -1)
+        real = (weights - zeros.reshape(*shape[:2], blocks, 1)) * scales.reshape(*shape[:2], blocks, 1)
+        layers.append((real.reshape(*shape[:2], -1).astype(np.float32), bias))
+    rows = x.reshape(-1, x.shape[-1])
+    return [run_experts(attributes, rows, router, layers, given(case, 14)).reshape(x.shape)]
 
 
 def quantized(real, scale, zero, dtype):
@@ -280,3 +343,47 @@ def fp4_product(case):
     weights = np.stack([table[packed & 15], table[packed >> 4]], -1).reshape(len(packed), -1)
     parts = scales.view(ml_dtypes.float8_e4m3fn).astype(np.float32)
     return [a @ (weights * np.repeat(parts, 16, axis=1) * scale).T + (0 if bias is None else bias)]
+
+
+def windowed(case):
+    """States after each of the last places: those of ONNX Runtime for what comes before. Slots
+    before the first place are zeros."""
+    attributes = {name: value for name, value in case.attributes.items() if name != "state_window"}
+    window, axis = case.attributes["state_window"], 1
+    sequences = (0, 1, 2, 4, 5)
+    if case.op == "CausalConvWithState":
+        axis, sequences = 1 if attributes.get("channels_last") else 2, (0,)
+    inputs = [array[-1] if position == 3 and array is not None else array
+              for position, array in enumerate(case.inputs)]
+
+    def run(places):
+        return by_runtime(case.op, [
+            np.take(array, np.arange(places), axis) if position in sequences and array is not None
+            else array for position, array in enumerate(inputs)], attributes, (0, 1))
+
+    length = inputs[0].shape[axis]
+    output, last = run(length)
+    places = [length - window + 1 + slot for slot in range(window)]
+    return [output, np.stack([run(count)[1] if count > 0 else 0 * last for count in places])]
+
+
+def group_query_chunks(case):
+    """Padded chunks row by row, by ONNX Runtime without the padding; NaN is what is not told."""
+    query, key, value, past_key, past_value = case.inputs[:5]
+    output = np.full_like(query[..., :case.attributes["num_heads"] * past_key.shape[3]], np.nan)
+    caches = [np.full_like(past_key, np.nan), np.full_like(past_value, np.nan)]
+    for row, (last, count) in enumerate(zip(case.inputs[5], case.inputs[16])):
+        before = last + 1 - count
+        part = slice(row, row + 1)
+        for cache, past in zip(caches, (past_key, past_value)):
+            cache[row, :, :before] = past[row, :, :before]
+        if count == 0:
+            continue
+        fresh = [None if array is None else array[part, :count] for array in (query, key, value)]
+        old = [past[part, :, :before] for past in (past_key, past_value)]
+        results = by_runtime(case.op, [*fresh, *old, np.int32([last]), np.int32(last + 1),
+                                       *case.inputs[7:16]], case.attributes, (0, 1, 2))
+        output[row, :count] = results[0]
+        for cache, result in zip(caches, results[1:]):
+            cache[row, :, :last + 1] = result
+    return [output, *caches]
