@@ -146,6 +146,14 @@ func.func @negative_grid(%t: tensor<2x2x3xf32>, %s: tensor<5xi64>) -> tensor<*xf
 
 // -----
 
+func.func @negative_pooled_shape(%x: tensor<1x2x8x8xf32>, %r: tensor<3x5xf32>) -> tensor<*xf32> {
+  // expected-error @below {{'onnx.MaxRoiPool' op pooled_shape is [3], expected two positive numbers}}
+  %0 = onnx.MaxRoiPool(%x, %r) {pooled_shape = array<i64: 3>, spatial_scale = 1.0 : f32} : (tensor<1x2x8x8xf32>, tensor<3x5xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
 func.func @negative_recurrent(%x: tensor<5x2x4xf32>, %w: tensor<1x12x4xf32>, %r: tensor<1x12x3xf32>) -> tensor<*xf32> {
   %none = onnx.none
   // expected-error @below {{'onnx.GRU' op units of all gates and their dim of W must be equal, got 12 and 9}}

@@ -226,6 +226,13 @@ LibraryFunction getLibraryFunction(Operation *operation) {
         bool mayDrop = op->getNumOperands() > 2 && !isa<NoneType>(op->getOperand(2).getType());
         return {mayDrop ? "Dropout" : "", writeSeed(op)};
       })
+      .Case([](onnx::MaxRoiPoolOp op) {
+        ArrayRef<int64_t> shape = op.getPooledShape();
+        return LibraryFunction{"MaxRoiPool", AttributeWriter()
+                                                 .real(op.getSpatialScale().convertToDouble())
+                                                 .integer(shape[0])
+                                                 .integer(shape[1])};
+      })
       .Case([](onnx::MelWeightMatrixOp) { return LibraryFunction{"MelWeightMatrix", {}}; })
       .Case(
           [](onnx::MlTreeEnsembleOp op) { return LibraryFunction{"TreeEnsemble", writeTrees(op)}; })

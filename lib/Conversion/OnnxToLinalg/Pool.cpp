@@ -158,7 +158,27 @@ Lowered lowerAveragePool(AveragePoolOp op, AveragePoolOp::Adaptor in, Emitter &e
       [&](Emitter &e, ValueRange args) { return e.toFloatType(args[0], element); });
 }
 
-/// (sum of |x|^p)^(1/p).
+/// |x|^p of an element, widened.
+Value raise(Emitter &e, Value element, double p) {
+  Value x = math::AbsFOp::create(e, e.widen(element));
+  if (p == 1)
+    return x;
+  return p == 2 ? e.mul(x, x) : math::PowFOp::create(e, x, e.constant(x.getType(), p)).getResult();
+}
+
+/// The p-th roots of sums, in the element type.
+Value takeRoots(Emitter &e, Value sums, Type element, double p) {
+  return e.pointwise(
+      e.extentsOf(sums), element, {{sums, e.identity(typeOf(sums).getRank())}},
+      [&](Emitter &e, ValueRange args) {
+        Value s = args[0];
+        if (p != 1)
+          s = p == 2 ? math::SqrtOp::create(e, s).getResult()
+                     : math::PowFOp::create(e, s, e.constant(s.getType(), 1 / p)).getResult();
+        return e.toFloatType(s, element);
+      });
+}
+
 Lowered lowerLpPool(LpPoolOp op, LpPoolOp::Adaptor in, Emitter &e) {
   RankedTensorType output = resultType(op);
   Type element = resultElement(op), compute = getComputeType(element);
@@ -166,22 +186,20 @@ Lowered lowerLpPool(LpPoolOp op, LpPoolOp::Adaptor in, Emitter &e) {
   Value padded = window.pad(in.getX(), e.constant(element, 0));
   double p = static_cast<double>(op.getP());
   Value sums = reduceWindows(
-      e, window, padded, output, e.constant(compute, 0), [&](Emitter &e, ValueRange args) {
-        Value x = math::AbsFOp::create(e, e.widen(args[0]));
-        Value y = p == 1   ? x
-                  : p == 2 ? e.mul(x, x)
-                           : math::PowFOp::create(e, x, e.constant(compute, p)).getResult();
-        return e.add(args[1], y);
-      });
-  return e.pointwise(
-      e.extents(output), element, {{sums, e.identity(output.getRank())}},
-      [&](Emitter &e, ValueRange args) {
-        Value y = p == 1 ? args[0]
-                  : p == 2
-                      ? math::SqrtOp::create(e, args[0]).getResult()
-                      : math::PowFOp::create(e, args[0], e.constant(compute, 1 / p)).getResult();
-        return e.toFloatType(y, element);
-      });
+      e, window, padded, output, e.constant(compute, 0),
+      [&](Emitter &e, ValueRange args) { return e.add(args[1], raise(e, args[0], p)); });
+  return takeRoots(e, sums, element, p);
+}
+
+Lowered lowerGlobalLpPool(GlobalLpPoolOp op, GlobalLpPoolOp::Adaptor in, Emitter &e) {
+  Extents shape = e.extents(op.getX().getType());
+  Type element = resultElement(op);
+  SmallVector<unsigned> axes = llvm::to_vector(llvm::seq<unsigned>(2, shape.size()));
+  double p = static_cast<double>(op.getP());
+  Value sums = e.reduce(
+      in.getX(), shape, axes, e.constant(getComputeType(element), 0),
+      [&](Emitter &e, ValueRange args) { return e.addReassoc(args[1], raise(e, args[0], p)); });
+  return e.keepDims(takeRoots(e, sums, element, p), axes);
 }
 
 } // namespace
@@ -190,4 +208,5 @@ void dougong::onnx::populatePoolPatterns(PatternSet &set) {
   set.add<MaxPoolOp>(lowerMaxPool);
   set.add<AveragePoolOp>(lowerAveragePool);
   set.add<LpPoolOp>(lowerLpPool);
+  set.add<GlobalLpPoolOp>(lowerGlobalLpPool);
 }

@@ -137,9 +137,10 @@ LogicalResult inferMaxRoiPool(MaxRoiPoolOp op, ShapeScope &scope) {
   FailureOr<Dims> input = scope.getOperandDims(op, 0, 4), rois = scope.getOperandDims(op, 1, 2);
   if (failed(input) || failed(rois))
     return failure();
-  Dims result = {(*rois)[0], (*input)[1]};
-  for (int64_t extent : op.getPooledShape())
-    result.push_back(DimExpr(extent));
+  ArrayRef<int64_t> shape = op.getPooledShape();
+  if (shape.size() != 2 || shape[0] < 1 || shape[1] < 1)
+    return op.emitOpError() << "pooled_shape is [" << shape << "], expected two positive numbers";
+  Dims result = {(*rois)[0], (*input)[1], DimExpr(shape[0]), DimExpr(shape[1])};
   return scope.setResult(op, 0, result);
 }
 

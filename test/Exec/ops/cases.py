@@ -157,6 +157,23 @@ def convolution():
     return cases
 
 
+def max_roi_pool(case):
+    """The largest element of each part of each region, by slices."""
+    x, regions = case.inputs
+    pooled, scale = case.attributes["pooled_shape"], case.attributes["spatial_scale"]
+    result = np.zeros((len(regions), x.shape[1], *pooled), x.dtype)
+    for number, (image, *corners) in enumerate(regions):
+        left, top, right, bottom = (int(np.floor(corner * scale + .5)) for corner in corners)
+        size = np.maximum([bottom - top + 1, right - left + 1], 1) / pooled
+        for place in np.ndindex(*pooled):
+            ends = [(max(start + int(np.floor(i * part)), 0), max(start + int(np.ceil((i + 1) * part)), 0))
+                    for start, i, part in zip((top, left), place, size)]
+            part = x[int(image), :, slice(*ends[0]), slice(*ends[1])]
+            if part.size:
+                result[(number, slice(None), *place)] = part.max((1, 2))
+    return [result]
+
+
 def contraction():
     cases = [Case("MatMul", [reals(*a), reals(*b)])
              for a, b in (((3, 5), (5, 7)), ((2, 3, 5), (5, 7)), ((1, 4, 3, 5), (2, 1, 5, 7)),
@@ -179,8 +196,13 @@ def contraction():
         Case("AveragePool", [reals(2, 3, 11, 13)],
              {"kernel_shape": [3, 2], "strides": [2, 2], "pads": [1, 0, 1, 1]}),
         Case("GlobalAveragePool", [reals(2, 3, 5, 7)]),
-        Case("GlobalLpPool", [reals(2, 3, 5, 7)], {"p": 3}, expected=lambda case: [
-            (np.abs(case.inputs[0]) ** 3).sum((2, 3), keepdims=True) ** np.float32(1 / 3)]),
+        Case("MaxRoiPool", [reals(2, 3, 8, 9), np.array(
+            [[0, 0, 0, 7, 7], [1, 2.4, 1.6, 6, 5], [1, -3, -2, 3, 12], [0, 20, 20, 30, 30],
+             [0, 4, 4, 2, 2]], np.float32)], {"pooled_shape": [3, 2], "spatial_scale": .8},
+             static=(5, 3), expected=max_roi_pool),
+        *[Case("GlobalLpPool", [reals(2, 3, 5, 7)], {"p": p}, expected=lambda case: [
+            (np.abs(case.inputs[0]) ** case.attributes["p"]).sum((2, 3), keepdims=True) **
+            np.float32(1 / case.attributes["p"])]) for p in (1, 2, 3)],
     ]
     half = np.float16
     cases += [
