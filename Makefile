@@ -8,7 +8,7 @@
 #   make test-asan   packages, the runtime and fleets, with sanitizers
 #   make demo     the main job, end to end
 #   make docs     the reference pages, from the TableGen sources
-#   make conformance   the whole ONNX suite, as given
+#   make conformance   the whole ONNX suite, in its three forms
 PRESET ?= dev
 JOBS   ?= $(shell nproc)
 BUILD  := build/$(PRESET)
@@ -49,7 +49,7 @@ test-asan:
 	@$(VENV)/python test/run.py --build build/asan --only unit
 
 conformance: build
-	@$(BUILD)/bin/dougong-conformance --form given --jobs $(JOBS) --summary
+	@$(BUILD)/bin/dougong-conformance --jobs $(JOBS) --summary
 
 demo: build
 	@$(VENV)/python tools/demo/demo.py --build $(BUILD)

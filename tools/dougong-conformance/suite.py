@@ -164,9 +164,10 @@ def prepare(case, form, folder):
     for number, (inputs, outputs) in enumerate(steps):
         step = folder / f"step_{number}"
         step.mkdir(parents=True)
-        for index, value in enumerate(inputs):
-            if form != "constant" or not isinstance(value, onnx.TensorProto):
-                (step / f"input_{index}.pb").write_bytes(value.SerializeToString())
+        kept = [value for value in inputs
+                if form != "constant" or not isinstance(value, onnx.TensorProto)]
+        for index, value in enumerate(kept):
+            (step / f"input_{index}.pb").write_bytes(value.SerializeToString())
         copies.append((step, outputs))
     if form == "dynamic":
         make_dynamic(model)
