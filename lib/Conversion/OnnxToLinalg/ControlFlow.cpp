@@ -24,6 +24,12 @@ bool areTensors(TypeRange types) {
   return llvm::all_of(types, [](Type type) { return isa<RankedTensorType>(type); });
 }
 
+/// Leaves the op as it is, and says why.
+LogicalResult refuse(Operation *op, ConversionPatternRewriter &rewriter, StringRef reason) {
+  RefusalLog::note(op->getLoc(), reason);
+  return rewriter.notifyMatchFailure(op, reason);
+}
+
 /// Part `index` of dim `axis` of `tensor`, as a tensor of type `type` without it.
 Value takeSlice(Emitter &e, Value tensor, int64_t axis, Value index, RankedTensorType type) {
   RankedTensorType source = typeOf(tensor);
@@ -158,9 +164,9 @@ public:
     size_t scans = op.getNumScanInputs(), states = operands.size() - scans;
     if (!areTensors(op->getOperandTypes()) || !areTensors(op->getResultTypes()) ||
         !areTensors(body.getArgumentTypes()))
-      return rewriter.notifyMatchFailure(op, "values other than ranked tensors are not supported");
+      return refuse(op, rewriter, "values other than ranked tensors are not supported");
     if (!statesKeepShape(body, 0, 0, states))
-      return rewriter.notifyMatchFailure(op, "a state whose shape changes is not supported");
+      return refuse(op, rewriter, "a state whose shape changes is not supported");
     auto entry = [](std::optional<ArrayRef<int64_t>> list, size_t i) {
       return list && i < list->size() ? (*list)[i] : 0;
     };
@@ -220,12 +226,12 @@ public:
     Block &body = op.getBody().front();
     if (!areTensors(op.getVInitial().getTypes()) || !areTensors(op->getResultTypes()) ||
         !areTensors(body.getArgumentTypes()))
-      return rewriter.notifyMatchFailure(op, "values other than ranked tensors are not supported");
+      return refuse(op, rewriter, "values other than ranked tensors are not supported");
     if (!statesKeepShape(body, 2, 1, op.getVInitial().size()))
-      return rewriter.notifyMatchFailure(op, "a state whose shape changes is not supported");
+      return refuse(op, rewriter, "a state whose shape changes is not supported");
     for (unsigned i : {0u, 1u})
       if (!cast<RankedTensorType>(body.getArgument(i).getType()).hasStaticShape())
-        return rewriter.notifyMatchFailure(op, "an iteration number of unknown shape");
+        return refuse(op, rewriter, "an iteration number of unknown shape");
     Value next = body.getTerminator()->getOperand(0);
     if (auto identity = next.getDefiningOp<IdentityOp>())
       next = identity.getInput();
@@ -266,9 +272,9 @@ private:
     Block &body = op.getBody().front();
     ValueRange states = adaptor.getVInitial();
     if (op->getNumResults() != states.size())
-      return rewriter.notifyMatchFailure(
-          op, "stacked outputs of a loop whose number of iterations depends on data are not "
-              "supported");
+      return refuse(op, rewriter,
+                    "stacked outputs of a loop whose number of iterations depends on data are not "
+                    "supported");
     Emitter e(op.getLoc(), rewriter);
     Type i64 = e.getI64Type(), i1 = e.getI1Type();
     Value limit = present(adaptor.getM()) ? scalarOf(e, adaptor.getM()) : Value();
@@ -323,7 +329,7 @@ public:
   LogicalResult matchAndRewrite(IfOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
     if (!areTensors(op->getResultTypes()))
-      return rewriter.notifyMatchFailure(op, "values other than ranked tensors are not supported");
+      return refuse(op, rewriter, "values other than ranked tensors are not supported");
     SmallVector<Type> types;
     if (failed(getTypeConverter()->convertTypes(op->getResultTypes(), types)))
       return failure();
@@ -358,7 +364,7 @@ public:
       auto backward = op->getAttrOfType<DenseI64ArrayAttr>(backName);
       auto skip = op->getAttrOfType<IntegerAttr>(skipName);
       if (!axes || !backward || !skip)
-        return rewriter.notifyMatchFailure(op, "the loop is not of a Scan or Loop");
+        return refuse(op, rewriter, "the loop is not of a Scan or Loop");
       values = values.drop_front(skip.getInt());
       size_t states = values.size() - axes.size();
       for (auto [i, value] : llvm::enumerate(values)) {
@@ -379,7 +385,7 @@ public:
       results.push_back(e.add(body.getArguments().back(), e.constantInt(e.getI64Type(), 1)));
       results.push_back(scalarOf(e, values[0]));
     } else {
-      return rewriter.notifyMatchFailure(op, "the operation around it is not supported");
+      return refuse(op, rewriter, "the operation around it is not supported");
     }
     rewriter.replaceOpWithNewOp<scf::YieldOp>(op, results);
     return success();

@@ -39,3 +39,16 @@ func.func @negative_bits(%a: tensor<3x64xf32>, %b: tensor<5x4x6xui8>, %s: tensor
       -> tensor<3x5xf32>
   return %0 : tensor<3x5xf32>
 }
+
+// -----
+
+func.func @negative_scan_state(%s: tensor<?xf32, #onnx.dims<"n">>, %x: tensor<5x4xf32>)
+    -> tensor<4xf32> attributes {dougong.kernel} {
+  // expected-error @+1 {{operator 'Scan' cannot be compiled: a state whose shape changes is not supported}}
+  %0 = onnx.Scan(%s, %x) {num_scan_inputs = 1 : i64}
+      : (tensor<?xf32, #onnx.dims<"n">>, tensor<5x4xf32>) -> tensor<4xf32> ({
+  ^bb0(%state: tensor<?xf32, #onnx.dims<"n">>, %row: tensor<4xf32>):
+    onnx.yield %row : tensor<4xf32>
+  })
+  return %0 : tensor<4xf32>
+}
