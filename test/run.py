@@ -78,7 +78,7 @@ def run_unit_tests(build, tally):
 def run_lit(build, jobs, tally):
     result = run([PYTHON.parent / "lit", "-v", "--no-progress-bar", f"-j{jobs}",
                   f"-Dbuild={build}", ROOT / "test"])
-    count = lambda word: int((re.search(rf"^ *{word} *: (\d+)", result.stdout, re.M) or [0, 0])[1])
+    count = lambda word: int((re.search(rf"^ *{word} *: +(\d+)", result.stdout, re.M) or [0, 0])[1])
     passed = count("Passed") + count("Expectedly Failed")
     failed = count("Failed") + count("Timed Out") + count("Unresolved") + count(
         "Unexpectedly Passed")

@@ -102,6 +102,14 @@ pb::FunctionProto dougong::importer::parseBody(const pb::NodeProto &node,
   return body;
 }
 
+int64_t Call::getExtent(int input, int dim) const {
+  auto found = has(input) ? types.find(node.input(input)) : types.end();
+  if (found == types.end() || dim >= found->second.tensor_type().shape().dim_size() ||
+      !found->second.tensor_type().shape().dim(dim).has_dim_value())
+    return -1;
+  return found->second.tensor_type().shape().dim(dim).dim_value();
+}
+
 namespace {
 
 //===----------------------------------------------------------------------===//
@@ -521,6 +529,12 @@ Writer getWriter(const pb::NodeProto &node) {
   Call call(node, {});
   if (node.op_type() == "MultiHeadAttention" && !call.has(2))
     return writePackedMultiHead;
+  if (call.getInt("state_window", 0) != 0 && node.op_type() == "LinearAttention")
+    return writeLinearAttention;
+  if (node.op_type() == "CausalConvWithState" &&
+      (call.getInt("state_window", 0) != 0 || call.getInt("dilation", 1) != 1 ||
+       call.getInt("channels_last", 0) != 0))
+    return writeCausalConv;
   if (node.op_type() == "QLinearAveragePool" && call.getInt("channels_last", 0))
     return writeQLinearAveragePool;
   return writers.lookup(node.op_type());

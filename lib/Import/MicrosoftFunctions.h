@@ -49,6 +49,8 @@ public:
   std::string attributesBut(llvm::ArrayRef<llvm::StringRef> names) const;
   /// The name of an input's element type in ONNX's textual syntax; "" if it is not known.
   std::string elementType(int input) const;
+  /// An extent of an input; -1 if it is not known or no number.
+  int64_t getExtent(int input, int dim) const;
 
 private:
   const pb::NodeProto &node;
@@ -68,6 +70,10 @@ std::string printFloat(double value);
 // Inputs and outputs are called i0, i1, ... and o0, o1, ...
 std::string writeSparseAttention(const Call &call);
 std::string writePagedAttention(const Call &call);
+
+// Bodies of recurrences whose states or layouts are not those of their lowering.
+std::string writeCausalConv(const Call &call);
+std::string writeLinearAttention(const Call &call);
 
 } // namespace dougong::importer
 

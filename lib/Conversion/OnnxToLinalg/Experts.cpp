@@ -46,6 +46,8 @@ struct Mixture {
   int64_t fusion = 0; ///< of swiglu: 0 two layers, 1 pairs of columns, 2 side by side
   double alpha = 1, beta = 0;
   std::optional<double> limit;
+  bool limitsActive = false; ///< the limit is of the activated gate, not of the gate
+  bool isGated() const { return activation == "swiglu" || activation == "geglu"; }
 };
 
 /// rows W' + bias of one expert.
@@ -68,6 +70,10 @@ Value activate(Emitter &e, StringRef name, Value x) {
     return e.max(x, number(0));
   if (name == "silu")
     return e.mul(x, e.sigmoid(x));
+  if (name == "relu2") {
+    Value y = e.max(x, number(0));
+    return e.mul(y, y);
+  }
   if (name == "gelu") { // the form by tanh, as onnxruntime has it here
     Value cube = e.mul(e.mul(x, x), x);
     Value inner = e.mul(number(0.7978845608028654), e.add(x, e.mul(number(0.044715), cube)));
@@ -81,7 +87,7 @@ Value activate(Emitter &e, StringRef name, Value x) {
 Value activateRows(Emitter &e, const Mixture &m, Value rows, Value third, int64_t count) {
   Type f32 = e.getF32Type();
   AffineMap same = e.identity(2);
-  if (m.activation != "swiglu") {
+  if (!m.isGated()) {
     SmallVector<Operand> inputs{{rows, same}};
     if (third)
       inputs.push_back({third, same});
@@ -107,14 +113,17 @@ Value activateRows(Emitter &e, const Mixture &m, Value rows, Value third, int64_
   return e.pointwise({e.attr(count), e.attr(width)}, f32, {{half(0), same}, {half(1), same}},
                      [&](Emitter &e, ValueRange args) {
                        Value gate = args[0], linear = args[1];
-                       if (m.limit) {
-                         Value limit = e.constant(f32, *m.limit);
-                         gate = e.min(gate, limit);
+                       if (m.activation == "geglu")
+                         return e.mul(activate(e, "gelu", gate), linear);
+                       Value limit = m.limit ? e.constant(f32, *m.limit) : Value();
+                       if (limit) {
+                         gate = m.limitsActive ? gate : e.min(gate, limit);
                          linear = e.max(e.min(linear, limit), e.constant(f32, -*m.limit));
                        }
-                       Value curve = e.sigmoid(e.mul(e.constant(f32, m.alpha), gate));
-                       Value shifted = e.add(linear, e.constant(f32, m.beta));
-                       return e.mul(e.mul(gate, curve), shifted);
+                       Value active = e.mul(gate, e.sigmoid(e.mul(e.constant(f32, m.alpha), gate)));
+                       if (limit && m.limitsActive)
+                         active = e.min(active, limit);
+                       return e.mul(active, e.add(linear, e.constant(f32, m.beta)));
                      });
 }
 
@@ -241,14 +250,16 @@ std::string readMixture(OpT op, typename OpT::Adaptor in, Emitter &e, Mixture &m
   if (op.getUseSparseMixer())
     return "use_sparse_mixer is not supported";
   m.activation = op.getActivationType();
-  static constexpr StringRef known[] = {"relu", "gelu", "silu", "identity", "swiglu"};
+  static constexpr StringRef known[] = {"relu",     "relu2",  "gelu", "silu",
+                                        "identity", "swiglu", "geglu"};
   if (!llvm::is_contained(known, m.activation))
     return ("activation_type " + m.activation + " is not supported").str();
-  if (m.activation == "swiglu") {
+  if (m.isGated()) {
     m.fusion = op.getSwigluFusion();
     bool isFused = m.fusion == 1 || m.fusion == 2;
-    if (isFused == present(in.getFc3ExpertsWeights()) || m.fusion < 0 || m.fusion > 2)
-      return ("swiglu_fusion " + Twine(m.fusion) + " with" +
+    if (isFused == present(in.getFc3ExpertsWeights()) || m.fusion < 0 || m.fusion > 2 ||
+        (!isFused && m.activation == "geglu"))
+      return (m.activation + " with swiglu_fusion " + Twine(m.fusion) + " and with" +
               (present(in.getFc3ExpertsWeights()) ? "" : "out") + " fc3 is not supported")
           .str();
   }
@@ -256,6 +267,7 @@ std::string readMixture(OpT op, typename OpT::Adaptor in, Emitter &e, Mixture &m
   m.beta = op.getActivationBeta().convertToFloat();
   if (auto limit = op.getSwigluLimit())
     m.limit = limit->convertToFloat();
+  m.limitsActive = op.getSwigluLimitAfterActivation() != 0;
   return "";
 }
 
@@ -361,18 +373,26 @@ Lowered lowerQMoE(MsQMoEOp op, MsQMoEOp::Adaptor in, Emitter &e) {
   Mixture m;
   if (std::string refusal = readMixture(op, in, e, m); !refusal.empty())
     return Lowered::refuse(refusal);
-  unsigned bits = op.getExpertWeightBits();
-  if ((bits != 2 && bits != 4 && bits != 8) || op.getQuantType() != "int")
-    return Lowered::refuse("weights of " + Twine(bits) + " bits of quant_type " +
-                           op.getQuantType() + " are not supported");
+  uint64_t bits = op.getExpertWeightBits();
+  uint64_t firstBits = op.getFc1ExpertWeightBits().value_or(bits);
+  uint64_t secondBits = op.getFc2ExpertWeightBits().value_or(bits);
+  uint64_t thirdBits = op.getFc3ExpertWeightBits().value_or(bits);
+  for (uint64_t width : {firstBits, secondBits, thirdBits})
+    if ((width != 2 && width != 4 && width != 8) || op.getQuantType() != "int")
+      return Lowered::refuse("weights of " + Twine(width) + " bits of quant_type " +
+                             op.getQuantType() +
+                             " are not supported: expected 2, 4 or 8 bits of quant_type int");
+  if (static_cast<int64_t>(op.getWeightsPrepacked()) > 0)
+    return Lowered::refuse("weights in the layout of another library (weights_prepacked) are not "
+                           "supported");
   std::string refusal;
   int64_t block = op.getBlockSize();
   m.first = packedLayer(in.getFc1ExpertsWeights(), in.getFc1Scales(), in.getFc1ZeroPoints(),
-                        in.getFc1ExpertsBias(), bits, block, refusal);
+                        in.getFc1ExpertsBias(), firstBits, block, refusal);
   m.second = packedLayer(in.getFc2ExpertsWeights(), in.getFc2Scales(), in.getFc2ZeroPoints(),
-                         in.getFc2ExpertsBias(), bits, block, refusal);
+                         in.getFc2ExpertsBias(), secondBits, block, refusal);
   m.third = packedLayer(in.getFc3ExpertsWeights(), in.getFc3Scales(), in.getFc3ZeroPoints(),
-                        in.getFc3ExpertsBias(), bits, block, refusal);
+                        in.getFc3ExpertsBias(), thirdBits, block, refusal);
   if (!refusal.empty())
     return Lowered::refuse(refusal);
   Type f32 = e.getF32Type();

@@ -218,6 +218,9 @@ void dougong::onnx::populateLinearAttentionPatterns(PatternSet &set) {
       [](MsCausalConvWithStateOp op, MsCausalConvWithStateOp::Adaptor in, Emitter &e) {
         if (op.getNdim() != 1)
           return Lowered::refuse("ndim " + Twine(op.getNdim()) + " is not supported");
+        if (op.getDilation() != 1 || op.getChannelsLast() || op.getStateWindow())
+          return Lowered::refuse("dilation, channels_last and state_window are supported with a "
+                                 "weight of static shape [channels, 1, 2 or more] alone");
         return lowerCausalConv(op, in, e);
       });
 }

@@ -1,5 +1,6 @@
 //===- Microsoft.cpp - smaller operators of com.microsoft ------------------===//
 #include "Conv.h"
+#include "NarrowFloat.h"
 #include "Patterns.h"
 
 using namespace mlir;
@@ -136,9 +137,17 @@ Lowered lowerGatherBlockQuantized(MsGatherBlockQuantizedOp op, MsGatherBlockQuan
   int64_t rank = table.getRank(), indexRank = typeOf(in.getIndices()).getRank();
   int64_t gatherAxis = normalizeAxis(op.getGatherAxis(), rank);
   int64_t blockAxis = normalizeAxis(op.getQuantizeAxis(), rank), block = op.getBlockSize();
-  unsigned width = table.getElementTypeBitWidth(), bits = width == 8 ? op.getBits() : width;
+  Type stored = table.getElementType();
+  bool isFloat = isNarrowFloat(stored);
+  unsigned width = table.getElementTypeBitWidth();
+  unsigned bits = width == 8 && !isFloat ? op.getBits() : width;
+  if (isFloat && block == 0)
+    block = std::max<int64_t>(table.getDimSize(blockAxis), 1);
   if (block < 1 || (bits != 2 && bits != 4 && bits != 8))
     return Lowered::refuse("numbers of " + Twine(bits) + " bits are not supported");
+  if (isFloat && (present(in.getZeroPoints()) || table.isDynamicDim(blockAxis)))
+    return Lowered::refuse("floats with zero points or blocks of a dynamic extent are not "
+                           "supported");
   bool inBytes = width == 8 && bits < 8, fromUnsigned = isUnsigned(op.getData());
   if (inBytes && blockAxis != rank - 1)
     return Lowered::refuse("packed numbers with blocks along another dim than the last are not "
@@ -166,9 +175,17 @@ Lowered lowerGatherBlockQuantized(MsGatherBlockQuantizedOp op, MsGatherBlockQuan
     at.push_back(e.wrapIndex(e.extract(in.getIndices(), where), size));
     for (int64_t dim = gatherAxis + 1; dim < rank; ++dim)
       at.push_back(e.loopIndex(dim - 1 + indexRank));
-    Value number = numberAt(e, in.getData(), at);
     SmallVector<Value> place(at);
     place[blockAxis] = arith::DivUIOp::create(e, at[blockAxis], e.index(block));
+    if (isFloat) {
+      for (auto [dim, index] : llvm::enumerate(place))
+        if (typeOf(in.getScales()).getDimSize(dim) == 1)
+          index = e.index(int64_t{0});
+      Value real = decodeNarrow(e, e.extract(in.getData(), at), stored);
+      Value scale = e.toFloatType(e.extract(in.getScales(), place), f32);
+      return e.toFloatType(e.mul(real, scale), element);
+    }
+    Value number = numberAt(e, in.getData(), at);
     if (present(in.getZeroPoints()))
       number = e.sub(number, numberAt(e, in.getZeroPoints(), place));
     else if (width == 8)

@@ -1,5 +1,7 @@
 //===- MicrosoftAttention.cpp - attention of com.microsoft -----------------===//
 #include "Attention.h"
+#include "NarrowFloat.h"
+#include "Quantize.h"
 #include "Recurrent.h"
 #include "Rotary.h"
 
@@ -80,13 +82,100 @@ Value putHeadsFirst(Emitter &e, Value x, ArrayRef<OpFoldResult> shape) {
                      [](Emitter &, ValueRange args) { return args[0]; });
 }
 
+/// How a key-value cache [batch, heads, places, size] is stored: as it is, or quantised with one
+/// scale or with one for each channel.
+struct CacheForm {
+  Value scale;           ///< broadcast to the cache; null if it is stored as it is
+  Type element;          ///< of the cache in the onnx dialect
+  bool isPacked = false; ///< two numbers of 4 bits in a byte, plus 8, the even one low
+  OpFoldResult stored;   ///< extent of the last dim
+
+  /// `x` ([..., size]) as it is stored.
+  Value encode(Emitter &e, Value x, ArrayRef<OpFoldResult> shape) const {
+    if (!scale)
+      return x;
+    Type f32 = e.getF32Type(), i8 = e.getI8Type();
+    Value numbers =
+        e.pointwise(shape, i8, {{x, e.identity(4)}, placeParameter(e, scale, shape, std::nullopt)},
+                    [&](Emitter &e, ValueRange args) {
+                      Value ratio = e.div(e.toFloatType(args[0], f32), e.toFloatType(args[1], f32));
+                      if (isNarrowFloat(element))
+                        return encodeNarrow(e, ratio, element);
+                      if (isPacked)
+                        ratio = e.max(e.min(ratio, e.constant(f32, 7)), e.constant(f32, -8));
+                      return e.quantize(ratio, Value(), i8, /*toUnsigned=*/false);
+                    });
+    if (!isPacked)
+      return numbers;
+    Extents bytes(shape);
+    bytes[3] = stored;
+    return e.pointwise(bytes, i8, {}, [&](Emitter &e, ValueRange) {
+      auto half = [&](int64_t place) {
+        Value column = e.add(e.mul(e.loopIndex(3), e.index(int64_t{2})), e.index(place));
+        Value at[] = {e.loopIndex(0), e.loopIndex(1), e.loopIndex(2), column};
+        return e.add(e.extract(numbers, at), e.constantInt(e.getI8Type(), 8));
+      };
+      Value high = arith::ShLIOp::create(e, half(1), e.constantInt(i8, 4));
+      return arith::OrIOp::create(e, high, half(0)).getResult();
+    });
+  }
+
+  /// The cache `x` ([..., stored]) as floats of type `to`.
+  Value decode(Emitter &e, Value x, ArrayRef<OpFoldResult> shape, Type to) const {
+    if (!scale)
+      return x;
+    Type f32 = e.getF32Type(), i32 = e.getI32Type();
+    return e.pointwise(
+        shape, to, {placeParameter(e, scale, shape, std::nullopt)},
+        [&](Emitter &e, ValueRange args) {
+          Value column = e.loopIndex(3), two = e.index(int64_t{2});
+          Value place = isPacked ? arith::DivUIOp::create(e, column, two).getResult() : column;
+          Value at[] = {e.loopIndex(0), e.loopIndex(1), e.loopIndex(2), place};
+          Value number = e.extract(x, at), real;
+          if (isNarrowFloat(element)) {
+            real = decodeNarrow(e, number, element);
+          } else {
+            number = e.convert(number, i32, /*fromUnsigned=*/isPacked, false);
+            if (isPacked) {
+              Value odd =
+                  arith::IndexCastOp::create(e, i32, arith::RemUIOp::create(e, column, two));
+              number = arith::ShRUIOp::create(e, number, e.mul(odd, e.constantInt(i32, 4)));
+              number = arith::AndIOp::create(e, number, e.constantInt(i32, 15));
+              number = e.sub(number, e.constantInt(i32, 8));
+            }
+            real = e.convert(number, f32, false, false);
+          }
+          return e.toFloatType(e.mul(real, e.toFloatType(args[0], f32)), to);
+        });
+  }
+};
+
+/// The form of a cache by its type and the attributes about it. Returns a refusal or "".
+std::string readCacheForm(StringRef kind, int64_t bits, Value cache, Value scale, CacheForm &form) {
+  form.element = getElementTypeOrSelf(cache.getType());
+  bool isInteger = form.element.isInteger(8);
+  if (kind == "NONE")
+    return isInteger || isNarrowFloat(form.element) ? "a quantised cache of quant_type NONE" : "";
+  form.isPacked = form.element.isUnsignedInteger(8);
+  if ((kind != "PER_TENSOR" && kind != "PER_CHANNEL") || !present(scale) ||
+      !(isInteger || isNarrowFloat(form.element)) || (bits != 0 && bits != (form.isPacked ? 4 : 8)))
+    return ("a cache of " + Twine(bits) + " bits of quant_type " + kind +
+            " and this type is not supported: expected int8 or float8e4m3fn of 8 bits, or uint8 "
+            "of 4, with scales")
+        .str();
+  form.scale = scale;
+  return "";
+}
+
 /// The cache after a step, [batch, heads, total, size]: the valid part of `past`
-/// (of `lengths[b]` places), then `fresh` [batch, heads, new, size], then zeros.
-Value extendCache(Emitter &e, Value past, Value fresh, Value lengths, OpFoldResult added,
+/// (of `lengths[b]` places), then `added(b)` places of `fresh` [batch, heads, new, size], then
+/// zeros.
+Value extendCache(Emitter &e, Value past, Value fresh, Value lengths,
+                  function_ref<Value(Emitter &e, Value batch)> added,
                   ArrayRef<OpFoldResult> shape) {
   Type element = typeOf(fresh).getElementType();
   Value cache = e.empty(shape, element), none = e.index(int64_t{0});
-  Value count = e.index(added), total = e.index(shape[2]);
+  Value total = e.index(shape[2]);
   Extents strides(4, e.attr(1)), sizes{e.attr(1), shape[1], e.attr(1), shape[3]};
   auto place = [&](Value batch, Value at) {
     return Extents{OpFoldResult(batch), e.attr(0), OpFoldResult(at), e.attr(0)};
@@ -95,7 +184,7 @@ Value extendCache(Emitter &e, Value past, Value fresh, Value lengths, OpFoldResu
   return e
       .repeat(shape[0], cache,
               [&](Emitter &e, Value batch, ValueRange carried) {
-                Value length = e.toIndex(e.extract(lengths, batch));
+                Value length = e.toIndex(e.extract(lengths, batch)), count = added(e, batch);
                 auto copy = [&](Value source, Value to, OpFoldResult times, Value from) {
                   return e
                       .repeat(times, to,
@@ -111,7 +200,8 @@ Value extendCache(Emitter &e, Value past, Value fresh, Value lengths, OpFoldResu
                 Value result = copy(past, carried[0], length, none);
                 result = copy(fresh, result, count, length);
                 Value used = e.add(length, count);
-                Value zeros = e.filled(sizes, e.constant(element, 0));
+                Value zeros = e.filled(sizes, isa<FloatType>(element) ? e.constant(element, 0)
+                                                                      : e.constantInt(element, 0));
                 return e.repeat(
                     OpFoldResult(e.sub(total, used)), result,
                     [&](Emitter &e, Value i, ValueRange carried) -> SmallVector<Value> {
@@ -139,8 +229,11 @@ Value maskScores(Emitter &e, const AttentionProblem &p, Value scores) {
 
 Lowered lowerGroupQueryAttention(MsGroupQueryAttentionOp op, MsGroupQueryAttentionOp::Adaptor in,
                                  Emitter &e) {
-  if (op.getKQuantType() != "NONE" || op.getVQuantType() != "NONE" || op.getKvCacheBitWidth() != 0)
-    return Lowered::refuse("a quantised cache is not supported");
+  if (op.getSlidingWindowCache())
+    return Lowered::refuse("a cache that holds the window alone (sliding_window_cache) is not "
+                           "supported: expected one of the whole sequence");
+  if (op.getCausal() != 1 && static_cast<int64_t>(op.getLocalWindowSize()) > 0)
+    return Lowered::refuse("a local window without causal is not supported");
   auto queryType = cast<RankedTensorType>(op.getQuery().getType());
   AttentionProblem p;
   p.element = resultElement(op);
@@ -168,11 +261,13 @@ Lowered lowerGroupQueryAttention(MsGroupQueryAttentionOp op, MsGroupQueryAttenti
   v = e.splitDim(v, 2, {e.attr(p.keyHeads), size});
   Extents qShape{p.batch, p.queries, e.attr(p.queryHeads), size};
   Extents kShape{p.batch, p.queries, e.attr(p.keyHeads), size};
-  double epsilon = op.getQkNormEpsilon().convertToFloat();
+  auto epsilon = [&](std::optional<APFloat> own) {
+    return own.value_or(op.getQkNormEpsilon()).convertToFloat();
+  };
   if (present(in.getQNormWeight()))
-    q = normalizeHeads(e, q, qShape, in.getQNormWeight(), epsilon);
+    q = normalizeHeads(e, q, qShape, in.getQNormWeight(), epsilon(op.getQNormEpsilon()));
   if (present(in.getKNormWeight()))
-    k = normalizeHeads(e, k, kShape, in.getKNormWeight(), epsilon);
+    k = normalizeHeads(e, k, kShape, in.getKNormWeight(), epsilon(op.getKNormEpsilon()));
 
   // Places of the cache in use before this step: none for a prompt, which is
   // told by as many new places as there are in all.
@@ -180,8 +275,30 @@ Lowered lowerGroupQueryAttention(MsGroupQueryAttentionOp op, MsGroupQueryAttenti
   bool hasPast = present(in.getPastKey()) && typeOf(in.getPastKey()).getDimSize(2) != 0;
   if (hasPast && !known)
     return Lowered::refuse("a past without a present is not supported");
+  CacheForm keyForm, valueForm;
+  if (known) {
+    int64_t bits = op.getKvCacheBitWidth();
+    std::string refusal =
+        readCacheForm(op.getKQuantType(), bits, op.getPresentKey(), in.getKScale(), keyForm);
+    if (refusal.empty())
+      refusal =
+          readCacheForm(op.getVQuantType(), bits, op.getPresentValue(), in.getVScale(), valueForm);
+    if (!refusal.empty())
+      return Lowered::refuse(refusal);
+    keyForm.stored = e.extent(op.getPresentKey().getType(), 3);
+    valueForm.stored = e.extent(op.getPresentValue().getType(), 3);
+  }
+  // Of a padded chunk only the first queries, of their number in each row, are valid.
+  Value valid = in.getQuerySeqlens();
+  if (present(valid) && !hasPast)
+    return Lowered::refuse("query_seqlens without a past is not supported");
   p.keys = known ? e.extent(op.getPresentKey().getType(), 2) : p.queries;
   Value queries = e.index(p.queries), none = e.index(int64_t{0});
+  auto countNew = [&](Emitter &e, Value batch) {
+    if (!present(valid))
+      return queries;
+    return e.max(e.min(e.toIndex(e.extract(valid, batch)), queries), none);
+  };
   Value before; // i64 [batch]
   if (hasPast) {
     Value total = in.getTotalSequenceLength();
@@ -195,8 +312,10 @@ Lowered lowerGroupQueryAttention(MsGroupQueryAttentionOp op, MsGroupQueryAttenti
     before = e.pointwise({p.batch}, e.getI64Type(), {{lengths, e.identity(1)}},
                          [&](Emitter &e, ValueRange args) {
                            Value last = e.add(e.toIndex(args[0]), e.index(int64_t{1}));
-                           Value used = e.max(e.min(e.sub(last, queries), room), none);
-                           used = e.select(isPrompt, none, used);
+                           Value count = countNew(e, e.loopIndex(0));
+                           Value used = e.max(e.min(e.sub(last, count), room), none);
+                           if (!present(valid))
+                             used = e.select(isPrompt, none, used);
                            return arith::IndexCastOp::create(e, e.getI64Type(), used).getResult();
                          });
   } else {
@@ -224,23 +343,36 @@ Lowered lowerGroupQueryAttention(MsGroupQueryAttentionOp op, MsGroupQueryAttenti
   Extents cacheShape{p.batch, e.attr(p.keyHeads), p.keys, size};
   p.q = q;
   p.queryHeadsFirst = false;
-  p.k =
-      hasPast ? extendCache(e, in.getPastKey(), freshKey, before, p.queries, cacheShape) : freshKey;
-  p.v = hasPast ? extendCache(e, in.getPastValue(), freshValue, before, p.queries, cacheShape)
-                : freshValue;
+  // What is new is stored, and read as it is stored.
+  auto store = [&](const CacheForm &form, Value past, Value fresh) {
+    Value stored = form.encode(e, fresh, freshShape);
+    if (!hasPast)
+      return stored;
+    Extents shape(cacheShape);
+    if (form.scale)
+      shape[3] = form.stored;
+    return extendCache(e, past, stored, before, countNew, shape);
+  };
+  Value presentKey = store(keyForm, in.getPastKey(), freshKey);
+  Value presentValue = store(valueForm, in.getPastValue(), freshValue);
+  p.k = keyForm.decode(e, presentKey, cacheShape, p.element);
+  p.v = valueForm.decode(e, presentValue, cacheShape, p.element);
   if (auto scale = op.getScale(); scale && scale->convertToFloat() != 0)
     p.scale = scale->convertToFloat();
   p.softcap = op.getSoftcap().has_value() ? op.getSoftcap()->convertToFloat() : 0;
   if (present(in.getHeadSink()))
     p.sink = in.getHeadSink();
-  else if (op.getSmoothSoftmax() > 0)
+  else if (op.getSmoothSoftmax() == 1)
     p.sink = e.filled({e.attr(p.queryHeads)}, e.constant(p.element, 0));
   if (present(in.getAttentionBias()))
     p.mask =
         placeBias(e, p, in.getAttentionBias(), haveSameBatch(op.getAttentionBias(), op.getQuery()));
   int64_t window = op.getLocalWindowSize();
   p.takesPart = [&](Emitter &e, Value batch, Value query, Value key) -> Value {
-    Value position = e.add(e.toIndex(e.extract(before, batch)), query);
+    Value start = e.toIndex(e.extract(before, batch));
+    if (op.getCausal() != 1)
+      return e.compare(Compare::Less, key, e.add(start, countNew(e, batch)));
+    Value position = e.add(start, query);
     Value keep = e.compare(Compare::LessEqual, key, position);
     if (window <= 0)
       return keep;
@@ -256,7 +388,7 @@ Lowered lowerGroupQueryAttention(MsGroupQueryAttentionOp op, MsGroupQueryAttenti
     scores = op.getQkOutput() == 1 ? maskScores(e, p, result.capped) : shareRows(e, p, result);
     scores = finishScores(e, p, scores);
   }
-  return {e.joinDims(result.output, 2, 3), p.k, p.v, scores};
+  return {e.joinDims(result.output, 2, 3), presentKey, presentValue, scores};
 }
 
 /// Whether each key may be seen, as a float to add: 0 or `filter`. Masks are

@@ -62,31 +62,6 @@ Lowered lowerQLinearSoftmax(MsQLinearSoftmaxOp op, MsQLinearSoftmaxOp::Adaptor i
   return joined ? e.splitDim(result, axis, inner) : result;
 }
 
-/// Inputs are triples of data, scale and zero point; each part is requantised.
-Lowered lowerQLinearConcat(MsQLinearConcatOp op, MsQLinearConcatOp::Adaptor in, Emitter &e) {
-  RankedTensorType type = resultType(op);
-  ValueRange inputs = in.getInputs();
-  if (inputs.size() % 3)
-    return Lowered::refuse("inputs that are no triples are not supported");
-  unsigned rank = type.getRank();
-  int64_t axis = normalizeAxis(op.getAxis(), rank);
-  Quantization y = wholeTensor(e, op->getResult(0), in.getYScale(), in.getYZeroPoint());
-  Type element = resultElement(op);
-  Extents shape = e.extents(type);
-  SmallVector<Value> parts;
-  for (unsigned i = 0; i < inputs.size(); i += 3) {
-    Value original = op.getInputs()[i];
-    Quantization x = wholeTensor(e, original, inputs[i + 1], inputs[i + 2]);
-    Extents partShape = shape;
-    partShape[axis] = e.extent(original.getType(), axis);
-    parts.push_back(e.pointwise(partShape, element, {{inputs[i], e.identity(rank)}},
-                                [&](Emitter &e, ValueRange args) {
-                                  return y.quantize(e, x.dequantize(e, args[0]), element);
-                                }));
-  }
-  return e.concat(parts, axis, shape);
-}
-
 } // namespace
 
 void dougong::onnx::populateQuantizedElementwisePatterns(PatternSet &set) {
@@ -113,5 +88,4 @@ void dougong::onnx::populateQuantizedElementwisePatterns(PatternSet &set) {
     });
   });
   set.add<MsQLinearSoftmaxOp>(lowerQLinearSoftmax);
-  set.add<MsQLinearConcatOp>(lowerQLinearConcat);
 }

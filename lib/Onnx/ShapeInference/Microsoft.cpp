@@ -116,7 +116,15 @@ LogicalResult inferGroupQueryAttention(MsGroupQueryAttentionOp op, ShapeScope &s
     return failure();
   if (failed(scope.setResult(op, 0, {batch, length, *size * DimExpr(heads)})))
     return failure();
-  Dims cache = {batch, DimExpr(kvHeads), present, *size};
+  DimExpr stored = *size;
+  if (op.getKvCacheBitWidth() == 4) { // two numbers to a byte
+    auto bytes = divideExactly(*size, DimExpr(2));
+    if (!bytes)
+      return op.emitOpError() << "heads of size " << size->print()
+                              << " are no whole number of bytes of two 4-bit numbers";
+    stored = *bytes;
+  }
+  Dims cache = {batch, DimExpr(kvHeads), present, stored};
   if (failed(scope.setResult(op, 1, cache)) || failed(scope.setResult(op, 2, cache)))
     return failure();
   return scope.setResult(op, 3, {batch, DimExpr(heads), length, present});

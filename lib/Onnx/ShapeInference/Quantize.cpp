@@ -48,29 +48,6 @@ LogicalResult inferQuantizedBinary(Operation *op, ShapeScope &scope) {
   return failed(result) ? failure() : scope.setResult(op, 0, *result);
 }
 
-LogicalResult inferQuantizedConcat(MsQLinearConcatOp op, ShapeScope &scope) {
-  // Scale and zero point of the result, then triples.
-  FailureOr<Dims> result = scope.getOperandDims(op, 2);
-  if (failed(result))
-    return failure();
-  FailureOr<int64_t> axis = scope.normalizeAxis(op, op.getAxis(), result->size());
-  if (failed(axis))
-    return failure();
-  for (unsigned i = 5; i < op->getNumOperands(); i += 3) {
-    FailureOr<Dims> next = scope.getOperandDims(op, i, result->size());
-    if (failed(next))
-      return failure();
-    for (size_t d = 0; d < next->size(); ++d) {
-      if (int64_t(d) == *axis)
-        (*result)[d] = (*result)[d] + (*next)[d];
-      else if (failed(scope.unify(op, (*result)[d], (*next)[d],
-                                  "dim " + Twine(d) + " of operands 2 and " + Twine(i))))
-        return failure();
-    }
-  }
-  return scope.setResult(op, 0, *result);
-}
-
 LogicalResult inferGatherBlock(MsGatherBlockQuantizedOp op, ShapeScope &scope) {
   FailureOr<Dims> data = scope.getOperandDims(op, 0), indices = scope.getOperandDims(op, 1);
   if (failed(data) || failed(indices))
@@ -80,7 +57,7 @@ LogicalResult inferGatherBlock(MsGatherBlockQuantizedOp op, ShapeScope &scope) {
     return failure();
   Dims dims = *data;
   // Two 4-bit elements share a byte of uint8 data, along the last dim.
-  bool bytes = getElementTypeOrSelf(op.getData().getType()).getIntOrFloatBitWidth() == 8;
+  bool bytes = getElementTypeOrSelf(op.getData().getType()).isInteger(8);
   if (bytes && op.getBits() < 8)
     dims.back() = dims.back() * DimExpr(8 / int64_t(op.getBits()));
   Dims result(dims.begin(), dims.begin() + *axis);
@@ -99,6 +76,5 @@ void dougong::onnx::attachQuantizeShapes(MLIRContext &context) {
   attach<inferSameShape, MsQLinearSigmoidOp, MsQLinearLeakyReluOp, MsQLinearSoftmaxOp>(context);
   attach<inferDynamicQuantize, DynamicQuantizeLinearOp>(context);
   attach<inferQuantizedBinary, MsQLinearAddOp, MsQLinearMulOp>(context);
-  attach<inferQuantizedConcat, MsQLinearConcatOp>(context);
   attach<inferGatherBlock, MsGatherBlockQuantizedOp>(context);
 }

@@ -166,10 +166,12 @@ ShardingRule getPackedAttentionRule(Operation *op, int64_t queryHeads, int64_t h
 }
 
 ShardingRule getGroupQueryAttentionRule(Operation *op) {
-  if (hasOperand(op, 12) && getStaticExtent(op->getOperand(12), 0) != 1)
-    return makeReplicated("the cache has a quantisation scale for each channel");
+  for (unsigned scale : {12u, 13u})
+    if (hasOperand(op, scale) &&
+        (getRank(op->getOperand(scale)) != 1 || getStaticExtent(op->getOperand(scale), 0) != 1))
+      return makeReplicated("the cache has a quantisation scale for each channel");
   return getPackedAttentionRule(op, getInt(op, "num_heads", 0), getInt(op, "kv_num_heads", 0),
-                                {10, {3, 4}, {5, 9}, 11});
+                                {10, {3, 4}, {5, 9, 16}, 11});
 }
 
 ShardingRule getMultiHeadAttentionRule(Operation *op) {

@@ -65,7 +65,9 @@ ShardingRule getMoERule(Operation *op) {
 /// the inputs, [experts, outputs, blocks]. The inner width is cut where both bytes
 /// and blocks of q2 end. A scale over all of it scales each part.
 ShardingRule getQMoERule(Operation *op) {
-  int64_t bits = getInt(op, "expert_weight_bits", 4), block = getInt(op, "block_size", 0);
+  // Rows of fc1 and fc3 are whole: only the bits of fc2 matter.
+  int64_t bits = getInt(op, "fc2_expert_weight_bits", getInt(op, "expert_weight_bits", 4));
+  int64_t block = getInt(op, "block_size", 0);
   bool integers = true; // scales of scales and zero points would need rules of their own
   for (unsigned operand = 11; operand < op->getNumOperands(); ++operand)
     integers &= !hasOperand(op, operand);

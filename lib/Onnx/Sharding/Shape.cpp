@@ -140,8 +140,8 @@ ShardingRule getTileRule(Operation *op) {
   return builder.take();
 }
 
-/// Concat: all dims but `axis`. Operands from `first` on, every `step`-th.
-ShardingRule getConcatLikeRule(Operation *op, unsigned first, unsigned step) {
+/// Concat: all dims but `axis`.
+ShardingRule getConcatRule(Operation *op) {
   auto extents = getExtentTexts(op->getResult(0));
   if (!extents)
     return makeReplicated("the shape of the result is not known");
@@ -151,15 +151,12 @@ ShardingRule getConcatLikeRule(Operation *op, unsigned first, unsigned step) {
     if (static_cast<int64_t>(dim) == axis || extent == "1")
       continue;
     unsigned factor = builder.addFactor(extent);
-    for (unsigned operand = first; operand < op->getNumOperands(); operand += step)
+    for (unsigned operand = 0; operand < op->getNumOperands(); ++operand)
       builder.mapOperand(operand, dim, factor);
     builder.mapResult(0, dim, factor);
   }
   return builder.take();
 }
-
-ShardingRule getConcatRule(Operation *op) { return getConcatLikeRule(op, 0, 1); }
-ShardingRule getQLinearConcatRule(Operation *op) { return getConcatLikeRule(op, 2, 3); }
 
 ShardingRule getSplitRule(Operation *op) {
   auto extents = getExtentTexts(op->getOperand(0));
@@ -240,7 +237,6 @@ void dougong::onnx::attachShapeRules(MLIRContext *context) {
   attachRule<getExpandRule, ExpandOp>(context);
   attachRule<getTileRule, TileOp>(context);
   attachRule<getConcatRule, ConcatOp>(context);
-  attachRule<getQLinearConcatRule, MsQLinearConcatOp>(context);
   attachRule<getSplitRule, SplitOp>(context);
   attachRule<getSliceRule, SliceOp>(context);
   attachRule<getPadRule, PadOp>(context);
