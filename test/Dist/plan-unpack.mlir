@@ -29,9 +29,9 @@ module {
     %all = onnx.Concat(%q, %kw, %vw) {axis = 0 : i64} : (tensor<16x8xf32>, tensor<8x8xf32>, tensor<8x8xf32>) -> tensor<32x8xf32>
     %t = onnx.Transpose(%all) {perm = array<i64: 1, 0>} : (tensor<32x8xf32>) -> tensor<8x32xf32>
     %packed = onnx.MatMul(%x, %t) : (tensor<1x3x8xf32>, tensor<8x32xf32>) -> tensor<1x3x32xf32>
-    %y, %k, %v, %qk = onnx.ms.GroupQueryAttention(%packed, %none, %none, %past, %past, %length, %total, %none, %none, %none, %none, %none, %none, %none, %none, %none)
-        {do_rotary = 0 : i64, k_quant_type = "NONE", kv_cache_bit_width = 0 : i64, kv_num_heads = 2 : i64, local_window_size = -1 : i64, num_heads = 4 : i64, qk_norm_epsilon = 1.0e-06 : f32, qk_output = 0 : i64, rotary_interleaved = 0 : i64, scale = 0.5 : f32, smooth_softmax = 0 : i64, v_quant_type = "NONE"}
-        : (tensor<1x3x32xf32>, none, none, tensor<1x2x5x4xf32>, tensor<1x2x5x4xf32>, tensor<1xi32>, tensor<i32>, none, none, none, none, none, none, none, none, none)
+    %y, %k, %v, %qk = onnx.ms.GroupQueryAttention(%packed, %none, %none, %past, %past, %length, %total, %none, %none, %none, %none, %none, %none, %none, %none, %none, %none)
+        {do_rotary = 0 : i64, k_quant_type = "NONE", kv_cache_bit_width = 0 : i64, kv_num_heads = 2 : i64, local_window_size = -1 : i64, num_heads = 4 : i64, qk_norm_epsilon = 1.0e-06 : f32, qk_output = 0 : i64, rotary_interleaved = 0 : i64, scale = 0.5 : f32, sliding_window_cache = 0 : i64, smooth_softmax = 0 : i64, v_quant_type = "NONE"}
+        : (tensor<1x3x32xf32>, none, none, tensor<1x2x5x4xf32>, tensor<1x2x5x4xf32>, tensor<1xi32>, tensor<i32>, none, none, none, none, none, none, none, none, none, none)
         -> (tensor<1x3x16xf32>, tensor<1x2x8x4xf32>, tensor<1x2x8x4xf32>, none)
     return %y : tensor<1x3x16xf32>
   }
@@ -61,9 +61,9 @@ module {
     %b = onnx.use @b : tensor<32xf32>
     %product = onnx.MatMul(%x, %w) : (tensor<1x3x8xf32>, tensor<8x32xf32>) -> tensor<1x3x32xf32>
     %packed = onnx.Add(%product, %b) : (tensor<1x3x32xf32>, tensor<32xf32>) -> tensor<1x3x32xf32>
-    %y, %k, %v, %qk = onnx.ms.GroupQueryAttention(%packed, %none, %none, %past, %past, %length, %total, %none, %none, %none, %none, %none, %none, %none, %none, %none)
-        {do_rotary = 0 : i64, k_quant_type = "NONE", kv_cache_bit_width = 0 : i64, kv_num_heads = 2 : i64, local_window_size = -1 : i64, num_heads = 4 : i64, qk_norm_epsilon = 1.0e-06 : f32, qk_output = 0 : i64, rotary_interleaved = 0 : i64, scale = 0.5 : f32, smooth_softmax = 0 : i64, v_quant_type = "NONE"}
-        : (tensor<1x3x32xf32>, none, none, tensor<1x2x5x4xf32>, tensor<1x2x5x4xf32>, tensor<1xi32>, tensor<i32>, none, none, none, none, none, none, none, none, none)
+    %y, %k, %v, %qk = onnx.ms.GroupQueryAttention(%packed, %none, %none, %past, %past, %length, %total, %none, %none, %none, %none, %none, %none, %none, %none, %none, %none)
+        {do_rotary = 0 : i64, k_quant_type = "NONE", kv_cache_bit_width = 0 : i64, kv_num_heads = 2 : i64, local_window_size = -1 : i64, num_heads = 4 : i64, qk_norm_epsilon = 1.0e-06 : f32, qk_output = 0 : i64, rotary_interleaved = 0 : i64, scale = 0.5 : f32, sliding_window_cache = 0 : i64, smooth_softmax = 0 : i64, v_quant_type = "NONE"}
+        : (tensor<1x3x32xf32>, none, none, tensor<1x2x5x4xf32>, tensor<1x2x5x4xf32>, tensor<1xi32>, tensor<i32>, none, none, none, none, none, none, none, none, none, none)
         -> (tensor<1x3x16xf32>, tensor<1x2x8x4xf32>, tensor<1x2x8x4xf32>, none)
     return %y : tensor<1x3x16xf32>
   }
@@ -86,9 +86,9 @@ module {
     %none = onnx.none
     %w = onnx.use @qkv : tensor<8x32xf32>
     %packed = onnx.MatMul(%x, %w) : (tensor<1x3x8xf32>, tensor<8x32xf32>) -> tensor<1x3x32xf32>
-    %y, %k, %v, %qk = onnx.ms.GroupQueryAttention(%packed, %none, %none, %past, %past, %length, %total, %none, %none, %none, %none, %none, %none, %none, %none, %none)
-        {do_rotary = 0 : i64, k_quant_type = "NONE", kv_cache_bit_width = 0 : i64, kv_num_heads = 2 : i64, local_window_size = -1 : i64, num_heads = 4 : i64, qk_norm_epsilon = 1.0e-06 : f32, qk_output = 0 : i64, rotary_interleaved = 0 : i64, scale = 0.5 : f32, smooth_softmax = 0 : i64, v_quant_type = "NONE"}
-        : (tensor<1x3x32xf32>, none, none, tensor<1x2x5x4xf32>, tensor<1x2x5x4xf32>, tensor<1xi32>, tensor<i32>, none, none, none, none, none, none, none, none, none)
+    %y, %k, %v, %qk = onnx.ms.GroupQueryAttention(%packed, %none, %none, %past, %past, %length, %total, %none, %none, %none, %none, %none, %none, %none, %none, %none, %none)
+        {do_rotary = 0 : i64, k_quant_type = "NONE", kv_cache_bit_width = 0 : i64, kv_num_heads = 2 : i64, local_window_size = -1 : i64, num_heads = 4 : i64, qk_norm_epsilon = 1.0e-06 : f32, qk_output = 0 : i64, rotary_interleaved = 0 : i64, scale = 0.5 : f32, sliding_window_cache = 0 : i64, smooth_softmax = 0 : i64, v_quant_type = "NONE"}
+        : (tensor<1x3x32xf32>, none, none, tensor<1x2x5x4xf32>, tensor<1x2x5x4xf32>, tensor<1xi32>, tensor<i32>, none, none, none, none, none, none, none, none, none, none)
         -> (tensor<1x3x16xf32>, tensor<1x2x8x4xf32>, tensor<1x2x8x4xf32>, none)
     return %y, %packed : tensor<1x3x16xf32>, tensor<1x3x32xf32>
   }

@@ -95,7 +95,7 @@ onnx.weight @w : tensor<8x6xi4> = #onnx.external<"w.bin", offset = 0, length = 2
 // CHECK-DAG:     onnx.Slice({{.*}} -> tensor<6x2x2x1xui8>
 // CHECK-DAG:     %[[S:.*]] = onnx.Transpose({{.*}} -> tensor<6x2xf32>
 // CHECK-DAG:     %[[B:.*]] = onnx.Reshape({{.*}} -> tensor<6x2x2xui8>
-// CHECK:         onnx.ms.MatMulNBits(%{{.*}}, %[[B]], %[[S]], %{{.*}}) {K = 8 : i64, N = 6 : i64, {{.*}}bits = 4 : i64, block_size = 4 : i64}
+// CHECK:         onnx.ms.MatMulNBits(%{{.*}}, %[[B]], %[[S]], %{{.*}}) {K = 8 : i64, N = 6 : i64, {{.*}}bits = 4 : i64, block_size = 4 : i64
 func.func @packed(%a: tensor<5x8xf32>, %t: tensor<2x6xf32>) -> tensor<5x6xf32> {
   %none = onnx.none
   %w = onnx.use @w : tensor<8x6xi4>
