@@ -14,6 +14,9 @@ behind = Constant <value_ints = [9223372036854775807]> ()
 zero = Constant <value_float = 0.0> ()
 )";
 
+/// The body has nodes for each slot. Windows are of a few tokens that may be taken back.
+bool isWindow(int64_t window) { return window >= 0 && window <= 1024; }
+
 /// "past": the last slot of a window of states, or input `input` as it is.
 std::string writePast(int64_t window, int input) {
   if (window == 0)
@@ -49,8 +52,8 @@ std::string dougong::importer::writeCausalConv(const Call &call) {
   bool isLast = call.getInt("channels_last", 0) != 0;
   std::string activation = call.getString("activation", "none");
   bool silu = activation == "silu" || activation == "swish";
-  if (channels < 1 || taps < 2 || dilation < 1 || window < 0 || call.getInt("ndim", 1) != 1 ||
-      (!silu && activation != "none"))
+  if (channels < 1 || taps < 2 || dilation < 1 || !isWindow(window) ||
+      call.getInt("ndim", 1) != 1 || (!silu && activation != "none"))
     return "";
   int64_t state = (taps - 1) * dilation;
   std::string text = constants;
@@ -113,7 +116,7 @@ std::string dougong::importer::writeCausalConv(const Call &call) {
 /// In pieces: the places before the window, then one place for each slot that follows.
 std::string dougong::importer::writeLinearAttention(const Call &call) {
   int64_t window = call.getInt("state_window", 0);
-  if (window < 1)
+  if (!isWindow(window))
     return "";
   std::string text = constants, outputs;
   text += "length = Shape <start = 1, end = 2> (i0)\n";

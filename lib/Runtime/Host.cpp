@@ -207,7 +207,12 @@ static bool runLibrary(ProgramHost &host, std::string_view name, const LibraryCa
               "'; the package was made by another version");
     return false;
   }
-  Result<void> done = function(call);
+  Result<void> done;
+  try {
+    done = function(call);
+  } catch (const std::exception &exception) { // e.g. no memory
+    done = Error{exception.what()};
+  }
   if (!done)
     host.fail(describeCall(host, name, number) + ": " + done.message());
   return static_cast<bool>(done);

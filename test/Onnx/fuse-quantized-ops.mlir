@@ -184,3 +184,30 @@ func.func @many_rows(%a: tensor<4x8x8xf32>, %s: tensor<f32>) -> tensor<4x8x6xf32
   %1 = onnx.MatMul(%a, %0) : (tensor<4x8x8xf32>, tensor<8x6xf32>) -> tensor<4x8x6xf32>
   return %1 : tensor<4x8x6xf32>
 }
+
+// -----
+
+// An inner dim without a bound becomes a condition: 2^31 - 1 over 255 * 255 products.
+// CHECK-LABEL: func.func @unbounded(
+// CHECK-SAME:      onnx.checks = [{lhs = "k", node = {{.*}}, op = "<=", rhs = "33025"}]
+// CHECK:         onnx.MatMulInteger(
+func.func @unbounded(%a: tensor<4x?xui8, #onnx.dims<_, "k">>, %b: tensor<?x6xui8, #onnx.dims<"k", _>>, %s: tensor<f32>) -> tensor<4x6xf32> {
+  %none = onnx.none
+  %0 = onnx.DequantizeLinear(%a, %s, %none) : (tensor<4x?xui8, #onnx.dims<_, "k">>, tensor<f32>, none) -> tensor<4x?xf32, #onnx.dims<_, "k">>
+  %1 = onnx.DequantizeLinear(%b, %s, %none) : (tensor<?x6xui8, #onnx.dims<"k", _>>, tensor<f32>, none) -> tensor<?x6xf32, #onnx.dims<"k", _>>
+  %2 = onnx.MatMul(%0, %1) : (tensor<4x?xf32, #onnx.dims<_, "k">>, tensor<?x6xf32, #onnx.dims<"k", _>>) -> tensor<4x6xf32>
+  return %2 : tensor<4x6xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @bounded(
+// CHECK-NOT:       onnx.checks
+// CHECK:         onnx.MatMulInteger(
+func.func @bounded(%a: tensor<4x?xui8, #onnx.dims<_, "k">>, %b: tensor<?x6xui8, #onnx.dims<"k", _>>, %s: tensor<f32>) -> tensor<4x6xf32> attributes {onnx.dim_ranges = {k = array<i64: 0, 1024>}} {
+  %none = onnx.none
+  %0 = onnx.DequantizeLinear(%a, %s, %none) : (tensor<4x?xui8, #onnx.dims<_, "k">>, tensor<f32>, none) -> tensor<4x?xf32, #onnx.dims<_, "k">>
+  %1 = onnx.DequantizeLinear(%b, %s, %none) : (tensor<?x6xui8, #onnx.dims<"k", _>>, tensor<f32>, none) -> tensor<?x6xf32, #onnx.dims<"k", _>>
+  %2 = onnx.MatMul(%0, %1) : (tensor<4x?xf32, #onnx.dims<_, "k">>, tensor<?x6xf32, #onnx.dims<"k", _>>) -> tensor<4x6xf32>
+  return %2 : tensor<4x6xf32>
+}

@@ -160,3 +160,75 @@ func.func @negative_recurrent(%x: tensor<5x2x4xf32>, %w: tensor<1x12x4xf32>, %r:
   %0:2 = onnx.GRU(%x, %w, %r, %none, %none, %none) : (tensor<5x2x4xf32>, tensor<1x12x4xf32>, tensor<1x12x3xf32>, none, none, none) -> (tensor<*xf32>, tensor<*xf32>)
   return %0#0 : tensor<*xf32>
 }
+
+// -----
+
+// Operands that kernels read as far as others reach.
+func.func @negative_scatter_updates(%d: tensor<5x7xf32>, %i: tensor<3x1xi64>, %u: tensor<1x2xf32>) -> tensor<*xf32> {
+  // expected-error @below {{'onnx.ScatterND' op dim 0 of updates [1, 2] must be equal, got 1 and 3}}
+  %0 = onnx.ScatterND(%d, %i, %u) : (tensor<5x7xf32>, tensor<3x1xi64>, tensor<1x2xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+func.func @negative_bias(%x: tensor<1x1x4x4xf32>, %w: tensor<3x1x2x2xf32>, %b: tensor<2xf32>) -> tensor<*xf32> {
+  // expected-error @below {{'onnx.Conv' op dim 0 of the bias [2] must be equal, got 2 and 3}}
+  %0 = onnx.Conv(%x, %w, %b) : (tensor<1x1x4x4xf32>, tensor<3x1x2x2xf32>, tensor<2xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+func.func @negative_window_length(%x: tensor<1x64xf32>, %w: tensor<4xf32>) -> tensor<*xf32> {
+  %step = onnx.Constant() {value = dense<8> : tensor<i64>} : () -> tensor<i64>
+  %length = onnx.Constant() {value = dense<20> : tensor<i64>} : () -> tensor<i64>
+  // expected-error @below {{'onnx.STFT' op dim 0 of window [4] must be equal, got 4 and 20}}
+  %0 = onnx.STFT(%x, %step, %w, %length) : (tensor<1x64xf32>, tensor<i64>, tensor<4xf32>, tensor<i64>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+func.func @negative_gather_bits(%d: tensor<4x8xui8>, %i: tensor<2xi64>, %s: tensor<4x1xf32>) -> tensor<*xf32> {
+  %none = onnx.none
+  // expected-error @below {{'onnx.ms.GatherBlockQuantized' op bits must be 2, 4 or 8, got 0}}
+  %0 = onnx.ms.GatherBlockQuantized(%d, %i, %s, %none) {bits = 0 : i64, block_size = 16 : i64, gather_axis = 0 : i64, quantize_axis = 1 : i64} : (tensor<4x8xui8>, tensor<2xi64>, tensor<4x1xf32>, none) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+func.func @negative_gather_scales(%d: tensor<4x8xui8>, %i: tensor<2xi64>, %s: tensor<1x1xf32>) -> tensor<*xf32> {
+  %none = onnx.none
+  // expected-error @below {{'onnx.ms.GatherBlockQuantized' op dim 0 of scales [1, 1] must be equal, got 1 and 4}}
+  %0 = onnx.ms.GatherBlockQuantized(%d, %i, %s, %none) {bits = 4 : i64, block_size = 16 : i64, gather_axis = 0 : i64, quantize_axis = 1 : i64} : (tensor<4x8xui8>, tensor<2xi64>, tensor<1x1xf32>, none) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+func.func @negative_block_size(%x: tensor<4x8xi8>, %s: tensor<4x8xf32>) -> tensor<*xf32> {
+  %none = onnx.none
+  // expected-error @below {{'onnx.DequantizeLinear' op block_size must be 0 (no blocks) or more, got -4}}
+  %0 = onnx.DequantizeLinear(%x, %s, %none) {axis = 1 : i64, block_size = -4 : i64} : (tensor<4x8xi8>, tensor<4x8xf32>, none) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+func.func @negative_conv_weight(%x: tensor<1x6x9xf32>, %w: tensor<6x3x4xf32>) -> tensor<*xf32> {
+  %none = onnx.none
+  // expected-error @below {{'onnx.CausalConvWithState' op dim 1 of weight, one channel each must be equal, got 3 and 1}}
+  %0, %1 = onnx.CausalConvWithState(%x, %w, %none, %none) : (tensor<1x6x9xf32>, tensor<6x3x4xf32>, none, none) -> (tensor<*xf32>, tensor<*xf32>)
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+func.func @negative_decay(%q: tensor<2x3x8xf32>, %d: tensor<1x1x2xf32>) -> tensor<*xf32> {
+  %none = onnx.none
+  // expected-error @below {{'onnx.LinearAttention' op dim 0 of decay [1, 1, 2] must be equal, got 1 and 2}}
+  %0, %1 = onnx.LinearAttention(%q, %q, %q, %none, %d, %none) {q_num_heads = 2 : i64, kv_num_heads = 2 : i64, update_rule = "gated"} : (tensor<2x3x8xf32>, tensor<2x3x8xf32>, tensor<2x3x8xf32>, none, tensor<1x1x2xf32>, none) -> (tensor<*xf32>, tensor<*xf32>)
+  return %0 : tensor<*xf32>
+}

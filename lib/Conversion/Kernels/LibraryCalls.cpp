@@ -293,9 +293,10 @@ LibraryFunction getExtentsFunction(Operation *operation, unsigned index) {
         return LibraryFunction{"ExtentsOfResize", attributes};
       })
       .Case([&](onnx::SplitOp op) {
-        return LibraryFunction{
-            "ExtentsOfSplit",
-            AttributeWriter().integer(slots(op.getAxis(), op->getResult(0))).integer(index)};
+        return LibraryFunction{"ExtentsOfSplit", AttributeWriter()
+                                                     .integer(slots(op.getAxis(), op->getResult(0)))
+                                                     .integer(index)
+                                                     .integer(op->getNumResults())};
       })
       .Case([](onnx::UnsqueezeOp) { return LibraryFunction{"ExtentsOfUnsqueeze", {}}; })
       .Case([](onnx::SqueezeOp) { return LibraryFunction{"ExtentsOfSqueeze", {}}; })

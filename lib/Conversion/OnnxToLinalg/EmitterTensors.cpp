@@ -375,8 +375,10 @@ Value Emitter::slice(Value tensor, int64_t dim, OpFoldResult offset, OpFoldResul
   Extents offsets(sizes.size(), attr(0)), strides(sizes.size(), attr(1));
   offsets[dim] = offset;
   sizes[dim] = size;
-  // A slice of nothing may lie behind the last element, which extract_slice refuses.
-  if (llvm::any_of(sizes, [](OpFoldResult size) { return isConstantIntValue(size, 0); }))
+  // A slice of nothing may lie behind the last element, which extract_slice refuses, and
+  // so does one of a tensor without elements.
+  if (typeOf(tensor).getShape()[dim] == 0 ||
+      llvm::any_of(sizes, [](OpFoldResult size) { return isConstantIntValue(size, 0); }))
     return empty(sizes, typeOf(tensor).getElementType());
   return tensor::ExtractSliceOp::create(*this, tensor, offsets, sizes, strides);
 }

@@ -151,7 +151,8 @@ struct CacheForm {
 };
 
 /// The form of a cache by its type and the attributes about it. Returns a refusal or "".
-std::string readCacheForm(StringRef kind, int64_t bits, Value cache, Value scale, CacheForm &form) {
+std::string readCacheForm(Emitter &e, StringRef kind, int64_t bits, Value cache, Value scale,
+                          int64_t heads, OpFoldResult size, CacheForm &form) {
   form.element = getElementTypeOrSelf(cache.getType());
   bool isInteger = form.element.isInteger(8);
   if (kind == "NONE")
@@ -163,7 +164,9 @@ std::string readCacheForm(StringRef kind, int64_t bits, Value cache, Value scale
             " and this type is not supported: expected int8 or float8e4m3fn of 8 bits, or uint8 "
             "of 4, with scales")
         .str();
-  form.scale = scale;
+  // A number for each channel comes as a vector, too.
+  bool isVector = kind == "PER_CHANNEL" && typeOf(scale).getRank() == 1;
+  form.scale = isVector ? e.splitDim(scale, 0, {e.attr(1), e.attr(heads), e.attr(1), size}) : scale;
   return "";
 }
 
@@ -278,11 +281,11 @@ Lowered lowerGroupQueryAttention(MsGroupQueryAttentionOp op, MsGroupQueryAttenti
   CacheForm keyForm, valueForm;
   if (known) {
     int64_t bits = op.getKvCacheBitWidth();
-    std::string refusal =
-        readCacheForm(op.getKQuantType(), bits, op.getPresentKey(), in.getKScale(), keyForm);
+    std::string refusal = readCacheForm(e, op.getKQuantType(), bits, op.getPresentKey(),
+                                        in.getKScale(), p.keyHeads, size, keyForm);
     if (refusal.empty())
-      refusal =
-          readCacheForm(op.getVQuantType(), bits, op.getPresentValue(), in.getVScale(), valueForm);
+      refusal = readCacheForm(e, op.getVQuantType(), bits, op.getPresentValue(), in.getVScale(),
+                              p.keyHeads, size, valueForm);
     if (!refusal.empty())
       return Lowered::refuse(refusal);
     keyForm.stored = e.extent(op.getPresentKey().getType(), 3);

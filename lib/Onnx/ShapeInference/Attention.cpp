@@ -150,17 +150,17 @@ LogicalResult inferRotary(RotaryEmbeddingOp op, ShapeScope &scope) {
 
 /// Operands `decay` and `beta` of a LinearAttention: a number for each head, or for each
 /// of its keys; a number for each head, or one for all.
-LogicalResult checkGates(Operation *op, ShapeScope &scope, const DimExpr &heads,
-                         const DimExpr &keySize) {
+LogicalResult checkGates(Operation *op, ShapeScope &scope, const DimExpr &batch,
+                         const DimExpr &length, const DimExpr &heads, const DimExpr &keySize) {
   if (isGiven(op, 4)) {
     FailureOr<Dims> decay = scope.getOperandDims(op, 4, 3);
-    if (failed(decay) ||
+    if (failed(decay) || failed(unifyDims(op, scope, 4, {batch, length, decay->back()}, "decay")) ||
         failed(scope.requireEither(op, decay->back(), heads, heads * keySize, "dim 2 of decay")))
       return failure();
   }
   if (isGiven(op, 5)) {
     FailureOr<Dims> beta = scope.getOperandDims(op, 5, 3);
-    if (failed(beta) ||
+    if (failed(beta) || failed(unifyDims(op, scope, 5, {batch, length, beta->back()}, "beta")) ||
         failed(scope.requireEither(op, beta->back(), heads, DimExpr(1), "dim 2 of beta")))
       return failure();
   }
@@ -179,13 +179,10 @@ LogicalResult inferLinearAttention(LinearAttentionOp op, ShapeScope &scope) {
       failed(scope.unify(op, q->length, v->length, "lengths of query and value")) ||
       failed(scope.unify(op, q->batch, k->batch, "batch dims of query and key")))
     return failure();
-  if (isGiven(op, 3)) {
-    FailureOr<Dims> state = scope.getOperandDims(op, 3, 4);
-    if (failed(state) ||
-        failed(scope.unify(op, (*state)[0], q->batch, "batch dims of past_state and query")))
-      return failure();
-  }
-  if (failed(checkGates(op, scope, k->heads, k->size)) ||
+  if (isGiven(op, 3) &&
+      failed(unifyDims(op, scope, 3, {q->batch, k->heads, k->size, v->size}, "past_state")))
+    return failure();
+  if (failed(checkGates(op, scope, q->batch, q->length, k->heads, k->size)) ||
       failed(scope.setResult(op, 0, {q->batch, q->length, q->heads * v->size})))
     return failure();
   return scope.setResult(op, 1, {q->batch, k->heads, k->size, v->size});
@@ -206,7 +203,7 @@ LogicalResult inferMsLinearAttention(MsLinearAttentionOp op, ShapeScope &scope) 
     return failure();
   if (failed(scope.unify(op, (*query)[0], (*value)[0], "batch dims of query and value")) ||
       failed(scope.unify(op, (*query)[1], (*value)[1], "lengths of query and value")) ||
-      failed(checkGates(op, scope, DimExpr(heads), *keySize)) ||
+      failed(checkGates(op, scope, (*query)[0], (*query)[1], DimExpr(heads), *keySize)) ||
       failed(scope.setResult(
           op, 0, {(*query)[0], (*query)[1], DimExpr(std::max(queryHeads, heads)) * *valueSize})))
     return failure();
@@ -217,7 +214,8 @@ LogicalResult inferMsLinearAttention(MsLinearAttentionOp op, ShapeScope &scope) 
 LogicalResult inferCausalConv(Operation *op, ShapeScope &scope) {
   FailureOr<Dims> input = scope.getOperandDims(op, 0, 3), weight = scope.getOperandDims(op, 1, 3);
   if (failed(input) || failed(weight) ||
-      failed(scope.unify(op, (*input)[1], (*weight)[0], "channels of input and weight")))
+      failed(scope.unify(op, (*input)[1], (*weight)[0], "channels of input and weight")) ||
+      failed(scope.unify(op, (*weight)[1], DimExpr(1), "dim 1 of weight, one channel each")))
     return failure();
   Dims state = {(*input)[0], (*input)[1], (*weight)[2] - DimExpr(1)};
   if (isGiven(op, 3)) {

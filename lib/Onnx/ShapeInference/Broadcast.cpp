@@ -52,3 +52,15 @@ LogicalResult dougong::onnx::checkParameter(Operation *op, ShapeScope &scope, un
   return scope.requireEither(op, dims->front(), DimExpr(1), dim ? data[*dim] : DimExpr(1),
                              "the extent of operand " + Twine(index));
 }
+
+LogicalResult dougong::onnx::unifyDims(Operation *op, ShapeScope &scope, unsigned index,
+                                       ArrayRef<DimExpr> expected, StringRef name) {
+  FailureOr<Dims> dims = scope.getOperandDims(op, index, expected.size());
+  if (failed(dims))
+    return failure();
+  for (auto [axis, dim] : llvm::enumerate(*dims))
+    if (failed(scope.unify(op, dim, expected[axis],
+                           "dim " + Twine(axis) + " of " + name + " " + toString(*dims))))
+      return failure();
+  return success();
+}

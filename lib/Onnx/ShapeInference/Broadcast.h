@@ -18,6 +18,11 @@ llvm::LogicalResult broadcastTo(mlir::Operation *op, ShapeScope &scope,
 llvm::LogicalResult checkParameter(mlir::Operation *op, ShapeScope &scope, unsigned index,
                                    llvm::ArrayRef<DimExpr> data, std::optional<unsigned> dim);
 
+/// Operand `index`, called `name` in messages, has the extents `expected`: checked at entry
+/// where that is not known.
+llvm::LogicalResult unifyDims(mlir::Operation *op, ShapeScope &scope, unsigned index,
+                              llvm::ArrayRef<DimExpr> expected, llvm::StringRef name);
+
 } // namespace dougong::onnx
 
 #endif // DOUGONG_LIB_ONNX_SHAPEINFERENCE_BROADCAST_H

@@ -29,6 +29,17 @@ FailureOr<Dims> inferKernel(Operation *op, ShapeScope &scope, ArrayRef<DimExpr> 
   return kernel;
 }
 
+/// The bias, if the operator has one that is given, is of one number for each output channel.
+LogicalResult checkBias(Operation *op, ShapeScope &scope, const DimExpr &channels) {
+  std::optional<unsigned> bias;
+  if (isa<ConvOp, ConvTransposeOp, MsFusedConvOp>(op))
+    bias = 2;
+  else if (isa<QLinearConvOp>(op))
+    bias = 8;
+  return bias && isGiven(op, *bias) ? unifyDims(op, scope, *bias, {channels}, "the bias")
+                                    : success();
+}
+
 /// A convolution whose weights are operand `weightIndex`.
 template <typename OpTy, unsigned weightIndex> LogicalResult inferConv(OpTy op, ShapeScope &scope) {
   FailureOr<Dims> input = scope.getOperandDims(op, 0);
@@ -66,6 +77,8 @@ template <typename OpTy, unsigned weightIndex> LogicalResult inferConv(OpTy op, 
   for (unsigned operand : parameters)
     if (failed(checkParameter(op, scope, operand, *weights, 0)))
       return failure();
+  if (failed(checkBias(op, scope, weights->front())))
+    return failure();
   return scope.setResult(op, 0, result);
 }
 
@@ -91,9 +104,9 @@ LogicalResult inferConvTranspose(ConvTransposeOp op, ShapeScope &scope) {
     return failure();
   size_t rank = input->size() - 2;
   FailureOr<Dims> kernel = inferKernel(op, scope, *weights, op.getKernelShape());
-  if (failed(kernel))
-    return failure();
   Dims result = {(*input)[0], (*weights)[1] * DimExpr(int64_t(op.getGroup()))};
+  if (failed(kernel) || failed(checkBias(op, scope, result[1])))
+    return failure();
   auto at = [](std::optional<ArrayRef<int64_t>> list, size_t index, int64_t otherwise) {
     return list && index < list->size() ? (*list)[index] : otherwise;
   };

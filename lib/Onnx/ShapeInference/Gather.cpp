@@ -1,4 +1,5 @@
 //===- Gather.cpp - shapes of gathers and scatters ------------------------===//
+#include "Broadcast.h"
 #include "Families.h"
 
 using namespace mlir;
@@ -114,6 +115,10 @@ LogicalResult inferScatterND(ScatterNDOp op, ShapeScope &scope) {
     return op.emitOpError() << "indices of shape " << toString(*indices) << " and updates of "
                             << toString(*updates) << " do not fit data of " << toString(*data);
   if (failed(setTupleLength(op, scope, indices->back(), length)))
+    return failure();
+  Dims expected(indices->begin(), indices->end() - 1);
+  expected.append(data->begin() + length, data->end());
+  if (failed(unifyDims(op, scope, 2, expected, "updates")))
     return failure();
   return scope.setResult(op, 0, *data);
 }

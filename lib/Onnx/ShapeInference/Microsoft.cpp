@@ -8,19 +8,6 @@ using namespace dougong::onnx;
 
 namespace {
 
-/// Operand `index` has the extents `expected`: checked at entry where that is not known.
-LogicalResult unifyDims(Operation *op, ShapeScope &scope, unsigned index,
-                        ArrayRef<DimExpr> expected, StringRef name) {
-  FailureOr<Dims> dims = scope.getOperandDims(op, index, expected.size());
-  if (failed(dims))
-    return failure();
-  for (auto [axis, dim] : llvm::enumerate(*dims))
-    if (failed(scope.unify(op, dim, expected[axis],
-                           "dim " + Twine(axis) + " of " + name + " " + toString(*dims))))
-      return failure();
-  return success();
-}
-
 /// attention_bias, operand `index`: [batch, heads, queries, keys], of which the first
 /// may be 1, and the next two where they are constants.
 LogicalResult checkBias(Operation *op, ShapeScope &scope, unsigned index, const DimExpr &batch,
@@ -51,6 +38,22 @@ LogicalResult checkMask(Operation *op, ShapeScope &scope, unsigned index, String
   if (mask->size() == 3)
     return unifyDims(op, scope, index, {batch, queries, keys}, name);
   return success();
+}
+
+/// A scale of a quantised cache, operand `index`: one number, or one for each channel, as a
+/// vector or [1, heads, 1, size].
+LogicalResult checkCacheScale(Operation *op, ShapeScope &scope, unsigned index, StringRef kind,
+                              int64_t heads, const DimExpr &size, StringRef name) {
+  if (!isGiven(op, index))
+    return success();
+  FailureOr<Dims> scale = scope.getOperandDims(op, index);
+  if (failed(scale))
+    return failure();
+  if (kind != "PER_CHANNEL")
+    return unifyDims(op, scope, index, Dims(scale->size(), DimExpr(1)), name);
+  if (scale->size() == 1)
+    return unifyDims(op, scope, index, {DimExpr(heads) * size}, name);
+  return unifyDims(op, scope, index, {DimExpr(1), DimExpr(heads), DimExpr(1), size}, name);
 }
 
 /// query [batch, length, heads * size], or packed with key and value behind it.
@@ -112,6 +115,9 @@ LogicalResult inferGroupQueryAttention(MsGroupQueryAttentionOp op, ShapeScope &s
   if (failed(lengths) || lengths->empty() ||
       failed(scope.unify(op, lengths->front(), batch, "the number of seqlens_k and the batch")) ||
       failed(checkBias(op, scope, 10, batch, DimExpr(heads), length, present)) ||
+      failed(checkCacheScale(op, scope, 12, op.getKQuantType(), kvHeads, *size, "k_scale")) ||
+      failed(checkCacheScale(op, scope, 13, op.getVQuantType(), kvHeads, *size, "v_scale")) ||
+      (isGiven(op, 16) && failed(unifyDims(op, scope, 16, {batch}, "query_seqlens"))) ||
       (isGiven(op, 9) && failed(unifyDims(op, scope, 9, {batch, length}, "position_ids"))))
     return failure();
   if (failed(scope.setResult(op, 0, {batch, length, *size * DimExpr(heads)})))

@@ -15,6 +15,8 @@ template <typename OpTy> LogicalResult inferQuantize(OpTy op, ShapeScope &scope)
   if (failed(data) || failed(scale))
     return failure();
   int64_t block = op.getBlockSize();
+  if (block < 0)
+    return op.emitOpError() << "block_size must be 0 (no blocks) or more, got " << block;
   std::optional<unsigned> dim;
   Dims target = *data;
   // Of a list of one scale the axis says nothing.
@@ -55,11 +57,29 @@ LogicalResult inferGatherBlock(MsGatherBlockQuantizedOp op, ShapeScope &scope) {
   FailureOr<int64_t> axis = scope.normalizeAxis(op, op.getGatherAxis(), data->size());
   if (failed(axis))
     return failure();
+  FailureOr<int64_t> quantized = scope.normalizeAxis(op, op.getQuantizeAxis(), data->size());
+  int64_t bits = op.getBits(), block = op.getBlockSize();
+  if (failed(quantized))
+    return failure();
+  if (bits != 2 && bits != 4 && bits != 8)
+    return op.emitOpError() << "bits must be 2, 4 or 8, got " << bits;
+  if (block < 1)
+    return op.emitOpError() << "block_size must be at least 1, got " << block;
   Dims dims = *data;
-  // Two 4-bit elements share a byte of uint8 data, along the last dim.
+  // Elements of fewer than 8 bits share a byte of uint8 data, along the last dim.
   bool bytes = getElementTypeOrSelf(op.getData().getType()).isInteger(8);
-  if (bytes && op.getBits() < 8)
-    dims.back() = dims.back() * DimExpr(8 / int64_t(op.getBits()));
+  DimExpr shared(bytes ? 8 / bits : 1);
+  dims.back() = dims.back() * shared;
+  Dims blocks = dims;
+  blocks[*quantized] = ceilDiv(blocks[*quantized], DimExpr(block));
+  if (failed(unifyDims(op, scope, 2, blocks, "scales")))
+    return failure();
+  if (isGiven(op, 3)) {
+    if (getElementTypeOrSelf(op.getZeroPoints().getType()).isInteger(8))
+      blocks.back() = ceilDiv(blocks.back(), shared);
+    if (failed(unifyDims(op, scope, 3, blocks, "zero_points")))
+      return failure();
+  }
   Dims result(dims.begin(), dims.begin() + *axis);
   result.append(indices->begin(), indices->end());
   result.append(dims.begin() + *axis + 1, dims.end());

@@ -1,4 +1,5 @@
 //===- Signal.cpp - shapes of signal operators ----------------------------===//
+#include "Broadcast.h"
 #include "Families.h"
 
 using namespace mlir;
@@ -63,6 +64,8 @@ LogicalResult inferSTFT(STFTOp op, ShapeScope &scope) {
     length = scope.getScalar(op.getFrameLength());
   else if (isGiven(op, 2))
     length = scope.getDims(op.getWindow()).front();
+  if (length && isGiven(op, 2) && failed(unifyDims(op, scope, 2, {*length}, "window")))
+    return failure();
   auto step = scope.getScalar(op.getFrameStep());
   DimExpr frames = length && step && step->constant().value_or(1) > 0
                        ? floorDiv((*signal)[1] - *length, *step) + DimExpr(1)

@@ -1,4 +1,5 @@
 //===- Slice.cpp - shapes of operators that cut and pad -------------------===//
+#include "Broadcast.h"
 #include "Families.h"
 
 using namespace mlir;
@@ -122,6 +123,8 @@ LogicalResult inferSplit(SplitOp op, ShapeScope &scope) {
     auto split = scope.getContents(op.getSplit());
     if (split && int64_t(split->size()) != parts)
       return op.emitOpError() << "has " << split->size() << " sizes for " << parts << " results";
+    if (!split && failed(unifyDims(op, scope, 1, {DimExpr(parts)}, "split")))
+      return failure();
     DimExpr sum(0);
     for (int64_t i = 0; i < parts; ++i) {
       sizes.push_back(split ? (*split)[i] : scope.freshDim(op, i, *axis));

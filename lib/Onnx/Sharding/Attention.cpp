@@ -27,12 +27,11 @@ std::string getExtent(Operation *op, unsigned operand, int64_t dim) {
 /// Maps a bias or mask that is broadcast to [batch, query heads, query, keys].
 void mapBias(RuleBuilder &builder, Operation *op, unsigned operand, std::optional<unsigned> batch,
              unsigned heads, int64_t group, std::optional<unsigned> query = std::nullopt) {
-  if (query && getExtent(op, operand, -2) != "1")
-    builder.mapOperand(operand, -2, *query);
-  if (getExtent(op, operand, -3) != "1")
-    builder.mapOperand(operand, -3, heads, group);
-  if (batch && getExtent(op, operand, -4) != "1")
-    builder.mapOperand(operand, -4, *batch);
+  if (query)
+    builder.mapOneOrAll(operand, -2, *query);
+  builder.mapOneOrAll(operand, -3, heads, group);
+  if (batch)
+    builder.mapOneOrAll(operand, -4, *batch);
 }
 
 /// onnx.Attention: Q, K, V, attn_mask?, past_key?, past_value?,
@@ -47,9 +46,6 @@ ShardingRule getAttentionRule(Operation *op) {
   if (queryHeads <= 0 || heads <= 0 || queryHeads % heads != 0)
     return makeReplicated("the numbers of heads are not known, or query heads are no multiple of "
                           "key-value heads");
-  if (std::string masked = getExtent(op, 3, -3);
-      !masked.empty() && masked != "1" && masked != std::to_string(queryHeads))
-    return makeReplicated("only the run time tells whether the mask is one for all heads");
   int64_t group = queryHeads / heads;
   RuleBuilder builder(op);
   std::optional<unsigned> batch;
@@ -192,8 +188,7 @@ ShardingRule getMsAttentionRule(Operation *op) {
   if (getExtent(op, 3, 0) == extent)
     builder.mapOperand(3, 0, batch);
   builder.mapOperand(4, 1, batch).mapResult(1, 1, batch);
-  if (getExtent(op, 5, 0) != "1")
-    builder.mapOperand(5, 0, batch);
+  builder.mapOneOrAll(5, 0, batch);
   return builder.take();
 }
 

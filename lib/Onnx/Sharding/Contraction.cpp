@@ -67,20 +67,21 @@ ShardingRule getMatMulIntegerRule(Operation *op) {
   if (!factors)
     return makeReplicated("the shapes of the operands are not known");
   builder.requireEven(*factors->k); // (0 - zero point) is not 0
-  if (factors->m && getRank(op->getOperand(0)) == 2 && hasOperand(op, 2) &&
-      getStaticExtent(op->getOperand(2), 0) != 1)
-    builder.mapOperand(2, 0, *factors->m);
-  if (factors->n && hasOperand(op, 3) && getStaticExtent(op->getOperand(3), 0) != 1)
-    builder.mapOperand(3, 0, *factors->n);
+  for (unsigned zeroPoint : {2u, 3u})
+    if (hasOperand(op, zeroPoint) && getRank(op->getOperand(zeroPoint)) > 1)
+      return makeReplicated("each matrix has zero points of its own");
+  if (factors->m)
+    builder.mapOneOrAll(2, 0, *factors->m);
+  if (factors->n)
+    builder.mapOneOrAll(3, 0, *factors->n);
   return builder.take();
 }
 
 /// Vectors of one entry for each column of B, from operand `first` on.
 void mapColumnVectors(RuleBuilder &builder, Operation *op, unsigned first, unsigned n) {
   for (unsigned operand = first; operand < op->getNumOperands(); ++operand)
-    if (hasOperand(op, operand) && getRank(op->getOperand(operand)) == 1 &&
-        getStaticExtent(op->getOperand(operand), 0) == getStaticExtent(op->getOperand(1), -1))
-      builder.mapOperand(operand, 0, n);
+    if (hasOperand(op, operand) && getRank(op->getOperand(operand)) == 1)
+      builder.mapOneOrAll(operand, 0, n);
 }
 
 /// MatMulIntegerToFloat(A, B, a_scale, b_scale, a_zp, b_zp, bias). K stays whole: the
@@ -116,9 +117,8 @@ ShardingRule getQLinearMatMulRule(Operation *op) {
   if (!factors)
     return makeReplicated("the shapes of the operands are not known");
   for (unsigned operand : {4u, 5u})
-    if (factors->n && hasOperand(op, operand) && getRank(op->getOperand(operand)) == 1 &&
-        getStaticExtent(op->getOperand(operand), 0) != 1)
-      builder.mapOperand(operand, 0, *factors->n);
+    if (factors->n && hasOperand(op, operand) && getRank(op->getOperand(operand)) == 1)
+      builder.mapOneOrAll(operand, 0, *factors->n);
   return builder.take();
 }
 
@@ -254,7 +254,7 @@ ShardingRule getEinsumRule(Operation *op) {
         it->second = builder.addFactor((*extents)[dim], result.find(letter) == std::string::npos
                                                             ? FactorKind::Reduction
                                                             : FactorKind::PassThrough);
-      builder.mapOperand(index, dim, it->second);
+      builder.mapOneOrAll(index, dim, it->second);
     }
   }
   for (auto [dim, letter] : llvm::enumerate(result))

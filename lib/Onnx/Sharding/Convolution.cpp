@@ -34,9 +34,8 @@ ShardingRule getConvLikeRule(Operation *op, const ConvOperands &operands) {
     builder.mapOperand(operands.w, 0, factor, unit).mapResult(0, 1, factor, unit);
     builder.mapOperand(operands.bias, 0, factor, unit);
     for (unsigned operand : operands.channelVectors)
-      if (hasOperand(op, operand) && getRank(op->getOperand(operand)) == 1 &&
-          getStaticExtent(op->getOperand(operand), 0) == outputs)
-        builder.mapOperand(operand, 0, factor, unit);
+      if (hasOperand(op, operand) && getRank(op->getOperand(operand)) == 1)
+        builder.mapOneOrAll(operand, 0, factor, unit);
   };
   if (group == 1) {
     if (outputs != 1)

@@ -55,8 +55,8 @@ static ShardingRule getQuantizeRule(Operation *op) {
     unsigned factor = builder.addFactor(ceilDiv(*extent, unit).print());
     builder.mapOperand(0, dim, factor, unit).mapResult(0, dim, factor, unit);
     for (unsigned operand : {1u, 2u}) {
-      if (scaleRank == 1 && dim == axis && getStaticExtent(op->getOperand(1), 0) != 1)
-        builder.mapOperand(operand, 0, factor);
+      if (scaleRank == 1 && dim == axis)
+        builder.mapOneOrAll(operand, 0, factor);
       else if (scaleRank == rank && block > 0)
         builder.mapOperand(operand, dim, factor);
     }

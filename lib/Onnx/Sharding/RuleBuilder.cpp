@@ -118,6 +118,24 @@ RuleBuilder &RuleBuilder::mapResult(unsigned result, int64_t dim, unsigned facto
   return *this;
 }
 
+RuleBuilder &RuleBuilder::mapOneOrAll(unsigned operand, int64_t dim, unsigned factor,
+                                      int64_t unit) {
+  int64_t rank = hasOperand(op, operand) ? getRank(op->getOperand(operand)) : 0;
+  if (rank >= 0) {
+    dim = normalizeAxis(dim, rank);
+    if (dim < 0)
+      return *this;
+  }
+  auto extents = getExtentTexts(op->getOperand(operand));
+  Result<DimExpr> units = DimExpr::parse(rule.factors[factor].size);
+  if (extents && (*extents)[dim] == "1")
+    return *this;
+  if (extents && units && (*extents)[dim] == (*units * DimExpr(unit)).print())
+    return mapOperand(operand, dim, factor, unit);
+  rule.factors[factor].kind = FactorKind::NeedsReplication;
+  return *this;
+}
+
 void RuleBuilder::mapBroadcast(ArrayRef<unsigned> operands, ArrayRef<unsigned> results,
                                int64_t skip) {
   auto extents = getExtentTexts(op->getResult(results.front()));

@@ -25,6 +25,10 @@ public:
   /// so is a dim out of range. Negative dims count from the end.
   RuleBuilder &mapOperand(unsigned operand, int64_t dim, unsigned factor, int64_t unit = 1);
   RuleBuilder &mapResult(unsigned result, int64_t dim, unsigned factor, int64_t unit = 1);
+  /// Dim `dim` of an operand has one entry for all, or one for each element that
+  /// `factor` counts (`unit` of them to a unit). It is cut in the second case only;
+  /// where only the run time tells which it is, the factor stays whole.
+  RuleBuilder &mapOneOrAll(unsigned operand, int64_t dim, unsigned factor, int64_t unit = 1);
   /// The factor may only be cut into equal parts: padding would change results.
   void requireEven(unsigned factor) { rule.factors[factor].even = true; }
 

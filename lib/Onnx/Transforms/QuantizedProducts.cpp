@@ -9,7 +9,13 @@
 
 #include "Utils.h"
 
+#include "dougong/Onnx/DimRanges.h"
+#include "dougong/Onnx/ShapeScope.h"
+
+#include <set>
+
 using namespace mlir;
+using namespace dougong;
 using namespace dougong::onnx;
 
 namespace {
@@ -22,12 +28,49 @@ std::optional<Dequantized> matchFactor(Value value) {
              : std::nullopt;
 }
 
-/// Whether `count` products of the two stay within 32 bits; a dynamic count is
-/// taken to be small enough, as the operators of integers do.
-bool fitsSum(const Dequantized &a, const Dequantized &b, int64_t count) {
-  if (ShapedType::isDynamic(count))
+/// How many products of the two are sure to stay within 32 bits.
+int64_t getMostProducts(const Dequantized &a, const Dequantized &b) {
+  return std::numeric_limits<int32_t>::max() / std::max<int64_t>(a.getReach() * b.getReach(), 1);
+}
+
+/// Whether as many products of the two as dim `dim` of `value` has extents stay within
+/// 32 bits. An extent without a bound becomes a condition that a step is checked for.
+bool fitsSum(Operation *op, const Dequantized &a, const Dequantized &b, Value value, int64_t dim) {
+  int64_t most = getMostProducts(a, b);
+  std::optional<Dims> dims = getTypeDims(value.getType());
+  if (!dims)
+    return false;
+  const DimExpr &extent = (*dims)[dim < 0 ? dim + dims->size() : dim];
+  if (extent.constant())
+    return *extent.constant() <= most;
+  auto function = op->getParentOfType<func::FuncOp>();
+  FailureOr<SymbolRanges> ranges = getDimRanges(function);
+  if (failed(ranges))
+    return false;
+  if (Result<DimRange> range = extent.range(*ranges); range && range->max <= most)
     return true;
-  return count == 0 || a.getReach() * b.getReach() <= std::numeric_limits<int32_t>::max() / count;
+  std::set<std::string> known;
+  for (Type type : function.getArgumentTypes())
+    if (std::optional<Dims> argument = getTypeDims(type))
+      for (const DimExpr &expr : *argument)
+        known.merge(expr.symbols());
+  for (const std::string &symbol : extent.symbols())
+    if (!known.count(symbol))
+      return false; // only data tell it
+  Builder builder(op->getContext());
+  auto text = [&](StringRef key, const Twine &value) {
+    return builder.getNamedAttr(key, builder.getStringAttr(value));
+  };
+  Attribute check = builder.getDictionaryAttr({text("lhs", extent.print()), text("op", "<="),
+                                               text("rhs", Twine(most)),
+                                               text("node", ShapeScope::getNodeLabel(op))});
+  SmallVector<Attribute> checks;
+  if (auto present = function->getAttrOfType<ArrayAttr>("onnx.checks"))
+    llvm::append_range(checks, present);
+  if (!llvm::is_contained(checks, check))
+    checks.push_back(check);
+  function->setAttr("onnx.checks", builder.getArrayAttr(checks));
+  return true;
 }
 
 /// The factor with 8-bit numbers.
@@ -54,11 +97,6 @@ Quantization getSumQuantization(QuantizedBuilder &builder, const Dequantized &a,
   return {scale, Value(), builder.getI32Type(), axis};
 }
 
-int64_t getDim(Value value, int64_t dim) {
-  auto type = cast<RankedTensorType>(value.getType());
-  return type.getDimSize(dim < 0 ? dim + type.getRank() : dim);
-}
-
 int64_t getRank(Value value) { return cast<RankedTensorType>(value.getType()).getRank(); }
 
 /// The product of matrices, dequantised, at location `at`.
@@ -80,7 +118,7 @@ bool fuseMatMul(MatMulOp op) {
   int64_t rank = getRank(b->data);
   if (!b->isUniform() && !(b->isPerAxis() && rank > 1 && b->axis == rank - 1))
     return false;
-  if (!fitsSum(*a, *b, getDim(a->data, -1)))
+  if (!fitsSum(op, *a, *b, a->data, -1))
     return false;
   QuantizedBuilder builder(op);
   Value result = multiply(builder, op.getLoc(), *a, *b, op.getType());
@@ -96,7 +134,7 @@ bool fuseGemm(GemmOp op) {
   bool transA = op.getTransA() != 0, transB = op.getTransB() != 0;
   if (!b->isUniform() && !(b->isPerAxis() && b->axis == (transB ? 0 : 1)))
     return false;
-  if (!fitsSum(*a, *b, getDim(a->data, transA ? 0 : 1)))
+  if (!fitsSum(op, *a, *b, a->data, transA ? 0 : 1))
     return false;
   QuantizedBuilder builder(op);
   if (transA)
@@ -122,13 +160,9 @@ bool fuseConv(ConvOp op) {
   std::optional<Dequantized> x = matchFactor(op.getX()), w = matchFactor(op.getW());
   if (!x || !w || !x->isUniform() || (!w->isUniform() && !(w->isPerAxis() && w->axis == 0)))
     return false;
-  int64_t count = 1;
   auto weight = cast<RankedTensorType>(w->data.getType());
-  if (!weight.hasStaticShape())
-    return false;
-  for (int64_t extent : weight.getShape().drop_front())
-    count *= extent;
-  if (!fitsSum(*x, *w, count))
+  if (!weight.hasStaticShape() ||
+      ShapedType::getNumElements(weight.getShape().drop_front()) > getMostProducts(*x, *w))
     return false;
   QuantizedBuilder builder(op);
   *x = toBytes(builder, *x);

@@ -346,7 +346,11 @@ static Result<void> extentsOfCol2Im(const LibraryCall &call) {
 static Result<void> extentsOfSplit(const LibraryCall &call) {
   AttributeReader attributes(call.attributes);
   std::int64_t axis = attributes.integer(), part = attributes.integer(), sum = 0;
+  std::int64_t parts = attributes.integer();
   Dims dims = dimsOfOperand(call, 0), sizes = integersOf(call, 1);
+  if (static_cast<std::int64_t>(sizes.size()) != parts)
+    return Error{"split lists " + std::to_string(sizes.size()) +
+                 " sizes, expected one for each of " + std::to_string(parts) + " outputs"};
   for (std::int64_t size : sizes)
     sum = add(sum, size);
   std::int64_t &dim = dims.at(axis);

@@ -59,6 +59,11 @@ def main():
     write(folder, "reshape", [node("Reshape", "x", "s")], {"x": x, "s": np.array([-1, -1])}, F32)
     write(folder, "gather", [node("Gather", "x", "i")], {"x": x}, F32,
           [numpy_helper.from_array(np.array([0, 7]), "i")])
+    # The second part is the model's output.
+    for name, sizes, own in (("split-few", [3], [1]), ("split-many", [1, 1, 1], ["n"]),
+                             ("split-none", [], ["n"])):
+        write(folder, name, [helper.make_node("Split", ["x", "s"], ["rest", "y"], "the_split")],
+              {"x": x[:len(sizes) and 3], "s": np.array(sizes, np.int64)}, F32, dims={"s": own})
     # Operands of attention whose extents are symbols of their own.
     q = np.zeros((4, 3, 8), np.float32)
 

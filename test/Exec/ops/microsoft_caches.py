@@ -11,12 +11,14 @@ from cases import integers, reals
 from microsoft import BATCH, HALF, HEADS, KV, PAST, PROMPT, SIZE, group_query, in_type, ms
 
 
-def quantized_cache(case, kind, dtype):
+def quantized_cache(case, kind, dtype, vector=False):
     """The case with its caches quantised: int8, or uint8 of two numbers of 4 bits."""
     inputs, attributes = list(case.inputs), dict(case.attributes)
     packed = dtype == np.uint8
     for place, name in enumerate("kv"):
         channels = (1, KV, 1, SIZE) if kind == "PER_CHANNEL" else (1,)
+        if vector:
+            channels = (KV * SIZE,)
         high = .4 if packed else .03
         inputs[12 + place] = reals(*channels, low=high / 2, high=high)
         attributes[f"{name}_quant_type"] = kind
@@ -50,6 +52,7 @@ def group_query_caches():
     cases = [quantized_cache(group_query(**form, **rotary), kind, dtype)
              for form in forms for dtype in (np.int8, np.uint8)
              for kind in ("PER_TENSOR", "PER_CHANNEL")]
+    cases.append(quantized_cache(group_query(**forms[1]), "PER_CHANNEL", np.int8, vector=True))
     cases += [group_query(**form, causal=0, **more)
               for form in ({}, *forms[1:3]) for more in ({}, {"packed": True}, rotary)]
     cases += [chunk(queries, used, **more)
