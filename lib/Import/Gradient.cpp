@@ -10,6 +10,8 @@
 #include "Prepare.h"
 #include "Upgrade.h"
 
+#include <onnx/defs/parser.h>
+
 #include "llvm/ADT/STLExtras.h"
 
 #include <fmt/format.h>
@@ -23,8 +25,31 @@ namespace {
 /// The domain of the functions that hold the rules' nodes.
 constexpr const char *gradientDomain = "dougong.gradient";
 
-bool isGradient(const pb::NodeProto &node) {
-  return node.op_type() == "Gradient" && node.domain() == "ai.onnx.preview.training";
+/// Calls `visit` for every value that the node reads, in the graphs that it holds too.
+void forEachRead(const pb::NodeProto &node, llvm::function_ref<void(const std::string &)> visit) {
+  for (const std::string &input : node.input())
+    if (!input.empty())
+      visit(input);
+  for (const pb::AttributeProto &attribute : node.attribute()) {
+    for (const pb::NodeProto &inner : attribute.g().node())
+      forEachRead(inner, visit);
+    for (const pb::ValueInfoProto &output : attribute.g().output())
+      visit(output.name());
+  }
+}
+
+/// "float[2,n]", to compare types by and for messages.
+std::string printType(const Types &types, const std::string &value) {
+  auto found = types.find(value);
+  if (found == types.end() || !found->second.has_tensor_type())
+    return "a value of unknown type";
+  const pb::TypeProto::Tensor &type = found->second.tensor_type();
+  std::string dims;
+  for (const auto &dim : type.shape().dim())
+    dims += (dims.empty() ? "" : ",") +
+            (dim.has_dim_value() ? std::to_string(dim.dim_value()) : dim.dim_param());
+  return pb::PrimitiveTypeNameMap::ToString(type.elem_type()) +
+         (type.has_shape() ? "[" + dims + "]" : " of unknown rank");
 }
 
 std::vector<std::string> getNames(const pb::NodeProto &node, llvm::StringRef attribute) {
@@ -43,7 +68,7 @@ public:
     for (const pb::AttributeProto &attribute : gradient.attribute())
       if (attribute.name() == "y")
         y = attribute.s();
-    check();
+    check(index);
     findPath(index);
   }
 
@@ -57,11 +82,17 @@ private:
   [[noreturn]] void refuse(const std::string &message) const {
     throw ImportError(message, gradient.name());
   }
-  void check() const;
+  void check(int index) const;
   void findPath(int index);
   void copyForward();
   void differentiate(const pb::NodeProto &node);
 
+  /// Whether the value may hold real numbers: others change in steps.
+  bool mayBeReal(const std::string &value) const {
+    auto found = types.find(value);
+    return found == types.end() || !found->second.has_tensor_type() ||
+           isRealType(found->second.tensor_type().elem_type());
+  }
   std::string rename(const std::string &value) const {
     auto found = renamed.find(value);
     return found == renamed.end() ? value : found->second;
@@ -96,7 +127,7 @@ private:
   int count = 0;
 };
 
-void Differentiation::check() const {
+void Differentiation::check(int index) const {
   if (y.empty() || xs.empty())
     refuse("attributes xs and y are empty, expected names of values");
   size_t expected = xs.size() + zs.size();
@@ -106,12 +137,26 @@ void Differentiation::check() const {
   if (static_cast<size_t>(gradient.output_size()) > xs.size())
     refuse(fmt::format("it has {} outputs, expected at most one for each of {} names in xs",
                        gradient.output_size(), xs.size()));
-  for (const auto *names : {&xs, &zs})
-    for (const std::string &name : *names)
-      if (!types.count(name))
-        refuse("xs or zs names '" + name + "', which the graph does not have");
-  if (!types.count(y))
-    refuse("y names '" + y + "', which the graph does not have");
+  // Values of a graph around this one may depend on the xs on ways that this one does not show.
+  std::set<std::string> made;
+  for (const pb::ValueInfoProto &input : graph.input())
+    made.insert(input.name());
+  for (const pb::TensorProto &tensor : graph.initializer())
+    made.insert(tensor.name());
+  for (int i = 0; i < index; ++i)
+    made.insert(graph.node(i).output().begin(), graph.node(i).output().end());
+  auto expectMade = [&](const char *attribute, const std::string &name) {
+    if (!made.count(name))
+      refuse(fmt::format("{} names '{}', expected a value of the graph that holds the operator, "
+                         "made before it",
+                         attribute, name));
+  };
+  for (const std::string &name : xs)
+    expectMade("xs", name);
+  for (size_t i = 0; i < zs.size(); ++i)
+    if (gradient.input(xs.size() + i) != zs[i])
+      expectMade("zs", zs[i]);
+  expectMade("y", y);
 }
 
 void Differentiation::findPath(int index) {
@@ -125,18 +170,20 @@ void Differentiation::findPath(int index) {
     if (!isNeeded)
       continue;
     forward.push_back(&node);
-    needed.insert(node.input().begin(), node.input().end());
+    forEachRead(node, [&](const std::string &value) { needed.insert(value); });
   }
   std::reverse(forward.begin(), forward.end());
   depending.insert(xs.begin(), xs.end());
-  for (const pb::NodeProto *node : forward)
-    if (llvm::any_of(node->input(),
-                     [&](const std::string &input) { return depending.count(input) != 0; })) {
-      path.push_back(node);
-      for (const std::string &output : node->output())
-        if (!ends.count(output))
-          depending.insert(output);
-    }
+  for (const pb::NodeProto *node : forward) {
+    bool reads = false;
+    forEachRead(*node, [&](const std::string &value) { reads |= depending.count(value) != 0; });
+    if (!reads)
+      continue;
+    path.push_back(node);
+    for (const std::string &output : node->output())
+      if (!ends.count(output) && mayBeReal(output))
+        depending.insert(output);
+  }
 }
 
 /// Where the operator's inputs are not the values that it names, y is computed anew.
@@ -145,8 +192,13 @@ void Differentiation::copyForward() {
   names.insert(names.end(), zs.begin(), zs.end());
   bool isElsewhere = false;
   for (size_t i = 0; i < names.size(); ++i) {
-    isElsewhere |= gradient.input(i) != names[i];
-    renamed[names[i]] = gradient.input(i);
+    const std::string &value = gradient.input(i);
+    isElsewhere |= value != names[i];
+    // The rules are those of the named values' shapes.
+    if (value != names[i] && printType(types, value) != printType(types, names[i]))
+      refuse(fmt::format("input {} ('{}') is {}, expected {}, the type of '{}'", i, value,
+                         printType(types, value), printType(types, names[i]), names[i]));
+    renamed[names[i]] = value;
   }
   if (!isElsewhere)
     return renamed.clear();

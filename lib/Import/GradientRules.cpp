@@ -62,10 +62,10 @@ std::string writeNumber(const char *name, double value) {
 /// Outputs that change with no input, or only in steps.
 bool isFlat(llvm::StringRef name) {
   static const llvm::StringSet<> names = {
-      "ArgMax",  "ArgMin",  "Ceil",           "Constant", "ConstantOfShape", "Equal", "EyeLike",
-      "Floor",   "Greater", "GreaterOrEqual", "IsInf",    "IsNaN",           "Less",  "LessOrEqual",
-      "NonZero", "Not",     "OneHot",         "Range",    "Round",           "Shape", "Sign",
-      "Size"};
+      "ArgMax", "ArgMin",  "Ceil",  "Constant",    "ConstantOfShape",
+      "Equal",  "EyeLike", "Floor", "Greater",     "GreaterOrEqual",
+      "IsInf",  "IsNaN",   "Less",  "LessOrEqual", "NonZero",
+      "Not",    "Round",   "Shape", "Sign",        "Size"};
   return names.contains(name);
 }
 
@@ -109,8 +109,9 @@ private:
   }
   int rank(int input) const { return getShape(node.input(input)).dim_size(); }
   bool isReal(int input) const {
-    std::string type = call.elementType(input);
-    return type == "float" || type == "double" || type == "float16" || type == "bfloat16";
+    auto found = types.find(node.input(input));
+    int type = found == types.end() ? 0 : found->second.tensor_type().elem_type();
+    return type != 0 && isRealType(type);
   }
   /// A permutation that swaps the last two dims.
   std::string swapLast(int rank) const;
@@ -130,6 +131,8 @@ private:
   void writeSplit();
   void writeGather();
   void writeMovement();
+  void writeRange();
+  void writeOneHot();
   void writeReduction();
   void writeSoftmax();
   void writeNorm();
@@ -203,10 +206,10 @@ void RuleWriter::writeBinary() {
     add("p0 = Div (d0, i1)\nq = Mul (p0, o0)\np1 = Neg (q)");
     giveSummed(0, "p0");
     giveSummed(1, "p1");
-  } else { // Pow: b a^(b - 1), and log(a) a^b, which is 0 where a is
+  } else { // Pow: b a^(b - 1), which is 0 where b is, and log(a) a^b, which is 0 where a is
     rule.nodes += writeNumber("one", 1) + writeNumber("zero", 0);
-    add("b = CastLike (i1, i0)\nless = Sub (b, one)\npower = Pow (i0, less)\nf = Mul (b, power)\n"
-        "p0 = Mul (d0, f)");
+    add("b = CastLike (i1, i0)\nless = Sub (b, one)\npower = Pow (i0, less)\ng = Mul (b, power)\n"
+        "still = Equal (b, zero)\nf = Where (still, zero, g)\np0 = Mul (d0, f)");
     giveSummed(0, "p0");
     if (isReal(1)) {
       add("positive = Greater (i0, zero)\nsafe = Where (positive, i0, one)\nlog = Log (safe)\n"
@@ -312,6 +315,32 @@ void RuleWriter::writeSplit() {
     parts += fmt::format("{}d{}", i ? ", " : "", i);
   add("p = Concat <axis = {}> ({})", call.getInt("axis", 0), parts);
   give(0, "p");
+}
+
+/// start + k delta, of k from 0 on.
+void RuleWriter::writeRange() {
+  if (!isReal(0))
+    return;
+  add("p0 = ReduceSum <keepdims = 0> (d0)\ncount = Size (d0)\n"
+      "first = Constant <value_int = 0> ()\nstep = Constant <value_int = 1> ()\n"
+      "list = Range (first, count, step)\nk = CastLike (list, d0)\nparts = Mul (d0, k)\n"
+      "p2 = ReduceSum <keepdims = 0> (parts)");
+  give(0, "p0");
+  give(2, "p2");
+}
+
+/// Values (off, on): the same operator says where which of them is.
+void RuleWriter::writeOneHot() {
+  if (!isReal(2))
+    return;
+  add("marks = Constant <value_ints = [0, 1]> ()\nmarked = OneHot {} (i0, i1, marks)\n"
+      "hot = Cast <to = 9> (marked)\nnothing = Constant <value_float = 0.0> ()\n"
+      "zero = CastLike (nothing, i2)\nlit = Where (hot, d0, zero)\nunlit = Where (hot, zero, d0)\n"
+      "line = Constant <value_ints = [1]> ()\non = ReduceSum <keepdims = 0> (lit)\n"
+      "off = ReduceSum <keepdims = 0> (unlit)\non_line = Reshape (on, line)\n"
+      "off_line = Reshape (off, line)\np = Concat <axis = 0> (off_line, on_line)",
+      call.attributesBut({}));
+  give(2, "p");
 }
 
 /// Rows of a table: what was read several times gets the sum.
@@ -438,7 +467,9 @@ RuleWriter::Writer RuleWriter::getWriter(llvm::StringRef name) {
                                                   {"Max", &RuleWriter::writeExtreme},
                                                   {"Min", &RuleWriter::writeExtreme},
                                                   {"Mul", &RuleWriter::writeBinary},
+                                                  {"OneHot", &RuleWriter::writeOneHot},
                                                   {"Pow", &RuleWriter::writeBinary},
+                                                  {"Range", &RuleWriter::writeRange},
                                                   {"ReduceMax", &RuleWriter::writeReduction},
                                                   {"ReduceMean", &RuleWriter::writeReduction},
                                                   {"ReduceMin", &RuleWriter::writeReduction},
@@ -463,6 +494,19 @@ RuleWriter::Writer RuleWriter::getWriter(llvm::StringRef name) {
 }
 
 } // namespace
+
+bool dougong::importer::isRealType(int elementType) {
+  switch (elementType) {
+  case pb::TensorProto::UNDEFINED:
+  case pb::TensorProto::FLOAT:
+  case pb::TensorProto::DOUBLE:
+  case pb::TensorProto::FLOAT16:
+  case pb::TensorProto::BFLOAT16:
+    return true;
+  default:
+    return false;
+  }
+}
 
 bool dougong::importer::hasGradientRule(const pb::NodeProto &node) {
   return node.domain().empty() && RuleWriter::getWriter(node.op_type());

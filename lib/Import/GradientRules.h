@@ -24,6 +24,9 @@ std::optional<GradientRule> getGradientRule(const pb::NodeProto &node, const Typ
 /// Whether there is a rule for the operator of `node`, in some form.
 bool hasGradientRule(const pb::NodeProto &node);
 
+/// Whether elements of this type (TensorProto.DataType, 0 if unknown) may be real numbers.
+bool isRealType(int elementType);
+
 } // namespace dougong::importer
 
 #endif // DOUGONG_LIB_IMPORT_GRADIENTRULES_H

@@ -55,18 +55,6 @@ public:
   }
 
 private:
-  static void forEachNode(NodeList &nodes, const std::function<void(pb::NodeProto &)> &visit) {
-    for (pb::NodeProto &node : nodes) {
-      visit(node);
-      for (pb::AttributeProto &attribute : *node.mutable_attribute()) {
-        if (attribute.has_g())
-          forEachNode(*attribute.mutable_g()->mutable_node(), visit);
-        for (pb::GraphProto &graph : *attribute.mutable_graphs())
-          forEachNode(*graph.mutable_node(), visit);
-      }
-    }
-  }
-
   static void restoreNode(pb::NodeProto &node, const pb::NodeProto &original) {
     *node.mutable_metadata_props() = original.metadata_props();
     *node.mutable_device_configurations() = original.device_configurations();
@@ -159,6 +147,7 @@ void dougong::importer::inlineFunctions(pb::ModelProto &model, mlir::MLIRContext
     throw ImportError("with its functions inlined the graph has more than " +
                       std::to_string(ExpandedSize::limit) + " nodes");
   NotesOfFunctions notes(model);
+  exposeGradientNames(model);
   // Converting a body needs the types at its call, which the library looks up
   // when the nodes that make them are already gone from the graph.
   int64_t version = getOpsetVersion(model, "");
@@ -171,6 +160,7 @@ void dougong::importer::inlineFunctions(pb::ModelProto &model, mlir::MLIRContext
     inferTypes(model, context);
   pb::inliner::InlineLocalFunctions(model, /*convert_version=*/true);
   notes.restore(model);
+  restoreGradientNames(model);
   if (model.functions_size() != 0) {
     const pb::FunctionProto &left = model.functions(0);
     throw ImportError("function '" + left.name() + "' of domain '" + left.domain() +

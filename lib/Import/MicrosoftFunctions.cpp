@@ -48,8 +48,12 @@ static std::string printAttribute(const pb::AttributeProto &attribute) {
     return fmt::format("{} : int = {}", attribute.name(), attribute.i());
   case pb::AttributeProto::FLOAT:
     return fmt::format("{} : float = {}", attribute.name(), printFloat(attribute.f()));
-  case pb::AttributeProto::STRING:
-    return fmt::format("{} : string = \"{}\"", attribute.name(), attribute.s());
+  case pb::AttributeProto::STRING: {
+    std::string text;
+    for (char character : attribute.s())
+      text += (character == '"' || character == '\\' ? "\\" : "") + std::string(1, character);
+    return fmt::format("{} : string = \"{}\"", attribute.name(), text);
+  }
   case pb::AttributeProto::INTS:
     return fmt::format("{} : ints = {}", attribute.name(), list(attribute.ints(), integer));
   case pb::AttributeProto::FLOATS:
@@ -94,6 +98,9 @@ pb::FunctionProto dougong::importer::parseBody(const pb::NodeProto &node,
                                  "{} ({}) => ({}) {{\n{}\n}}",
                                  newestOpset, microsoft, node.op_type(), llvm::join(inputs, ", "),
                                  llvm::join(outputs, ", "), nodes);
+  // The parser reads up to it.
+  if (text.find('\0') != std::string::npos)
+    throw ImportError("a string attribute holds a zero byte", node.name());
   pb::FunctionProto body;
   pb::OnnxParser parser(text.c_str());
   if (auto status = parser.Parse(body); !status.IsOK())

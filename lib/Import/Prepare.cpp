@@ -71,6 +71,33 @@ private:
   std::vector<std::unordered_set<std::string>> scopes;
 };
 
+/// Names the outputs without a name that belong to a list of any length (those of Split): an
+/// op's list has no absent values.
+void nameListedOutputs(pb::ModelProto &model) {
+  std::vector<std::string *> unnamed;
+  std::unordered_set<std::string> names;
+  forEachNodeList(model, [&](NodeList &nodes) {
+    for (pb::NodeProto &node : nodes) {
+      const pb::OpSchema *schema =
+          pb::OpSchemaRegistry::Instance()->GetSchema(node.op_type(), newestOpset, node.domain());
+      int first = schema && !schema->outputs().empty() &&
+                          schema->outputs().back().GetOption() == pb::OpSchema::Variadic
+                      ? static_cast<int>(schema->outputs().size()) - 1
+                      : node.output_size();
+      for (int index = 0; index < node.output_size(); ++index)
+        if (index >= first && node.output(index).empty())
+          unnamed.push_back(node.mutable_output(index));
+        else
+          names.insert(node.output(index));
+    }
+  });
+  int number = 0;
+  for (std::string *output : unnamed)
+    do
+      *output = "dougong.unnamed_" + std::to_string(number++);
+    while (!names.insert(*output).second);
+}
+
 } // namespace
 
 void dougong::importer::importDomain(pb::ModelProto &model, const char *domain) {
@@ -150,6 +177,7 @@ void dougong::importer::prepareModel(pb::ModelProto &model, mlir::MLIRContext *c
             *function.add_opset_import() = opset;
         }
   OrderChecker().check(model.graph());
+  nameListedOutputs(model);
 }
 
 namespace {

@@ -42,7 +42,8 @@ void checkModel(pb::ModelProto &model);
 /// Replaces calls of model-local functions by their bodies, except calls of
 /// operators of com.microsoft that the dialect has. Metadata and device
 /// configurations of the functions' nodes are kept, with names as inlined; those
-/// of a call go to the nodes that make its outputs. Throws ImportError.
+/// of a call go to the nodes that make its outputs. Gradient operators in functions name the
+/// values as inlined. Throws ImportError.
 void inlineFunctions(pb::ModelProto &model, mlir::MLIRContext *context);
 
 /// Replaces operators that have no lowering of their own by the bodies that ONNX
@@ -64,6 +65,14 @@ void nameNodes(NodeList &nodes, const std::string &prefix);
 /// Throws ImportError.
 void expandNodes(pb::ModelProto &model, mlir::MLIRContext *context,
                  llvm::function_ref<bool(const pb::NodeProto &)> takes);
+
+bool isGradient(const pb::NodeProto &node);
+
+/// Makes what the Gradient operators in functions name inputs of theirs, so that inlining renames
+/// it; the functions' other inputs become names in zs. Throws ImportError.
+void exposeGradientNames(pb::ModelProto &model);
+/// Undoes that for the operators in graphs: the attributes hold the names again.
+void restoreGradientNames(pb::ModelProto &model);
 
 /// Replaces Gradient operators by nodes that compute the gradients. The model is at the newest
 /// opset. Throws ImportError where the gradient of an operator on the way is not known.

@@ -64,6 +64,19 @@ void dougong::importer::forEachNodeList(pb::ModelProto &model,
     visitNodeLists(*function.mutable_node(), visit);
 }
 
+void dougong::importer::forEachNode(NodeList &nodes,
+                                    const std::function<void(pb::NodeProto &)> &visit) {
+  for (pb::NodeProto &node : nodes) {
+    visit(node);
+    for (pb::AttributeProto &attribute : *node.mutable_attribute()) {
+      if (attribute.has_g())
+        forEachNode(*attribute.mutable_g()->mutable_node(), visit);
+      for (pb::GraphProto &graph : *attribute.mutable_graphs())
+        forEachNode(*graph.mutable_node(), visit);
+    }
+  }
+}
+
 void dougong::importer::forEachTensor(
     pb::ModelProto &model, const std::function<void(pb::TensorProto &, const Owner &)> &visit) {
   visitTensors(*model.mutable_graph(), visit);

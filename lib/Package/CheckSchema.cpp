@@ -98,6 +98,8 @@ void checkModel(Checker &checker) {
     std::string subject = "condition of node " + quote(condition.node());
     checker.expression(condition.left(), subject);
     checker.expression(condition.right(), subject);
+    if (!condition.other().empty())
+      checker.expression(condition.other(), subject);
   }
   auto checkValues = [&](const auto &values, const char *what) {
     for (const auto &value : values) {

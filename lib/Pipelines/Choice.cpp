@@ -57,12 +57,18 @@ LogicalResult dougong::addConditions(ModuleOp module, plan::v1::Model &model) {
       return module.emitError() << "onnx.checks entry " << check << " has no valid lhs and rhs";
     std::set<std::string> symbols = left->symbols();
     symbols.merge(right->symbols());
+    Result<DimExpr> other = check.contains("or") ? DimExpr::parse(text("or")) : *right;
+    if (!other)
+      return module.emitError() << "onnx.checks entry " << check << " has no valid or";
+    symbols.merge(other->symbols());
     if (!llvm::all_of(symbols, [&](const std::string &symbol) { return known.contains(symbol); }))
       continue;
     plan::v1::Condition *condition = model.add_conditions();
     condition->set_node(text("node"));
     condition->set_left(left->print());
     condition->set_right(right->print());
+    if (check.contains("or"))
+      condition->set_other(other->print());
     condition->set_at_most(text("op") == "<=");
   }
   return success();

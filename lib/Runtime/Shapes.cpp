@@ -4,6 +4,7 @@
 #include "dougong/Package/Binding.h"
 #include "dougong/Runtime/ElementType.h"
 
+#include <algorithm>
 #include <optional>
 #include <set>
 
@@ -85,7 +86,7 @@ static std::string describeSymbol(const plan::v1::Model &model,
 }
 
 /// "b = 4, mb = 3": the values of the symbols of `exprs`.
-static std::string printValues(std::initializer_list<DimExpr> exprs, const SymbolValues &symbols) {
+static std::string printValues(std::span<const DimExpr> exprs, const SymbolValues &symbols) {
   std::set<std::string> names;
   for (const DimExpr &expr : exprs)
     names.merge(expr.symbols());
@@ -95,23 +96,47 @@ static std::string printValues(std::initializer_list<DimExpr> exprs, const Symbo
   return text;
 }
 
+static Result<void> checkCondition(const plan::v1::Condition &condition,
+                                   const SymbolValues &symbols) {
+  std::string where = "node '" + condition.node() + "': ";
+  std::vector<std::string> texts = {condition.left(), condition.right()};
+  if (!condition.other().empty())
+    texts.push_back(condition.other());
+  DimExprs exprs;
+  std::vector<std::int64_t> values;
+  for (const std::string &text : texts) {
+    Result<DimExpr> expr = DimExpr::parse(text);
+    if (!expr)
+      return Error{where + expr.message()};
+    Result<std::int64_t> value = expr->evaluate(symbols);
+    if (!value)
+      return Error{where + value.message()};
+    exprs.push_back(std::move(*expr));
+    values.push_back(*value);
+  }
+  bool holds = condition.at_most()
+                   ? values[0] <= values[1]
+                   : std::find(values.begin() + 1, values.end(), values[0]) != values.end();
+  if (holds)
+    return {};
+  std::string extents = ", for the inputs' extents " + printValues(exprs, symbols);
+  if (values.size() == 2)
+    return Error{where + "expected " + exprs[0].print() + (condition.at_most() ? " <= " : " = ") +
+                 exprs[1].print() + ", got " + std::to_string(values[0]) + " and " +
+                 std::to_string(values[1]) + extents};
+  // "expected mb to be 1 or b = 4, got 3"
+  auto describe = [&](std::size_t i) {
+    return (exprs[i].constant() ? "" : exprs[i].print() + " = ") + std::to_string(values[i]);
+  };
+  return Error{where + "expected " + exprs[0].print() + " to be " + describe(1) + " or " +
+               describe(2) + ", got " + std::to_string(values[0]) + extents};
+}
+
 /// What the operators demand of the symbols.
 static Result<void> checkConditions(const plan::v1::Model &model, const SymbolValues &symbols) {
-  for (const plan::v1::Condition &condition : model.conditions()) {
-    std::string where = "node '" + condition.node() + "': ";
-    Result<DimExpr> left = DimExpr::parse(condition.left());
-    Result<DimExpr> right = DimExpr::parse(condition.right());
-    if (!left || !right)
-      return Error{where + (left ? right : left).message()};
-    Result<std::int64_t> a = left->evaluate(symbols), b = right->evaluate(symbols);
-    if (!a || !b)
-      return Error{where + (a ? b : a).message()};
-    if (condition.at_most() ? *a <= *b : *a == *b)
-      continue;
-    return Error{where + "expected " + left->print() + (condition.at_most() ? " <= " : " = ") +
-                 right->print() + ", got " + std::to_string(*a) + " and " + std::to_string(*b) +
-                 ", for the inputs' extents " + printValues({*left, *right}, symbols)};
-  }
+  for (const plan::v1::Condition &condition : model.conditions())
+    if (Result<void> held = checkCondition(condition, symbols); !held)
+      return held;
   return {};
 }
 

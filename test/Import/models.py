@@ -361,6 +361,23 @@ def wrong_type():
                 [info("x", [2]), info("h", [2], T.FLOAT16)], [info("y", [2])])
 
 
+@model
+def quoted_text():
+    """Replaced by a body, in which the attribute stands as text."""
+    node = oh.make_node("LinearAttention", ["q", "k", "v"], ["y", "s"], "recurrence",
+                        domain="com.microsoft", q_num_heads=2, kv_num_heads=2, state_window=1,
+                        update_rule='li"near\\')
+    return make([node], [info("q", [1, 3, 8]), info("k", [1, 3, 8]), info("v", [1, 3, 8])],
+                [info("y", [1, 3, 8])], opset=23, ir=10, domains=["com.microsoft"])
+
+
+@model
+def unnamed_part():
+    """Of a list, the first result has no name."""
+    return make([oh.make_node("Split", ["x"], ["", "y"], "parts", num_outputs=2)],
+                [info("x", [4])], [info("y", [2])], opset=23, ir=10)
+
+
 def make_gradient(op, dims, of="y", copies=1):
     """The gradient of a node of x and w by x and w."""
     nodes = [oh.make_node(op, ["x", "w"], ["y"], "product"),
@@ -394,6 +411,80 @@ def gradient_inputs():
 @model
 def gradient_repeated():
     return make_gradient("Add", (["n", 3], ["m", 3]))
+
+
+def differentiate(**names):
+    return oh.make_node("Gradient", ["x"], ["d"], "gradient", xs=["x"],
+                        domain="ai.onnx.preview.training", **names)
+
+
+def make_around(nodes, *functions):
+    """A model of x, w and a condition with the output d."""
+    built = make(nodes, [info("x", [3]), info("w", [3]), info("on", [], T.BOOL)], [info("d", [3])],
+                 opset=23, ir=10, domains=["ai.onnx.preview.training", "own"])
+    built.functions.extend(functions)
+    return built
+
+
+def branch(node):
+    return oh.make_graph([node], "branch", [], [info(node.output[0], [3])])
+
+
+@model
+def gradient_of_if():
+    """y is made of x on two ways; one is seen only inside the branches."""
+    choice = oh.make_node(
+        "If", ["on"], ["c"], "choice", then_branch=branch(oh.make_node("Exp", ["x"], ["t"], "then")),
+        else_branch=branch(oh.make_node("Neg", ["x"], ["e"], "else")))
+    return make_around([choice, oh.make_node("Add", ["x", "c"], ["y"], "sum"), differentiate(y="y")])
+
+
+@model
+def gradient_of_loop():
+    body = oh.make_graph(
+        [oh.make_node("Identity", ["go"], ["on_"]), oh.make_node("Mul", ["v", "x"], ["v_"])], "body",
+        [info("i", [], T.INT64), info("go", [], T.BOOL), info("v", [3])],
+        [info("on_", [], T.BOOL), info("v_", [3])])
+    return make_around([oh.make_node("Constant", [], ["n"], "three", value_int=3),
+                        oh.make_node("Loop", ["n", "", "w"], ["y"], "repeat", body=body),
+                        differentiate(y="y")])
+
+
+@model
+def gradient_in_branch():
+    """y and x are of the graph around the operator's."""
+    choice = oh.make_node(
+        "If", ["on"], ["d"], "choice",
+        then_branch=oh.make_graph([oh.make_node(
+            "Gradient", ["x"], ["t"], "gradient", xs=["x"], y="y",
+            domain="ai.onnx.preview.training")], "then", [], [info("t", [3])]),
+        else_branch=branch(oh.make_node("Neg", ["x"], ["e"], "else")))
+    return make_around([oh.make_node("Mul", ["x", "x"], ["y"], "square"), choice])
+
+
+@model
+def gradient_before():
+    return make_around([differentiate(y="y"), oh.make_node("Mul", ["x", "x"], ["y"], "square")])
+
+
+@model
+def gradient_elsewhere():
+    """x has 3 elements; the value that the gradient is wanted at has one."""
+    nodes = [oh.make_node("Mul", ["x", "w"], ["y"], "product"),
+             oh.make_node("Gradient", ["o"], ["d"], "gradient", xs=["x"], y="y",
+                          domain="ai.onnx.preview.training")]
+    return make(nodes, [info("x", [3]), info("w", [3]), info("o", [1])], [info("d", [1])], opset=23,
+                ir=10, domains=["ai.onnx.preview.training"])
+
+
+@model
+def gradient_in_function():
+    """y is a value of the caller, not of the function."""
+    function = oh.make_function(
+        "own", "Differentiate", ["x"], ["d"], [differentiate(y="y")],
+        [oh.make_opsetid("", 23), oh.make_opsetid("ai.onnx.preview.training", 1)])
+    return make_around([oh.make_node("Mul", ["x", "x"], ["y"], "square"),
+                        oh.make_node("Differentiate", ["x"], ["d"], "call", domain="own")], function)
 
 
 def write(name, path):

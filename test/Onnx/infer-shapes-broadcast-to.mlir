@@ -4,7 +4,7 @@
 // CHECK:      func.func @gemm(
 // CHECK-SAME:   tensor<?x3xf32, #onnx.dims<"m", _>>
 // CHECK-SAME:   tensor<?x4xf32, #onnx.dims<"rows", _>>
-// CHECK-SAME:   onnx.checks = [{lhs = "{{.*}}rows{{.*}}", node = {{.*}}, op = "==", rhs = "0"}]
+// CHECK-SAME:   onnx.checks = [{lhs = "rows", node = {{.*}}, op = "==", or = "m", rhs = "1"}]
 // CHECK:      onnx.Gemm
 // CHECK-SAME:   -> tensor<?x4xf32, #onnx.dims<"m", _>>
 func.func @gemm(%a: tensor<?x3xf32, #onnx.dims<"m", _>> {onnx.name = "a"}, %b: tensor<3x4xf32> {onnx.name = "b"},

@@ -154,6 +154,38 @@ func.func @negative_pooled_shape(%x: tensor<1x2x8x8xf32>, %r: tensor<3x5xf32>) -
 
 // -----
 
+func.func @negative_regions(%x: tensor<1x2x8x8xf32>, %r: tensor<2x4xf32>) -> tensor<*xf32> {
+  // expected-error @below {{'onnx.MaxRoiPool' op a region of rois is 4 numbers, expected 5: image, x1, y1, x2, y2}}
+  %0 = onnx.MaxRoiPool(%x, %r) {pooled_shape = array<i64: 3, 3>, spatial_scale = 1.0 : f32} : (tensor<1x2x8x8xf32>, tensor<2x4xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+func.func @negative_norm(%x: tensor<1x2x8x8xf32>) -> tensor<*xf32> {
+  // expected-error @below {{'onnx.LpPool' op p is -1, expected at least 1}}
+  %0 = onnx.LpPool(%x) {auto_pad = "NOTSET", ceil_mode = 0 : i64, kernel_shape = array<i64: 2, 2>, p = -1 : i64} : (tensor<1x2x8x8xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+func.func @negative_global_norm(%x: tensor<1x2x8x8xf32>) -> tensor<*xf32> {
+  // expected-error @below {{'onnx.GlobalLpPool' op p is 0, expected at least 1}}
+  %0 = onnx.GlobalLpPool(%x) {p = 0 : i64} : (tensor<1x2x8x8xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+func.func @negative_pixel_format(%x: tensor<100xui8>) -> tensor<*xui8> {
+  // expected-error @below {{'onnx.ImageDecoder' op pixel_format is 'YUV', expected RGB, BGR or Grayscale}}
+  %0 = onnx.ImageDecoder(%x) {pixel_format = "YUV"} : (tensor<100xui8>) -> tensor<*xui8>
+  return %0 : tensor<*xui8>
+}
+
+// -----
+
 func.func @negative_recurrent(%x: tensor<5x2x4xf32>, %w: tensor<1x12x4xf32>, %r: tensor<1x12x3xf32>) -> tensor<*xf32> {
   %none = onnx.none
   // expected-error @below {{'onnx.GRU' op units of all gates and their dim of W must be equal, got 12 and 9}}

@@ -40,6 +40,9 @@ void forEachGraph(pb::GraphProto &graph, const std::function<void(pb::GraphProto
 using NodeList = google::protobuf::RepeatedPtrField<pb::NodeProto>;
 void forEachNodeList(pb::ModelProto &model, const std::function<void(NodeList &)> &visit);
 
+/// Calls `visit` for every node of the list, outer before inner, and those of the graphs inside.
+void forEachNode(NodeList &nodes, const std::function<void(pb::NodeProto &)> &visit);
+
 /// Calls `visit` for every dense tensor of the model: initializers and
 /// attributes, also those of functions.
 void forEachTensor(pb::ModelProto &model,

@@ -33,11 +33,13 @@ std::optional<DimExpr> divideExactly(const DimExpr &a, const DimExpr &b);
 /// A condition on the symbols that was assumed, and is to be checked when the
 /// program is entered (or, for data-dependent symbols, when they get values).
 struct DimCheck {
-  enum class Kind { Equal, LessOrEqual };
+  enum class Kind { Equal, LessOrEqual, OneOf };
   Kind kind;
   DimExpr lhs, rhs;
   /// The ONNX node that needs it.
   std::string node;
+  /// OneOf: what lhs is where it is not rhs.
+  DimExpr other = {};
 };
 
 /// Knowledge about symbols: each is an extent, hence an integer >= 0, unless
@@ -72,6 +74,10 @@ public:
   bool assumeLessOrEqual(const DimExpr &a, const DimExpr &b, const std::string &node);
   /// Records that a == b must hold, where `equate` was undecided.
   void requireEqual(const DimExpr &a, const DimExpr &b, const std::string &node);
+
+  /// Records that `dim` must be one of two extents.
+  void requireOneOf(const DimExpr &dim, const DimExpr &first, const DimExpr &second,
+                    const std::string &node);
 
   /// Bounds that hold for all values of the symbols; none if unbounded or unknown.
   std::optional<std::int64_t> lowerBound(const DimExpr &expr);

@@ -14,7 +14,8 @@ def InferShapesPass : Pass<"onnx-infer-shapes", "::mlir::ModuleOp"> {
     where the cache says so. What cannot be decided is recorded on the function:
 
     * `onnx.checks`: conditions to be checked at program entry, each a
-      dictionary `{lhs, op = "==" or "<=", rhs, node}`. Equalities that follow
+      dictionary `{lhs, op = "==" or "<=", rhs, node}`; with `or`, lhs may be
+      equal to that too. Equalities that follow
       from the argument types are not repeated: whoever calls the function
       checks its dims against them.
     * `onnx.data_dependent`: symbols whose values depend on data.

@@ -379,8 +379,8 @@ Lowered lowerQMoE(MsQMoEOp op, MsQMoEOp::Adaptor in, Emitter &e) {
   uint64_t thirdBits = op.getFc3ExpertWeightBits().value_or(bits);
   for (uint64_t width : {firstBits, secondBits, thirdBits})
     if ((width != 2 && width != 4 && width != 8) || op.getQuantType() != "int")
-      return Lowered::refuse("weights of " + Twine(width) + " bits of quant_type " +
-                             op.getQuantType() +
+      return Lowered::refuse("weights of " + Twine(static_cast<int64_t>(width)) +
+                             " bits of quant_type " + op.getQuantType() +
                              " are not supported: expected 2, 4 or 8 bits of quant_type int");
   if (static_cast<int64_t>(op.getWeightsPrepacked()) > 0)
     return Lowered::refuse("weights in the layout of another library (weights_prepacked) are not "

@@ -24,6 +24,9 @@ namespace {
 constexpr llvm::StringLiteral configurationsAttrName = "onnx.configurations";
 constexpr llvm::StringLiteral nodeAttrName = "onnx.device_configurations";
 
+/// Every device has a place in the grid: more than there are in any datacentre are a slip.
+constexpr int64_t mostDevices = int64_t{1} << 20;
+
 int64_t getInteger(DictionaryAttr fields, StringRef name, int64_t otherwise = 0) {
   auto value = fields.getAs<IntegerAttr>(name);
   return value ? value.getInt() : otherwise;
@@ -108,6 +111,9 @@ LogicalResult ConfigurationReader::findConfiguration() {
         continue;
       deviceCount = getInteger(fields, "num_devices");
       nodeCount = getInteger(fields, "nodes");
+      if (deviceCount > mostDevices)
+        return module.emitError() << "device configuration '" << name << "' has " << deviceCount
+                                  << " devices, expected at most " << mostDevices;
       return success();
     }
   return module.emitError() << "the model has no device configuration '" << name << "'"
@@ -128,13 +134,15 @@ void ConfigurationReader::readNodes() {
       stage.ops.push_back(&op);
       forEach(fields, "sharding_spec", [&](DictionaryAttr spec) {
         stage.specs.push_back({&op, spec, {}});
+        std::set<int64_t> groups;
         forEach(spec, "index_to_device_group_map", [&](DictionaryAttr group) {
+          groups.insert(getInteger(group, "key"));
           for (int64_t device : group.getAs<DenseI64ArrayAttr>("value").asArrayRef())
             stage.devices.insert(device);
         });
-        for (int64_t device : spec.getAs<DenseI64ArrayAttr>("device").asArrayRef())
-          if (device >= 0)
-            stage.devices.insert(device);
+        for (int64_t place : spec.getAs<DenseI64ArrayAttr>("device").asArrayRef())
+          if (!groups.count(place))
+            stage.devices.insert(place);
       });
     }
   }

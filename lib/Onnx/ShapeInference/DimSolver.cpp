@@ -519,6 +519,11 @@ void DimSolver::requireEqual(const DimExpr &a, const DimExpr &b, const std::stri
   checks.push_back({DimCheck::Kind::Equal, canonical(a), canonical(b), node});
 }
 
+void DimSolver::requireOneOf(const DimExpr &dim, const DimExpr &first, const DimExpr &second,
+                             const std::string &node) {
+  checks.push_back({DimCheck::Kind::OneOf, dim, first, node, second});
+}
+
 std::vector<DimCheck> DimSolver::getChecks() {
   std::vector<DimCheck> result;
   std::set<std::string> seen;
@@ -529,10 +534,15 @@ std::vector<DimCheck> DimSolver::getChecks() {
     if (!solved)
       check.lhs = canonical(check.lhs);
     check.rhs = canonical(check.rhs);
-    if (check.lhs == check.rhs)
+    bool isOneOf = check.kind == DimCheck::Kind::OneOf;
+    if (isOneOf)
+      check.other = canonical(check.other);
+    if (check.lhs == check.rhs || (isOneOf && check.lhs == check.other))
       continue;
-    const char *sign = check.kind == DimCheck::Kind::Equal ? " == " : " <= ";
-    if (seen.insert(check.lhs.print() + sign + check.rhs.print()).second)
+    std::string text = check.lhs.print() +
+                       (check.kind == DimCheck::Kind::LessOrEqual ? " <= " : " == ") +
+                       check.rhs.print() + (isOneOf ? " or " + check.other.print() : "");
+    if (seen.insert(std::move(text)).second)
       result.push_back(std::move(check));
   }
   return result;

@@ -137,6 +137,12 @@ LogicalResult inferMaxRoiPool(MaxRoiPoolOp op, ShapeScope &scope) {
   FailureOr<Dims> input = scope.getOperandDims(op, 0, 4), rois = scope.getOperandDims(op, 1, 2);
   if (failed(input) || failed(rois))
     return failure();
+  const DimExpr &numbers = (*rois)[1];
+  if (numbers.constant() && numbers.constant() != 5)
+    return op.emitOpError() << "a region of rois is " << numbers.print()
+                            << " numbers, expected 5: image, x1, y1, x2, y2";
+  if (failed(scope.unify(op, numbers, DimExpr(5), "the numbers of a region of rois, and 5,")))
+    return failure();
   ArrayRef<int64_t> shape = op.getPooledShape();
   if (shape.size() != 2 || shape[0] < 1 || shape[1] < 1)
     return op.emitOpError() << "pooled_shape is [" << shape << "], expected two positive numbers";

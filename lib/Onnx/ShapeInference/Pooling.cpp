@@ -109,6 +109,14 @@ LogicalResult inferGlobalPool(Operation *op, ShapeScope &scope) {
   return scope.setResult(op, 0, *input);
 }
 
+/// Pools by the norm of order p.
+template <auto infer, typename OpT> LogicalResult inferLpPool(OpT op, ShapeScope &scope) {
+  int64_t p = op.getP();
+  if (p < 1)
+    return op.emitOpError() << "p is " << p << ", expected at least 1";
+  return infer(op, scope);
+}
+
 LogicalResult inferMaxUnpool(MaxUnpoolOp op, ShapeScope &scope) {
   FailureOr<Dims> input = scope.getOperandDims(op, 0);
   if (failed(input))
@@ -136,9 +144,10 @@ LogicalResult inferMaxUnpool(MaxUnpoolOp op, ShapeScope &scope) {
 void dougong::onnx::attachPoolingShapes(MLIRContext &context) {
   attach<inferPool<MaxPoolOp>, MaxPoolOp>(context);
   attach<inferPool<AveragePoolOp>, AveragePoolOp>(context);
-  attach<inferPool<LpPoolOp>, LpPoolOp>(context);
+  attach<inferLpPool<inferPool<LpPoolOp>, LpPoolOp>, LpPoolOp>(context);
   attach<inferPool<MsQLinearAveragePoolOp>, MsQLinearAveragePoolOp>(context);
-  attach<inferGlobalPool, GlobalAveragePoolOp, GlobalMaxPoolOp, GlobalLpPoolOp,
-         MsQLinearGlobalAveragePoolOp>(context);
+  attach<inferGlobalPool, GlobalAveragePoolOp, GlobalMaxPoolOp, MsQLinearGlobalAveragePoolOp>(
+      context);
+  attach<inferLpPool<inferGlobalPool, GlobalLpPoolOp>, GlobalLpPoolOp>(context);
   attach<inferMaxUnpool, MaxUnpoolOp>(context);
 }

@@ -88,9 +88,12 @@ LogicalResult inferTfIdf(TfIdfVectorizerOp op, ShapeScope &scope) {
 }
 
 LogicalResult inferImageDecoder(ImageDecoderOp op, ShapeScope &scope) {
-  return scope.setResult(op, 0,
-                         {scope.freshDim(op, 0, 0), scope.freshDim(op, 0, 1),
-                          DimExpr(op.getPixelFormat() == "Grayscale" ? 1 : 3)});
+  StringRef format = op.getPixelFormat();
+  if (format != "RGB" && format != "BGR" && format != "Grayscale")
+    return op.emitOpError() << "pixel_format is '" << format << "', expected RGB, BGR or Grayscale";
+  return scope.setResult(
+      op, 0,
+      {scope.freshDim(op, 0, 0), scope.freshDim(op, 0, 1), DimExpr(format == "Grayscale" ? 1 : 3)});
 }
 
 } // namespace

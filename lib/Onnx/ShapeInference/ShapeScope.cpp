@@ -212,7 +212,7 @@ LogicalResult ShapeScope::requireEither(Operation *op, const DimExpr &dim, const
     return op->emitOpError() << what << " is " << extent.print() << ", expected " << a.print()
                              << " or " << b.print();
   if (strict)
-    solver.requireEqual((extent - a) * (extent - b), DimExpr(0), getNodeLabel(op));
+    solver.requireOneOf(extent, a, b, getNodeLabel(op));
   else
     leaveOpen();
   return success();

@@ -65,7 +65,12 @@ LogicalResult FunctionShapes::readAttributes() {
     if (!lhs || !rhs)
       return function.emitError() << "onnx.checks entry " << attribute
                                   << " has no valid lhs and rhs";
-    if (text("op") == "<=") {
+    if (check.contains("or")) {
+      auto other = DimExpr::parse(text("or"));
+      if (!other)
+        return function.emitError() << "onnx.checks entry " << attribute << " has no valid or";
+      solver.requireOneOf(*lhs, *rhs, *other, text("node"));
+    } else if (text("op") == "<=") {
       solver.assumeLessOrEqual(*lhs, *rhs, text("node"));
     } else if (solver.equate(*lhs, *rhs, text("node")) == Equality::Undecided) {
       solver.requireEqual(*lhs, *rhs, text("node"));
@@ -212,12 +217,14 @@ void FunctionShapes::writeAttributes(const std::set<std::string> &symbols) {
   };
   SmallVector<Attribute> checks;
   for (const DimCheck &check : solver.getChecks()) {
-    StringRef sign = check.kind == DimCheck::Kind::Equal ? "==" : "<=";
-    checks.push_back(builder.getDictionaryAttr(
-        {builder.getNamedAttr("lhs", builder.getStringAttr(check.lhs.print())),
-         builder.getNamedAttr("op", builder.getStringAttr(sign)),
-         builder.getNamedAttr("rhs", builder.getStringAttr(check.rhs.print())),
-         builder.getNamedAttr("node", builder.getStringAttr(check.node))}));
+    NamedAttrList entry;
+    entry.set("lhs", builder.getStringAttr(check.lhs.print()));
+    entry.set("op", builder.getStringAttr(check.kind == DimCheck::Kind::LessOrEqual ? "<=" : "=="));
+    entry.set("rhs", builder.getStringAttr(check.rhs.print()));
+    if (check.kind == DimCheck::Kind::OneOf)
+      entry.set("or", builder.getStringAttr(check.other.print()));
+    entry.set("node", builder.getStringAttr(check.node));
+    checks.push_back(entry.getDictionary(builder.getContext()));
   }
   set("onnx.checks", builder.getArrayAttr(checks), checks.empty());
   SmallVector<StringRef> dependent;

@@ -7,7 +7,6 @@
 #include "Image.h"
 
 #include <bit>
-#include <limits>
 
 using namespace dougong;
 

@@ -1,7 +1,6 @@
 //===- Png.cpp - PNG, by libpng -------------------------------------------===//
 #include "Image.h"
 
-#include <algorithm>
 #include <csetjmp>
 #include <cstring>
 

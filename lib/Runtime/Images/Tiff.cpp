@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <mutex>
 
 #include <tiffio.h>
 
@@ -36,11 +37,25 @@ struct Source {
   static int close(thandle_t) { return 0; }
 };
 
+/// libtiff multiplies colours by alpha, unless the file says that they are so already.
+void keepColours(TIFF *tiff) {
+  std::uint16_t count = 0, *meanings = nullptr;
+  if (!TIFFGetField(tiff, TIFFTAG_EXTRASAMPLES, &count, &meanings))
+    return;
+  std::vector<std::uint16_t> changed(meanings, meanings + count);
+  std::replace(changed.begin(), changed.end(), std::uint16_t{EXTRASAMPLE_UNASSALPHA},
+               std::uint16_t{EXTRASAMPLE_ASSOCALPHA});
+  TIFFSetField(tiff, TIFFTAG_EXTRASAMPLES, count, changed.data());
+}
+
 } // namespace
 
 bool dougong::decodeTiff(Bytes file, Image &image) {
-  TIFFSetWarningHandler(nullptr);
-  TIFFSetErrorHandler(nullptr);
+  static std::once_flag isQuiet; // the handlers are the process's
+  std::call_once(isQuiet, [] {
+    TIFFSetWarningHandler(nullptr);
+    TIFFSetErrorHandler(nullptr);
+  });
   Source source{file};
   std::unique_ptr<TIFF, void (*)(TIFF *)> tiff(
       TIFFClientOpen("image", "rm", &source, Source::read, Source::write, Source::seek,
@@ -50,8 +65,11 @@ bool dougong::decodeTiff(Bytes file, Image &image) {
   if (!tiff || !TIFFGetField(tiff.get(), TIFFTAG_IMAGEWIDTH, &width) ||
       !TIFFGetField(tiff.get(), TIFFTAG_IMAGELENGTH, &height) || !image.resize(height, width))
     return false;
+  keepColours(tiff.get());
+  std::uint16_t orientation = ORIENTATION_TOPLEFT;
+  TIFFGetFieldDefaulted(tiff.get(), TIFFTAG_ORIENTATION, &orientation);
   std::vector<std::uint32_t> pixels(image.rgb.size() / 3);
-  if (!TIFFReadRGBAImageOriented(tiff.get(), width, height, pixels.data(), ORIENTATION_TOPLEFT, 1))
+  if (!TIFFReadRGBAImageOriented(tiff.get(), width, height, pixels.data(), orientation, 1))
     return false;
   for (std::size_t pixel = 0; pixel < pixels.size(); ++pixel) {
     image.rgb[3 * pixel] = TIFFGetR(pixels[pixel]);

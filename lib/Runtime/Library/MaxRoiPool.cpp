@@ -14,12 +14,11 @@ struct Part {
   std::int64_t first, last;
   Part(std::int64_t start, std::int64_t extent, std::int64_t index, std::int64_t count,
        std::int64_t size) {
-    double part = static_cast<double>(extent) / static_cast<double>(count);
-    auto clamp = [&](double place) {
-      return std::clamp<std::int64_t>(static_cast<std::int64_t>(place) + start, 0, size);
+    auto clamp = [&](std::int64_t place) {
+      return std::clamp<std::int64_t>(place + start, 0, size);
     };
-    first = clamp(std::floor(static_cast<double>(index) * part));
-    last = clamp(std::ceil(static_cast<double>(index + 1) * part));
+    first = clamp(index * extent / count);
+    last = clamp(((index + 1) * extent + count - 1) / count);
   }
 };
 

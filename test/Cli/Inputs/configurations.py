@@ -96,6 +96,9 @@ GOOD = {
     "replicated": make({"up": [spec("u", [-1], groups=ALL)]}),
     "mixed": make({"up": [spec("u", [-1, -2], (1, 2), groups={-1: [0, 1], -2: [2, 3]})],
                    "down": [spec("r", [-1, -2], (0, 2), groups={-1: [0, 2], -2: [1, 3]})]}, devices=4),
+    # A key of the map is a group whatever its number, not the device of that number.
+    "groups-by-number": make({"up": [spec("u", [7], groups={7: [0, 1]})]}),
+    "groups-as-devices": make({"up": [spec("u", [2, 1], (1, 2), groups={2: [0, 1], 1: [2, 3]})]}, devices=4),
     "symbolic": make({"up": [spec("x", [0, 1], (0, [("rows", 2)]))]}, rows="rows"),
     "column-row": make(MEGATRON),
     "uneven": make({"down": [spec("v", [0, 1, 2, 3], (1, 4))]}, devices=4),
@@ -126,6 +129,7 @@ BAD = {
     "no-grid": make({"up": [spec("u", [1, 0], (1, 2))]}),
     "inner-part": make({"up": [spec("u", [0, 1], (1, [(3, 1), (4, 2)]))]}),
     "contradiction": make({"up": [spec("x", [0, 1], (1, 2)), spec("u", [0, 1], (1, 2))]}),
+    "most-devices": make({"up": [spec("u", [0, 1], (1, 2))]}, devices=2**20 + 1),
     "back": make({}, {"up": 1, "bias": 0, "act": 0, "down": 1}),
 }
 

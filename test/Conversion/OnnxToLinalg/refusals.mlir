@@ -42,6 +42,24 @@ func.func @negative_bits(%a: tensor<3x64xf32>, %b: tensor<5x4x6xui8>, %s: tensor
 
 // -----
 
+func.func @negative_negative_bits(%x: tensor<5x8xf32>, %r: tensor<5x8xf32>, %q1: tensor<8x12x4xui8>,
+    %s1: tensor<8x12xf32>, %q2: tensor<8x8x6xui8>, %s2: tensor<8x8xf32>) -> tensor<5x8xf32>
+    attributes {dougong.kernel} {
+  %none = onnx.none
+  // expected-error @+1 {{weights of -4 bits of quant_type int are not supported: expected 2, 4 or 8 bits of quant_type int}}
+  %0 = onnx.ms.QMoE(%x, %r, %q1, %s1, %none, %q2, %s2, %none, %none, %none, %none, %none, %none, %none, %none)
+      {activation_alpha = 1.0 : f32, activation_beta = 0.0 : f32, activation_type = "silu",
+       block_size = 0 : i64, expert_weight_bits = -4 : i64, k = 2 : i64,
+       normalize_routing_weights = 1 : i64, quant_type = "int", swiglu_fusion = 0 : i64,
+       use_sparse_mixer = 0 : i64}
+      : (tensor<5x8xf32>, tensor<5x8xf32>, tensor<8x12x4xui8>, tensor<8x12xf32>, none,
+         tensor<8x8x6xui8>, tensor<8x8xf32>, none, none, none, none, none, none, none, none)
+      -> tensor<5x8xf32>
+  return %0 : tensor<5x8xf32>
+}
+
+// -----
+
 func.func @negative_scan_state(%s: tensor<?xf32, #onnx.dims<"n">>, %x: tensor<5x4xf32>)
     -> tensor<4xf32> attributes {dougong.kernel} {
   // expected-error @+1 {{operator 'Scan' cannot be compiled: a state whose shape changes is not supported}}

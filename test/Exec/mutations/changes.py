@@ -165,7 +165,7 @@ def change_extent(site):
         del dims[at]
     else:
         dims.add().dim_value = site.integer()
-    return f"{info.name}: {kind} in axis {at}: {helper.printable_value_info(info)}"
+    return f"{info.name}: {kind} in axis {at}"
 
 
 def change_shape(site):

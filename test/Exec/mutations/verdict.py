@@ -27,6 +27,8 @@ def wrong_form(line, model):
         return "the message begins with a capital"
     if re.search(r"[^.]\.$", text):
         return "the message ends with a full stop"
+    # What is quoted are the user's names.
+    text = re.sub(r"'.*?'|\".*?\"", "", text)
     if re.search(r"\[(Shape|Type)InferenceError\]|==> Context|\\n|\.cc:|\.h:\d", text):
         return "the message is the library's"
     return ""

@@ -5,6 +5,8 @@ different things are different numbers.
 """
 
 import dataclasses
+from fractions import Fraction
+import math
 import typing
 
 import numpy as np
@@ -164,9 +166,10 @@ def max_roi_pool(case):
     result = np.zeros((len(regions), x.shape[1], *pooled), x.dtype)
     for number, (image, *corners) in enumerate(regions):
         left, top, right, bottom = (int(np.floor(corner * scale + .5)) for corner in corners)
-        size = np.maximum([bottom - top + 1, right - left + 1], 1) / pooled
+        size = [Fraction(max(last - first + 1, 1), count)
+                for first, last, count in zip((top, left), (bottom, right), pooled)]
         for place in np.ndindex(*pooled):
-            ends = [(max(start + int(np.floor(i * part)), 0), max(start + int(np.ceil((i + 1) * part)), 0))
+            ends = [(max(start + math.floor(i * part), 0), max(start + math.ceil((i + 1) * part), 0))
                     for start, i, part in zip((top, left), place, size)]
             part = x[int(image), :, slice(*ends[0]), slice(*ends[1])]
             if part.size:
@@ -200,6 +203,9 @@ def contraction():
             [[0, 0, 0, 7, 7], [1, 2.4, 1.6, 6, 5], [1, -3, -2, 3, 12], [0, 20, 20, 30, 30],
              [0, 4, 4, 2, 2]], np.float32)], {"pooled_shape": [3, 2], "spatial_scale": .8},
              static=(5, 3), expected=max_roi_pool),
+        # 25 * (7 / 25) is more than 7 in floating point.
+        Case("MaxRoiPool", [reals(1, 2, 9, 9), np.array([[0, 1, 1, 7, 7]], np.float32)],
+             {"pooled_shape": [25, 25], "spatial_scale": 1.}, expected=max_roi_pool),
         *[Case("GlobalLpPool", [reals(2, 3, 5, 7)], {"p": p}, expected=lambda case: [
             (np.abs(case.inputs[0]) ** case.attributes["p"]).sum((2, 3), keepdims=True) **
             np.float32(1 / case.attributes["p"])]) for p in (1, 2, 3)],

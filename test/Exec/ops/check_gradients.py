@@ -76,6 +76,17 @@ def cases():
     yield "y = Concat <axis = -1> (a, b)", [reals(2, 3), reals(2, 2)]
     yield "p, q = Split <axis = 1, num_outputs = 2> (a)\ny = Mul (p, q)", [reals(2, 4)]
     yield "p, q = Split <axis = 1, num_outputs = 2> (a)\ny = Exp (q)", [reals(2, 4)]
+    yield "s = Constant <value_ints = [1, 3]> ()\n\"\", q = Split <axis = 1> (a, s)\ny = Exp (q)", \
+        [reals(2, 4)]
+    yield "\"\", q, \"\" = Split <num_outputs = 3> (a)\ny = Exp (q)", [reals(5, 2)]
+    yield "r = Range (a, b, c)\ns = Constant <value_ints = [5]> ()\ny = Reshape (r, s)", \
+        [np.array(.3), np.array(2.), np.array(.4)]
+    for attributes in ("", "<axis = 0>"):
+        yield (f"k = Constant <value = int64[2, 2] {{0, 2, -1, 1}}> ()\n"
+               f"d = Constant <value_int = 3> ()\ny = OneHot {attributes} (k, d, a)", [reals(2)])
+    # x^0 is 1 everywhere.
+    yield ("z = Constant <value_floats = [0.0, 2.0, 0.0]> ()\ne = CastLike (z, a)\ny = Pow (a, e)",
+           [np.array([0., 1.3, -.7])])
     yield "k = Constant <value_ints = [2, 0, 2, -1]> ()\ny = Gather (a, k)", [reals(4, 2)]
     yield "k = Constant <value = int64[2, 2] {1, 1, 0, -1}> ()\ny = GatherElements <axis = 1> (a, k)", \
         [reals(2, 3)]
@@ -199,8 +210,11 @@ def build():
             add_value(graph.output, name, array)
             expected[name] = (nodes, gradient)
     add_further(graph, feeds, expected)
-    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.preview.training", 1)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=10), feeds, expected
+    functions = add_calls(graph, feeds, expected)
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.preview.training", 1),
+              helper.make_opsetid("own", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=10, functions=functions)
+    return model, feeds, expected
 
 
 def add_further(graph, feeds, expected):
@@ -222,6 +236,40 @@ def add_further(graph, feeds, expected):
     for name, value in (("first", 3 * x**2), ("second", 6 * x), ("elsewhere", 3 * other**2)):
         add_value(graph.output, name, x)
         expected[name] = ("x^3", value)
+
+
+def add_calls(graph, feeds, expected):
+    """Calls of a function with the gradients of y = a^2 b, where the caller has values a and y too,
+    gives one value twice, or makes b of a: of those the function knows nothing."""
+    p, q = reals(3), reals(3)
+    for name, array in (("p", p), ("q", q)):
+        add_value(graph.input, name, array)
+        feeds[name] = array
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.preview.training", 1)]
+
+    def gradient(number, names, result):
+        return helper.make_node("Gradient", names, [result], name=f"inner{number}", xs=names, y="y",
+                                domain="ai.onnx.preview.training")
+
+    function = helper.make_function(
+        "own", "Gradients", ["a", "b", "unused"], ["da", "db"],
+        [helper.make_node("Mul", ["a", "a"], ["s"], name="s"),
+         helper.make_node("Mul", ["s", "b"], ["y"], name="y"),
+         gradient(0, ["a"], "da"), gradient(1, ["b"], "db")], opsets)
+    graph.node.extend([helper.make_node("Neg", ["p"], ["a"], name="minus"),
+                       helper.make_node("Exp", ["a"], ["y"], name="exp"),
+                       helper.make_node("Add", ["p", "p"], ["twice"], name="twice")])
+    for name, array in (("a", -p), ("y", np.exp(-p))):
+        add_value(graph.output, name, array)
+        expected[name] = ("the caller's", array)
+    for number, (second, b) in enumerate((("q", q), ("p", p), ("twice", 2 * p))):
+        results = [f"call{number}_da", f"call{number}_db"]
+        graph.node.append(helper.make_node("Gradients", ["p", second], results, domain="own",
+                                           name=f"call{number}"))
+        for name, array in zip(results, (2 * p * b, p * p)):
+            add_value(graph.output, name, array)
+            expected[name] = (f"a^2 b, b = {second}", array)
+    return [function]
 
 
 def main():

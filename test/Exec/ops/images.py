@@ -21,6 +21,8 @@ def picture(mode):
     image = Image.fromarray(pixels.astype(np.uint8), "RGB")
     if mode == "I;16":
         return Image.fromarray((np.asarray(image.convert("L")).astype(np.uint16) << 8), mode)
+    if mode in ("LA", "RGBA"):
+        image.putalpha(Image.fromarray(random.randint(0, 256, (HEIGHT, WIDTH)).astype(np.uint8)))
     return image.quantize(11) if mode == "P" else image.convert(mode)
 
 
@@ -74,7 +76,7 @@ def files():
     yield written("RGB", "JPEG", quality=95, progressive=True)
     for subsampling in (0, 1, 2):
         yield written("RGB", "JPEG", quality=70, subsampling=subsampling)
-    for mode in ("1", "L", "P", "RGB"):
+    for mode in ("1", "L", "LA", "P", "RGB", "RGBA"):
         yield written(mode, "TIFF")
     for compression in ("tiff_lzw", "tiff_adobe_deflate", "packbits"):
         yield written("RGB", "TIFF", compression=compression)
@@ -116,6 +118,13 @@ def images():
     # Files cut off, an empty one, and one of no format.
     cases += [case(data[:len(data) // 2]) for data in whole if len(data) > 200]
     # Two bytes a number: Pillow would cut off what is above 255.
+    # The pixels as they are stored: Pillow would turn them.
+    stored, turned = picture("RGB"), []
+    for way in range(1, 9):
+        stream = io.BytesIO()
+        stored.save(stream, "TIFF", tiffinfo={274: way})
+        turned.append(case(stream.getvalue()))
+        turned[-1].expected = lambda _: [np.asarray(stored)]
     wide = case(b"P5 3 1 65535\n" + bytes([0, 9, 128, 0, 255, 255]))
     wide.expected = lambda _: [np.repeat(np.array([[[0], [128], [255]]], np.uint8), 3, axis=2)]
-    return cases + [wide, case(b""), case(b"no image"), case(b"no image", pixel_format="Grayscale")]
+    return cases + turned + [wide, case(b""), case(b"no image"), case(b"no image", pixel_format="Grayscale")]

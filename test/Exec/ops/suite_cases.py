@@ -35,8 +35,10 @@ def read_case(test, opset, operators):
     if len(model.graph.node) != 1:
         return None
     (node,) = model.graph.node
-    if node.op_type not in operators or node.domain not in ("", "ai.onnx") or any(value.type.WhichOneof("value") != "tensor_type"
-                           for value in [*model.graph.input, *model.graph.output]):
+    if node.op_type not in operators or node.domain not in ("", "ai.onnx"):
+        return None
+    if any(value.type.WhichOneof("value") != "tensor_type"
+           for value in [*model.graph.input, *model.graph.output]):
         return None
     schema = onnx.defs.get_schema(node.op_type, opset, node.domain)
     version = max(entry.version for entry in model.opset_import if entry.domain == node.domain)
@@ -57,8 +59,7 @@ def read_case(test, opset, operators):
         return None
     attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     case = SuiteCase(node.op_type, [given.get(name) if name else None for name in node.input],
-                     attributes, outputs, tuple(constants), rtol=test.rtol,
-                     atol=test.atol)
+                     attributes, outputs, tuple(constants), rtol=test.rtol, atol=test.atol)
     case.stored = [produced[node.output[number]] for number in outputs]
     case.name = test.name
     return case
