@@ -133,7 +133,8 @@ std::vector<Finding> checkPlan(const plan::v1::Plan &plan, const std::filesystem
   package::Checker checker(plan, package, options);
   for (auto check : {package::checkSchema, package::checkFiles, package::checkWeights,
                      package::checkRanks, package::checkMemory, package::checkPrograms,
-                     package::checkTransfers, package::checkStates, package::checkStatements})
+                     package::checkTransfers, package::checkStates,
+                     package::checkMicroBatches, package::checkStatements})
     check(checker);
   return std::move(checker.findings);
 }

@@ -69,6 +69,7 @@ void checkMemory(Checker &checker);     // CheckMemory.cpp
 void checkPrograms(Checker &checker);   // CheckPrograms.cpp
 void checkTransfers(Checker &checker);  // CheckTransfers.cpp
 void checkStates(Checker &checker);     // CheckTransfers.cpp
+void checkMicroBatches(Checker &checker); // CheckMicroBatches.cpp
 void checkStatements(Checker &checker); // CheckSchema.cpp
 
 } // namespace dougong::package

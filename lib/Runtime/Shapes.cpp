@@ -95,8 +95,7 @@ static std::string printValues(std::initializer_list<DimExpr> exprs, const Symbo
   return text;
 }
 
-/// What the operators demand of the symbols.
-static Result<void> checkConditions(const plan::v1::Model &model, const SymbolValues &symbols) {
+Result<void> dougong::checkConditions(const plan::v1::Model &model, const SymbolValues &symbols) {
   for (const plan::v1::Condition &condition : model.conditions()) {
     std::string where = "node '" + condition.node() + "': ";
     Result<DimExpr> left = DimExpr::parse(condition.left());
@@ -169,7 +168,5 @@ Result<SymbolValues> dougong::solveSymbols(const plan::v1::Model &model,
                    (symbol.has_max() ? " to " + std::to_string(symbol.max()) : " or more") +
                    ", got " + std::to_string(value->second)};
   }
-  if (Result<void> held = checkConditions(model, symbols); !held)
-    return held.takeError();
   return symbols;
 }
