@@ -14,7 +14,7 @@ func.func @main(%x: tensor<?x8xf32, #onnx.dims<"batch", _>> {onnx.name = "x"}) -
 // expected-note @below {{the strategy cuts the batch}}
 func.func @main(%x: tensor<?x8xf32, #onnx.dims<"batch", _>> {onnx.name = "x"}) -> tensor<?x1xf32, #onnx.dims<"batch", _>> {
   %axes = onnx.Constant() {value = dense<1> : tensor<1xi64>} : () -> tensor<1xi64>
-  %t = onnx.Transpose(%x) {perm = [1, 0]} : (tensor<?x8xf32, #onnx.dims<"batch", _>>) -> tensor<8x?xf32, #onnx.dims<_, "batch">>
+  %t = onnx.Transpose(%x) {perm = array<i64: 1, 0>} : (tensor<?x8xf32, #onnx.dims<"batch", _>>) -> tensor<8x?xf32, #onnx.dims<_, "batch">>
   // expected-error @below {{cannot run on a part of the batch "batch": it brings rows together with other rows, in dim 1 (batch) of operand 1}}
   %y = onnx.MatMul(%x, %t) : (tensor<?x8xf32, #onnx.dims<"batch", _>>, tensor<8x?xf32, #onnx.dims<_, "batch">>) -> tensor<?x?xf32, #onnx.dims<"batch", "batch">>
   %z = onnx.ReduceSum(%y, %axes) {keepdims = 1 : i64, noop_with_empty_axes = 0 : i64} : (tensor<?x?xf32, #onnx.dims<"batch", "batch">>, tensor<1xi64>) -> tensor<?x1xf32, #onnx.dims<"batch", _>>
@@ -27,7 +27,7 @@ func.func @main(%x: tensor<?x8xf32, #onnx.dims<"batch", _>> {onnx.name = "x"}) -
 // expected-note @below {{the strategy cuts the batch}}
 func.func @main(%x: tensor<?x8xf32, #onnx.dims<"batch", _>> {onnx.name = "x"}) -> tensor<?x8xf32, #onnx.dims<"batch", _>> {
   // expected-error @below {{cannot run on a part of the batch "batch": it needs dim 0 (batch) of operand 0 whole}}
-  %y = onnx.Softmax(%x) {axis = 0 : si64} : (tensor<?x8xf32, #onnx.dims<"batch", _>>) -> tensor<?x8xf32, #onnx.dims<"batch", _>>
+  %y = onnx.Softmax(%x) {axis = 0 : i64} : (tensor<?x8xf32, #onnx.dims<"batch", _>>) -> tensor<?x8xf32, #onnx.dims<"batch", _>>
   return %y : tensor<?x8xf32, #onnx.dims<"batch", _>>
 }
 

@@ -34,6 +34,7 @@ private:
   bool dependsOnBatch(Type type) const;
   /// Whether an op of extents holds the batch.
   bool tellsBatch(Operation *op) const;
+  bool isInRows(Value value) const;
 
   std::optional<std::string> checkOp(Operation *op) const;
   std::optional<std::string> checkDims(Value value, ArrayRef<DimFactors> dims,
@@ -76,6 +77,22 @@ bool isRandom(Operation *op) {
              onnx::RandomUniformLikeOp, onnx::MultinomialOp, onnx::BernoulliOp, onnx::DropoutOp>(op);
 }
 
+/// Whether a tensor is rows one after the other in memory: its first dim that is not 1 is
+/// the batch, or a multiple of it, and no other dim depends on it.
+bool RowCheck::isInRows(Value value) const {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  FailureOr<SmallVector<DimExpr>> extents =
+      type ? getExtents(type) : FailureOr<SmallVector<DimExpr>>(failure());
+  if (failed(extents))
+    return false;
+  auto first = llvm::find_if(*extents, [](const DimExpr &extent) { return !(extent == DimExpr(1)); });
+  if (first == extents->end() ||
+      !(first->substitute({{batch, DimExpr(1)}}) * DimExpr::symbol(batch) == *first))
+    return false;
+  return std::none_of(first + 1, extents->end(),
+                      [&](const DimExpr &extent) { return dependsOnBatch(extent); });
+}
+
 /// Every dim of a value that depends on the batch must be cut by `rows`, the one factor
 /// of the op that is the rows (set by the first such dim), and no other dim by it.
 std::optional<std::string> RowCheck::checkDims(Value value, ArrayRef<DimFactors> dims,
@@ -115,6 +132,11 @@ std::optional<std::string> RowCheck::checkOp(Operation *op) const {
     return "each micro-batch would get random values of its own";
   // Equal for all rows.
   if (isa<onnx::ConstantOfShapeOp>(op))
+    return std::nullopt;
+  // A row keeps its elements, in their order, though no factor may say so: the extent of
+  // [batch * tokens] in rows is no number.
+  if (isa<onnx::ReshapeOp, onnx::FlattenOp>(op) && isInRows(op->getOperand(0)) &&
+      isInRows(op->getResult(0)))
     return std::nullopt;
   const onnx::ShardingRule rule = onnx::getShardingRule(op);
   bool isOpaque = false, touches = false;

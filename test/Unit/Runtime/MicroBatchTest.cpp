@@ -260,7 +260,7 @@ TEST(MicroBatches, StagesOverlapAlsoFromStepToStep) {
 
 TEST(MicroBatches, ErrorsNameThem) {
   TemporaryFolder folder;
-  writeMlpPackage(folder.path(), 2, 1);
+  writeMlpPackage(folder.path(), 1, 1);
   setMicroBatches(folder.path(), 3, "batch");
   auto session = openSession(folder.path());
   ASSERT_TRUE(session);
