@@ -103,8 +103,8 @@ struct PrintResultPass : dougong::dist::impl::PrintResultPassBase<PrintResultPas
                      {"programs", std::move(programs)}, {"stages", std::move(stages)},
                      {"links", std::move(links)},       {"states", std::move(states)}};
     if (result->microBatches > 1)
-      all.getAsObject()->insert(
-          {"micro_batches", json::Object{{"batch", result->batch}, {"count", result->microBatches}}});
+      all.getAsObject()->insert({"micro_batches", json::Object{{"batch", result->batch},
+                                                               {"count", result->microBatches}}});
     llvm::outs() << llvm::formatv("{0:2}\n", all);
     markAllAnalysesPreserved();
   }

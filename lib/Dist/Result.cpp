@@ -346,7 +346,8 @@ FailureOr<PartitionResult> dist::getPartitionResult(ModuleOp module) {
     auto batch = parts.getAs<StringAttr>("batch");
     auto count = parts.getAs<IntegerAttr>("count");
     if (!batch || !count || count.getInt() < 2)
-      return module.emitError() << microBatchesAttrName << " must be {batch = NAME, count = N} with "
+      return module.emitError() << microBatchesAttrName
+                                << " must be {batch = NAME, count = N} with "
                                 << "N of at least 2, got " << parts;
     result.batch = batch.str();
     result.microBatches = count.getInt();

@@ -283,9 +283,9 @@ private:
       auto dim = batchDim(value, plan.model().micro_batches().batch());
       if (!plan.model().has_micro_batches() || !dim)
         return;
-      std::string text = *dim ? fmt::format("dim {}: {}", **dim,
-                                            package::printMicroBatches(plan.model()))
-                              : "the same for all micro-batches";
+      std::string text =
+          *dim ? fmt::format("dim {}: {}", **dim, package::printMicroBatches(plan.model()))
+               : "the same for all micro-batches";
       line("  " + text);
       add({{"kind", "micro_batches"}, {"text", text}});
     };

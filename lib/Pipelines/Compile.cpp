@@ -258,10 +258,12 @@ std::vector<std::string> Compilation::getDims() {
   if (strategy->microBatches == 1)
     return dims;
   FailureOr<func::FuncOp> main = dist::getMainFunction(*module);
-  std::string batch = succeeded(main) ? dist::getBatch(*main) : "";
+  Result<DimExpr> batch = DimExpr::parse(succeeded(main) ? dist::getBatch(*main) : "");
+  if (!batch || batch->kind() != DimExpr::Kind::Symbol)
+    return dims; // dist-plan refuses it
   for (std::string &dim : dims)
     if (llvm::Expected<onnx::DimOption> option = onnx::parseDimOption(dim)) {
-      if (!option->isRange && option->target == batch)
+      if (!option->isRange && option->target == batch->name())
         dim += ".." + std::to_string(option->high);
     } else {
       llvm::consumeError(option.takeError()); // normalize refuses it

@@ -223,8 +223,8 @@ llvm::Error Predictor::predictPath() {
     }
   }
   for (StagePrediction &stage : result.stages)
-    for (double *part : {&stage.compute, &stage.memory, &stage.communication, &stage.launch,
-                         &stage.time})
+    for (double *part :
+         {&stage.compute, &stage.memory, &stage.communication, &stage.launch, &stage.time})
       *part *= static_cast<double>(microBatches);
   return llvm::Error::success();
 }

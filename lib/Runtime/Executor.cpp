@@ -93,7 +93,8 @@ Result<void> Executor::Impl::setUpMicroBatches() {
   if (model().has_micro_batches()) {
     batch = model().micro_batches().batch();
     // Every message has a tag of its own, and tags end at 2^27.
-    std::int64_t most = std::min<std::int64_t>(maxMicroBatches, (1 << 27) / std::max(wiring.tags, 1));
+    std::int64_t most =
+        std::min<std::int64_t>(maxMicroBatches, (1 << 27) / std::max(wiring.tags, 1));
     if (count < 1 || count > most)
       return Error{"the plan makes " + std::to_string(count) + " micro-batches, expected 1 to " +
                    std::to_string(most)};
@@ -123,8 +124,8 @@ Result<void> Executor::Impl::setUpMicroBatches() {
   for (const CarriedState &state : wiring.states)
     if (inputBatchDims[state.input] != outputBatchDims[state.output])
       return Error{"state '" + model().outputs(state.output).name() + "' to '" +
-                   model().inputs(state.input).name() +
-                   "': the batch '" + batch + "' is not the same dim of both"};
+                   model().inputs(state.input).name() + "': the batch '" + batch +
+                   "' is not the same dim of both"};
   for (const WiredStage &stage : wiring.stages)
     for (const auto *values : {&stage.program->inputs(), &stage.program->outputs()})
       for (const plan::v1::Value &value : *values)

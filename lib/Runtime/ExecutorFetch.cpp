@@ -129,7 +129,8 @@ Result<void> Executor::Impl::gatherRows(int index, MicroBatch &microBatch,
     return taken.takeError();
   if (Result<void> done = mover->receive(part.get(), (*taken)->data(), site); !done)
     return done;
-  copyBox(box, elementSize, {box.begin, rows.localExtents()}, (*taken)->data(), {origins, dims}, to);
+  copyBox(box, elementSize, {box.begin, rows.localExtents()}, (*taken)->data(), {origins, dims},
+          to);
   return {};
 }
 

@@ -28,8 +28,8 @@ struct StageRun {
 /// Time of a stage on this rank, summed over steps.
 struct StageCost {
   double receiveSeconds = 0, runSeconds = 0, sendSeconds = 0;
-  std::int64_t runs = 0; ///< of the program
-  std::size_t arenaBytes = 0; ///< the largest so far
+  std::int64_t runs = 0;          ///< of the program
+  std::size_t arenaBytes = 0;     ///< the largest so far
   std::vector<StageRun> timeline; ///< in order; only with ExecutorOptions::profile
 };
 

@@ -93,8 +93,8 @@ Result<void> Executor::Impl::keepStates(const InputTensors &inputs,
 }
 
 std::string Executor::Impl::describeTask(const Task &task) const {
-  std::string text = "stage '" + wiring.stages[task.stage].stage->name() + "', rank " +
-                     std::to_string(rank());
+  std::string text =
+      "stage '" + wiring.stages[task.stage].stage->name() + "', rank " + std::to_string(rank());
   if (batch.empty())
     return text;
   const RowRange &rows = microBatches[task.microBatch]->rows();

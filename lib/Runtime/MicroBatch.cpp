@@ -107,8 +107,8 @@ Result<void> MicroBatch::setLayouts(const std::vector<GivenInput> &given,
     }
     for (int i = 0; i < stage.program->outputs_size(); ++i) {
       if (dependOnData(owner.stageDims[s].outputs[i], solved))
-        late.push_back(
-            {{static_cast<int>(s), i}, owner.wiring.firstExtentsTag + static_cast<int>(late.size())});
+        late.push_back({{static_cast<int>(s), i},
+                        owner.wiring.firstExtentsTag + static_cast<int>(late.size())});
       Result<ShardLayout> layout =
           layoutOf(stage, stage.program->outputs(i), owner.stageDims[s].outputs[i]);
       if (!layout)
@@ -141,15 +141,16 @@ Result<Mover *> MicroBatch::moverOf(int index) {
   const ShardLayout *from = &layouts[link.from.stage].outputs[link.from.index];
   if (link.carried)
     for (std::size_t s = 0; s < owner.wiring.states.size(); ++s)
-      if (std::count(owner.wiring.states[s].links.begin(), owner.wiring.states[s].links.end(), index))
+      if (std::count(owner.wiring.states[s].links.begin(), owner.wiring.states[s].links.end(),
+                     index))
         from = &*carried[s].layout;
   const plan::v1::Value &value = owner.wiring.stages[link.stage].program->inputs(link.index);
   if (holdsPointers(value.dtype()) && std::string_view(owner.collectives.backend()) != "threads")
     return Error{"value '" + value.name() + "': " + elementTypeName(value.dtype()) +
                  " elements cannot move between processes"};
-  Result<Mover> made =
-      Mover::create(*from, layouts[link.stage].inputs[link.index],
-                    bufferElementBytes(value.dtype()), tagOf(link.tag), owner.collectives, owner.buffers);
+  Result<Mover> made = Mover::create(*from, layouts[link.stage].inputs[link.index],
+                                     bufferElementBytes(value.dtype()), tagOf(link.tag),
+                                     owner.collectives, owner.buffers);
   if (!made)
     return Error{"value '" + value.name() + "': " + made.message()};
   mover = std::move(*made);
@@ -174,4 +175,3 @@ Result<void> MicroBatch::sendCarried() {
     }
   return {};
 }
-

@@ -126,7 +126,7 @@ Result<void> MicroBatch::learnExtents(LateOutput &output) {
   std::string what = "extents of '" + value.name() + "'";
   if (Result<void> done =
           owner.collectives.receive(stage.firstRank, tagOf(output.tag), extents.data(),
-                              extents.size() * sizeof(std::int64_t), {-1, what.c_str()});
+                                    extents.size() * sizeof(std::int64_t), {-1, what.c_str()});
       !done)
     return done;
   return setLate(output, extents);

@@ -59,7 +59,7 @@ Result<Part> MicroBatch::cutInput(const ShardLayout &layout, const Tensor &tenso
 /// This rank's part of a value that a stage made, in this step or (a carried one)
 /// in the last.
 Result<Part> MicroBatch::receivePart(int index, const ShardLayout &layout,
-                                         std::size_t elementSize) {
+                                     std::size_t elementSize) {
   const Link &link = owner.wiring.links[index];
   Part source;
   if (link.carried) {
@@ -109,8 +109,8 @@ Result<Part> MicroBatch::inputPart(int stage, int index, const InputTensors &inp
 
 /// Asks the program for its outputs' extents, compares them with the plan, and
 /// allocates them and the arena.
-Result<std::vector<Part>>
-MicroBatch::allocateOutputs(int index, const std::vector<std::int64_t> &inputDims) {
+Result<std::vector<Part>> MicroBatch::allocateOutputs(int index,
+                                                      const std::vector<std::int64_t> &inputDims) {
   const plan::v1::Program &program = *owner.wiring.stages[index].program;
   RankStage &stage = *owner.stages[index];
   std::size_t total = 0;
@@ -254,7 +254,7 @@ Result<void> MicroBatch::runStage(int index, const InputTensors &inputs) {
   cost.sendSeconds += secondsBetween(made, end);
   ++cost.runs;
   if (owner.options.profile)
-    cost.timeline.push_back({owner.stepNumber, number, secondsBetween({}, ready),
-                             secondsBetween({}, made)});
+    cost.timeline.push_back(
+        {owner.stepNumber, number, secondsBetween({}, ready), secondsBetween({}, made)});
   return {};
 }

@@ -208,9 +208,8 @@ void Runner::runSteps() {
   for (int repetition = 0; repetition < options.repeat; ++repetition) {
     session->reset();
     for (StepRecord &record : records) {
-      std::string where = record.count < steps.size()
-                              ? "step " + std::to_string(record.first) + ": "
-                              : "";
+      std::string where =
+          record.count < steps.size() ? "step " + std::to_string(record.first) + ": " : "";
       if (Result<void> valid = session->checkInputs(steps[record.first]); !valid)
         throw Failure{exitInput, where + valid.message()};
       orThrow(session->barrier(), exitStep);
@@ -247,13 +246,12 @@ void Runner::report() const {
                                {"outputs", record.outputs}});
     if (options.json || options.quiet)
       continue;
-    std::string what = record.count == 1
-                           ? "step " + std::to_string(record.first)
-                           : "steps " + std::to_string(record.first) + " to " +
-                                 std::to_string(record.first + record.count - 1);
+    std::string what = record.count == 1 ? "step " + std::to_string(record.first)
+                                         : "steps " + std::to_string(record.first) + " to " +
+                                               std::to_string(record.first + record.count - 1);
     if (options.repeat > 1)
-      std::printf("%s: best %.3f ms, median %.3f ms of %d\n", what.c_str(), best * 1e3, median * 1e3,
-                  options.repeat);
+      std::printf("%s: best %.3f ms, median %.3f ms of %d\n", what.c_str(), best * 1e3,
+                  median * 1e3, options.repeat);
     else
       std::printf("%s: %.3f ms\n", what.c_str(), best * 1e3);
   }

@@ -119,7 +119,7 @@ struct PartitionResult {
   std::vector<std::pair<std::string, std::string>> states; ///< [input, output]
   int64_t microBatches = 1; ///< parts of the batch that go through the stages one by one
   std::string batch;        ///< the symbol of the batch; empty without micro-batches
-  SymbolRanges ranges; ///< of symbols; `max` may be onnx::unboundedDim
+  SymbolRanges ranges;      ///< of symbols; `max` may be onnx::unboundedDim
   int64_t numRanks = 0;
 };
 

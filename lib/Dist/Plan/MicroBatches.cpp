@@ -59,7 +59,8 @@ bool RowCheck::dependsOnBatch(Type type) const {
 
 bool RowCheck::tellsBatch(Operation *op) const {
   auto tensor = dyn_cast_or_null<onnx::DimsTensorOp>(op);
-  return tensor && llvm::any_of(tensor.getExprs().getAsValueRange<StringAttr>(), [&](StringRef text) {
+  return tensor &&
+         llvm::any_of(tensor.getExprs().getAsValueRange<StringAttr>(), [&](StringRef text) {
            Result<DimExpr> extent = DimExpr::parse(text);
            return extent && dependsOnBatch(*extent);
          });
@@ -74,7 +75,8 @@ bool isShape(OpOperand &use) {
 
 bool isRandom(Operation *op) {
   return isa<onnx::RandomNormalOp, onnx::RandomNormalLikeOp, onnx::RandomUniformOp,
-             onnx::RandomUniformLikeOp, onnx::MultinomialOp, onnx::BernoulliOp, onnx::DropoutOp>(op);
+             onnx::RandomUniformLikeOp, onnx::MultinomialOp, onnx::BernoulliOp, onnx::DropoutOp>(
+      op);
 }
 
 /// Whether a tensor is rows one after the other in memory: its first dim that is not 1 is
@@ -85,7 +87,8 @@ bool RowCheck::isInRows(Value value) const {
       type ? getExtents(type) : FailureOr<SmallVector<DimExpr>>(failure());
   if (failed(extents))
     return false;
-  auto first = llvm::find_if(*extents, [](const DimExpr &extent) { return !(extent == DimExpr(1)); });
+  auto first =
+      llvm::find_if(*extents, [](const DimExpr &extent) { return !(extent == DimExpr(1)); });
   if (first == extents->end() ||
       !(first->substitute({{batch, DimExpr(1)}}) * DimExpr::symbol(batch) == *first))
     return false;
@@ -184,9 +187,9 @@ LogicalResult RowCheck::checkPort(Value value, StringRef what, StringRef name) c
       continue;
     if (extent.kind() != DimExpr::Kind::Symbol || ++found > 1)
       return func::FuncOp(main).emitError()
-             << "cannot be cut into " << count << " micro-batches: " << what << " \""
-                              << name << "\" is " << type << ", expected \"" << batch
-                              << "\" as one dim, or none that depends on it; leave out mb";
+             << "cannot be cut into " << count << " micro-batches: " << what << " \"" << name
+             << "\" is " << type << ", expected \"" << batch
+             << "\" as one dim, or none that depends on it; leave out mb";
   }
   return success();
 }
@@ -216,11 +219,12 @@ LogicalResult RowCheck::checkStates() {
 }
 
 LogicalResult RowCheck::refuse(Operation *op, const std::string &reason) const {
-  InFlightDiagnostic diagnostic =
-      op->emitError() << "cannot run on a part of the batch \"" << batch << "\": " << reason;
+  InFlightDiagnostic diagnostic = op->emitError() << "cannot run on a part of the batch \"" << batch
+                                                  << "\": " << reason;
   diagnostic.attachNote(func::FuncOp(main).getLoc())
       << "the strategy cuts the batch into " << count
-      << " micro-batches, for which rows must not depend on each other; leave mb out for this model";
+      << " micro-batches, for which rows must not depend on each other; leave mb out for this "
+         "model";
   return diagnostic;
 }
 
@@ -257,7 +261,8 @@ LogicalResult dist::cutIntoMicroBatches(ModuleOp module, func::FuncOp main, int6
                             << " micro-batches: no input has a batch in dim 0; leave out mb";
   if (extent->kind() != DimExpr::Kind::Symbol)
     return main.emitError() << "cannot be cut into " << count << " micro-batches: the batch is "
-                            << batch << ", expected a name; export the model with a named dim 0, of "
+                            << batch
+                            << ", expected a name; export the model with a named dim 0, of "
                             << "which --dim NAME=" << batch << " says the extent";
   if (failed(RowCheck(main, extent->name(), count).run()))
     return failure();

@@ -132,12 +132,11 @@ TEST_F(Check, MicroBatches) {
   parts->set_count(1);
   parts->set_batch("batch");
   EXPECT_EQ(find(), (Lines{"error micro-batches model: expected 2 to 4096 micro-batches, got 1",
-                           "error micro-batches model output 'cache_out': dim 0 (batch + past) is "
+                           "error micro-batches model output 'cache_out': dim 0 (past + batch) is "
                            "not the batch 'batch' itself, but depends on it"}));
   parts->set_count(2);
   parts->set_batch("rows");
-  EXPECT_EQ(find(),
-            Lines{"error micro-batches model: the batch 'rows' is no symbol of the model"});
+  EXPECT_EQ(find(), Lines{"error micro-batches model: the batch 'rows' is no symbol of the model"});
 }
 
 //===----------------------------------------------------------------------===//

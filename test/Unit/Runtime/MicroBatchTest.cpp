@@ -260,7 +260,7 @@ TEST(MicroBatches, StagesOverlapAlsoFromStepToStep) {
 
 TEST(MicroBatches, ErrorsNameThem) {
   TemporaryFolder folder;
-  writeMlpPackage(folder.path(), 1, 1);
+  writeMlpPackage(folder.path(), 2, 1);
   setMicroBatches(folder.path(), 3, "batch");
   auto session = openSession(folder.path());
   ASSERT_TRUE(session);
@@ -271,7 +271,7 @@ TEST(MicroBatches, ErrorsNameThem) {
   Result<void> done = session->step(inputs);
   ASSERT_FALSE(done);
   EXPECT_EQ(done.message(),
-            "stage 'all', rank 0, micro-batch 1 (rows 2 to 3): x[0] must not be 668");
+            "stage 'all', rank 1, micro-batch 1 (rows 2 to 3): x[0] must not be 668");
 }
 
 TEST(MicroBatches, PlansThatCannotRunAreRefused) {
