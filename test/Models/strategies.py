@@ -36,7 +36,8 @@ MICRO = {"llama-gqa-f32": ["pp2 mb3", "pp2 mb4", "pp2 mb5", "pp2 x tp2 mb3", "pp
          "gpt2-f32": ["pp2 mb3", "pp2 x dp2 mb3"],
          "llama-gqa-f32-ms": ["pp2 mb3"], "mixtral-moe-f32-ms": ["pp2 mb3"],
          "mixtral-moe-f32": ["pp2 mb3"], "llama-int4-ms": ["pp2 mb3"],
-         "whisper-decoder-f32": ["pp2 mb4"], "deepseek-v3-mla-moe-f32": ["pp2 mb3"]}
+         "whisper-decoder-f32": ["pp2 mb4"], "deepseek-v3-mla-moe-f32": ["pp2 mb3"],
+         "qwen3-next-hybrid-f32-fn": ["pp2 mb3"]}
 
 # The first layer, by family: the first stage.
 FIRST_LAYER = [("bert-", ["node_MatMul_[0-88]", "node_linear_[0-5]", "node_layer_norm_[0-2]"]),
