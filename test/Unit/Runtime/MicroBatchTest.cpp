@@ -195,6 +195,42 @@ TEST(MicroBatches, StatesStayOnTheirRanks) {
     }
 }
 
+/// A state that another stage takes, cut otherwise, in steps without a stop: x of a step
+/// is the sum of the step before.
+TEST(MicroBatches, StatesMoveFromStageToStage) {
+  for (auto [first, second] : {std::pair(1, 1), {2, 3}})
+    for (int count : {2, 3, 5}) {
+      TemporaryFolder folder;
+      writeCachePackage(folder.path(), first, second);
+      setMicroBatches(folder.path(), count, "batch");
+      Result<std::shared_ptr<Package>> package = Package::open(folder.path());
+      ASSERT_TRUE(package);
+      SessionOptions options;
+      options.states = *expandStates((*package)->plan().model(), {"x=sum"});
+      Result<std::unique_ptr<Session>> session = Session::open(*package, options);
+      ASSERT_TRUE(session) << session.message();
+      for (std::int64_t batch : {1, 6, 7}) {
+        (*session)->reset();
+        std::vector<InputTensors> steps(4);
+        std::vector<float> x, sum(batch * 8, 0);
+        for (std::int64_t i = 0; i < batch * 8; ++i)
+          x.push_back(static_cast<float>(i));
+        steps[0]["x"] = floats({batch, 8}, x);
+        steps[0]["cache"] = floats({batch, 0, 8}, {});
+        for (std::size_t step = 0; step < steps.size(); ++step) {
+          for (std::size_t i = 0; i < x.size(); ++i)
+            sum[i] += 2 * x[i] + 1;
+          x = sum;
+        }
+        Result<void> done = (*session)->steps(steps);
+        ASSERT_TRUE(done) << done.message();
+        Result<Tensor> y = (*session)->fetch(0);
+        ASSERT_TRUE(y) << y.message();
+        EXPECT_EQ(floatsOf(*y), sum);
+      }
+    }
+}
+
 /// Stages that share ranks, in the interleaved order; a batch that is dim 1; an input that
 /// is an output, too.
 TEST(MicroBatches, StagesMayShareRanks) {
