@@ -102,6 +102,9 @@ struct PrintResultPass : dougong::dist::impl::PrintResultPassBase<PrintResultPas
         json::Object{{"ranks", result->numRanks},       {"meshes", std::move(meshes)},
                      {"programs", std::move(programs)}, {"stages", std::move(stages)},
                      {"links", std::move(links)},       {"states", std::move(states)}};
+    if (result->microBatches > 1)
+      all.getAsObject()->insert({"micro_batches", json::Object{{"batch", result->batch},
+                                                               {"count", result->microBatches}}});
     llvm::outs() << llvm::formatv("{0:2}\n", all);
     markAllAnalysesPreserved();
   }

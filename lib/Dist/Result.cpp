@@ -342,6 +342,16 @@ FailureOr<PartitionResult> dist::getPartitionResult(ModuleOp module) {
       if (pair && pair.size() == 2)
         result.states.push_back({cast<StringAttr>(pair[0]).str(), cast<StringAttr>(pair[1]).str()});
     }
+  if (auto parts = module->getAttrOfType<DictionaryAttr>(microBatchesAttrName)) {
+    auto batch = parts.getAs<StringAttr>("batch");
+    auto count = parts.getAs<IntegerAttr>("count");
+    if (!batch || !count || count.getInt() < 2)
+      return module.emitError() << microBatchesAttrName
+                                << " must be {batch = NAME, count = N} with "
+                                << "N of at least 2, got " << parts;
+    result.batch = batch.str();
+    result.microBatches = count.getInt();
+  }
   FailureOr<SymbolRanges> ranges = onnx::getDimRanges(module);
   if (failed(ranges))
     return failure();

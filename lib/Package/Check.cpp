@@ -131,9 +131,10 @@ const char *severityName(Severity severity) {
 std::vector<Finding> checkPlan(const plan::v1::Plan &plan, const std::filesystem::path &package,
                                const CheckOptions &options) {
   package::Checker checker(plan, package, options);
-  for (auto check : {package::checkSchema, package::checkFiles, package::checkWeights,
-                     package::checkRanks, package::checkMemory, package::checkPrograms,
-                     package::checkTransfers, package::checkStates, package::checkStatements})
+  for (auto check :
+       {package::checkSchema, package::checkFiles, package::checkWeights, package::checkRanks,
+        package::checkMemory, package::checkPrograms, package::checkTransfers, package::checkStates,
+        package::checkMicroBatches, package::checkStatements})
     check(checker);
   return std::move(checker.findings);
 }

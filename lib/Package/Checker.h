@@ -61,15 +61,16 @@ public:
 };
 
 // In the order in which they run. Each reports under the ids that its file names.
-void checkSchema(Checker &checker);     // CheckSchema.cpp
-void checkFiles(Checker &checker);      // CheckFiles.cpp
-void checkWeights(Checker &checker);    // CheckWeights.cpp
-void checkRanks(Checker &checker);      // CheckRanks.cpp
-void checkMemory(Checker &checker);     // CheckMemory.cpp
-void checkPrograms(Checker &checker);   // CheckPrograms.cpp
-void checkTransfers(Checker &checker);  // CheckTransfers.cpp
-void checkStates(Checker &checker);     // CheckTransfers.cpp
-void checkStatements(Checker &checker); // CheckSchema.cpp
+void checkSchema(Checker &checker);       // CheckSchema.cpp
+void checkFiles(Checker &checker);        // CheckFiles.cpp
+void checkWeights(Checker &checker);      // CheckWeights.cpp
+void checkRanks(Checker &checker);        // CheckRanks.cpp
+void checkMemory(Checker &checker);       // CheckMemory.cpp
+void checkPrograms(Checker &checker);     // CheckPrograms.cpp
+void checkTransfers(Checker &checker);    // CheckTransfers.cpp
+void checkStates(Checker &checker);       // CheckTransfers.cpp
+void checkMicroBatches(Checker &checker); // CheckMicroBatches.cpp
+void checkStatements(Checker &checker);   // CheckSchema.cpp
 
 } // namespace dougong::package
 

@@ -72,6 +72,9 @@ std::string describePlan(const plan::v1::Plan &plan, const DescribeOptions &opti
   for (const auto &state : plan.model().states())
     out += fmt::format("  state {} -> {}\n", state.output(), state.input());
 
+  if (plan.model().has_micro_batches())
+    out += fmt::format("  {}\n", package::printMicroBatches(plan.model()));
+
   append(out, "Stages", package::stageTable(plan));
   append(out, "Memory of a rank", package::memoryTable(plan));
   append(out,

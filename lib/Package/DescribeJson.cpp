@@ -60,6 +60,8 @@ Json planToJson(const plan::v1::Plan &plan, const DescribeOptions &options) {
                       {"ranks", work ? rankWorkToJson(*work) : Json()},
                       {"policies", toJsonList(plan.policies())},
                       {"warnings", Json::Array(plan.warnings().begin(), plan.warnings().end())}};
+  if (plan.model().has_micro_batches())
+    object["micro_batches"] = toJson(plan.model().micro_batches());
   if (plan.has_estimates())
     object["estimates"] = toJson(plan.estimates());
   return object;

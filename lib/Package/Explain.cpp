@@ -2,6 +2,8 @@
 
 #include "dougong/Package/Explain.h"
 
+#include "dougong/Package/MicroBatches.h"
+
 #include "DataTypes.h"
 #include "Summary.h"
 #include "dougong/Package/Boxes.h"
@@ -277,15 +279,27 @@ private:
   }
 
   void explainValue(const std::string &name) {
+    auto addMicroBatches = [&](const Value &value) {
+      auto dim = batchDim(value, plan.model().micro_batches().batch());
+      if (!plan.model().has_micro_batches() || !dim)
+        return;
+      std::string text =
+          *dim ? fmt::format("dim {}: {}", **dim, package::printMicroBatches(plan.model()))
+               : "the same for all micro-batches";
+      line("  " + text);
+      add({{"kind", "micro_batches"}, {"text", text}});
+    };
     for (const Value &value : plan.model().inputs())
       if (value.name() == name) {
         line(fmt::format("model input {}: {}", name, package::printType(value)));
         addValue("model input", value);
+        addMicroBatches(value);
       }
     for (const Value &value : plan.model().outputs())
       if (value.name() == name) {
         line(fmt::format("model output {}: {}", name, package::printType(value)));
         addValue("model output", value);
+        addMicroBatches(value);
       }
     for (const auto &state : plan.model().states())
       if (state.input() == name || state.output() == name) {

@@ -7,6 +7,7 @@
 #include "Summary.h"
 #include "dougong/Package/Boxes.h"
 #include "dougong/Package/Describe.h"
+#include "dougong/Package/MicroBatches.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -80,7 +81,9 @@ std::int64_t countParts(const Mesh &mesh,
 class StageBound {
 public:
   StageBound(const Plan &plan, int stage, const ModelRanges &ranges)
-      : plan(plan), number(stage), ranges(ranges) {}
+      : plan(plan), number(stage), ranges(ranges) {
+    takeMicroBatches();
+  }
 
   Result<MemoryBound> compute();
 
@@ -97,6 +100,7 @@ private:
     return from.stage->mesh() == to.stage->mesh() && equalSharding(*from.value, *to.value);
   }
 
+  void takeMicroBatches();
   Result<std::uint64_t> upper(const DimExpr &expr);
   Result<std::uint64_t> upper(const std::string &text);
   Result<std::uint64_t> localBytes(const Port &port);
@@ -104,19 +108,35 @@ private:
   Result<void> addMoves(const Port &from, const Port &to);
   Result<void> addCalls();
   Result<void> addAllocation();
-  bool add(std::uint64_t &part, std::uint64_t bytes) {
-    bool overflow = __builtin_add_overflow(part, bytes, &part);
+  bool add(std::uint64_t &part, std::uint64_t bytes, std::uint64_t times = 1) {
+    bool overflow = __builtin_mul_overflow(bytes, times, &bytes);
+    overflow |= __builtin_add_overflow(part, bytes, &part);
     overflowed |= overflow;
     return !overflow;
   }
 
   const Plan &plan;
   int number;
-  ModelRanges ranges;
+  ModelRanges ranges; ///< of a micro-batch
+  /// Of how many micro-batches a rank holds states and outputs.
+  std::uint64_t kept = 1;
   MemoryBound result;
   std::uint64_t state = 0, io = 0, activations = 0, moves = 0, calls = 0, workspace = 0;
   bool isConstant = true, overflowed = false;
 };
+
+/// A program sees the rows of one micro-batch. Their states and outputs are kept to the
+/// end of the step, inputs and temporaries not.
+void StageBound::takeMicroBatches() {
+  std::int64_t count = microBatchCount(plan.model());
+  auto batch = ranges.ranges.find(plan.model().micro_batches().batch());
+  if (count <= 1 || batch == ranges.ranges.end())
+    return;
+  auto &[min, max] = batch->second;
+  kept = static_cast<std::uint64_t>(std::max<std::int64_t>(std::min(count, max), 1));
+  max = max / count + (max % count != 0);
+  min = std::min<std::int64_t>({min, 1, max});
+}
 
 StageBound::Port StageBound::findPort(const plan::v1::StagePort &port, bool isInput) const {
   Port found{nullptr, nullptr, nullptr, nullptr};
@@ -190,7 +210,7 @@ Result<void> StageBound::addMoves(const Port &from, const Port &to) {
   if (from.stage == self && receivers &&
       !__builtin_mul_overflow(std::min(*sent, *received), static_cast<std::uint64_t>(*receivers),
                               &bytes))
-    add(moves, bytes);
+    add(moves, bytes, kept);
   return {};
 }
 
@@ -245,7 +265,7 @@ Result<void> StageBound::addPorts() {
       auto bytes = localBytes(maker->second);
       if (!bytes)
         return bytes.takeError();
-      add(state, *bytes);
+      add(state, *bytes, kept);
     }
   }
 
@@ -260,7 +280,8 @@ Result<void> StageBound::addPorts() {
       auto bytes = localBytes(findPort(port, isInput));
       if (!bytes)
         return bytes.takeError();
-      add(states.count(index) ? state : io, *bytes);
+      bool isState = states.count(index) != 0;
+      add(isState ? state : io, *bytes, isState || !isInput ? kept : 1);
     }
   }
   return {};

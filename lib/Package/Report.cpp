@@ -168,7 +168,8 @@ private:
     for (const auto &symbol : plan.model().symbols())
       table.rows.push_back({symbol.name(), std::to_string(symbol.min()),
                             symbol.has_max() ? std::to_string(symbol.max()) : "no bound"});
-    section("Dims", table);
+    section("Dims", table,
+            plan.model().has_micro_batches() ? package::printMicroBatches(plan.model()) : "");
   }
 
   void memory() {

@@ -42,6 +42,12 @@ std::string printMesh(const plan::v1::Mesh &mesh) {
   return text.empty() ? "one rank" : text;
 }
 
+std::string printMicroBatches(const plan::v1::Model &model) {
+  const auto &parts = model.micro_batches();
+  return fmt::format("a step takes dim {0} in {1} micro-batches of up to {0} ceildiv {1} rows",
+                     parts.batch(), parts.count());
+}
+
 std::string printSymbols(const SymbolValues &symbols) {
   std::string text;
   for (const auto &[name, value] : symbols)

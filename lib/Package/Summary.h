@@ -22,6 +22,9 @@ struct Table {
 std::string printType(const plan::v1::Value &value);
 /// "past: 0 to 8192", "batch: at least 1".
 std::string printSymbol(const plan::v1::Symbol &symbol);
+/// "a step takes batch in 4 micro-batches of batch ceildiv 4 rows", for a model that has
+/// some.
+std::string printMicroBatches(const plan::v1::Model &model);
 /// "ranks 4-7", "rank 4".
 std::string printRanks(std::int64_t first, std::int64_t count);
 /// "dp=2 x tp=4"; "one rank" for a mesh without axes.

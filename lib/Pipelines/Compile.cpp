@@ -4,6 +4,7 @@
 #include "Choice.h"
 #include "Output.h"
 
+#include "dougong/Dist/Propagation.h"
 #include "dougong/Dist/Strategy.h"
 #include "dougong/Fleet/Yaml.h"
 #include "dougong/Import/Import.h"
@@ -83,6 +84,9 @@ private:
   ExitCode importFile();
   ExitCode readIR(size_t &next);
   ExitCode runPasses(llvm::function_ref<void(PassManager &)> add);
+  /// The options --dim, but for that of a batch which micro-batches cut: it stays a
+  /// symbol, with a range of one value, for programs see fewer rows.
+  std::vector<std::string> getDims();
   /// Tells which dims are taken at their least because nobody says their greatest.
   void warnOfAssumed(const ModelRanges &ranges);
   ExitCode runPlanPhase();
@@ -242,6 +246,31 @@ ExitCode Compilation::runPasses(llvm::function_ref<void(PassManager &)> add) {
                                                                            : exitInputRefused;
 }
 
+std::vector<std::string> Compilation::getDims() {
+  std::vector<std::string> dims(options.dims.begin(), options.dims.end());
+  llvm::Expected<dist::Strategy> strategy = options.strategy.empty()
+                                                ? dist::parseShortStrategy(options.parallel)
+                                                : dist::readStrategyFile(options.strategy);
+  if (!strategy) {
+    llvm::consumeError(strategy.takeError()); // dist-plan refuses it
+    return dims;
+  }
+  if (strategy->microBatches == 1)
+    return dims;
+  FailureOr<func::FuncOp> main = dist::getMainFunction(*module);
+  Result<DimExpr> batch = DimExpr::parse(succeeded(main) ? dist::getBatch(*main) : "");
+  if (!batch || batch->kind() != DimExpr::Kind::Symbol)
+    return dims; // dist-plan refuses it
+  for (std::string &dim : dims)
+    if (llvm::Expected<onnx::DimOption> option = onnx::parseDimOption(dim)) {
+      if (!option->isRange && option->target == batch->name())
+        dim += ".." + std::to_string(option->high);
+    } else {
+      llvm::consumeError(option.takeError()); // normalize refuses it
+    }
+  return dims;
+}
+
 void Compilation::warnOfAssumed(const ModelRanges &ranges) {
   if (ranges.assumed.empty())
     return;
@@ -285,7 +314,8 @@ ExitCode Compilation::runPhase(StringRef phase) {
   if (phase == "normalize")
     return runPasses([&](PassManager &manager) {
       onnx::NormalizeOptions normalize;
-      normalize.dims.append(options.dims.begin(), options.dims.end());
+      std::vector<std::string> dims = getDims();
+      normalize.dims.append(dims.begin(), dims.end());
       normalize.exposeValues = options.exposeValues;
       onnx::buildNormalizePipeline(manager, normalize);
     });

@@ -38,7 +38,9 @@ plan::v1::Estimates dougong::estimate(const dist::PartitionResult &partition,
     return fleet.getChip(*place.pool)->runsOnStandIn();
   });
   estimates.set_model(std::string("a roofline of each operator and an alpha-beta model of "
-                                  "messages; nothing overlaps") +
+                                  "messages; ") +
+                      (partition.microBatches > 1 ? "stages overlap on micro-batches, else nothing"
+                                                  : "nothing overlaps") +
                       (standIn ? "; of the chips, not of the host that stands in for them" : ""));
   estimates.set_step_s(prediction->step);
   estimates.set_transfer_s(prediction->transfer);

@@ -169,6 +169,10 @@ void addModel(plan::v1::Model &model, const dist::PartitionResult &partition) {
       work.push_back(node.flops);
   }
   addSymbols(model, partition.ranges, work);
+  if (partition.microBatches > 1) {
+    model.mutable_micro_batches()->set_count(partition.microBatches);
+    model.mutable_micro_batches()->set_batch(partition.batch);
+  }
   for (const auto &[input, output] : partition.states) {
     plan::v1::State *state = model.add_states();
     state->set_input(input);

@@ -76,7 +76,15 @@ class Predictor {
 public:
   Predictor(const dist::PartitionResult &partition, ArrayRef<StagePlace> places,
             const fleet::Fleet &fleet, const SymbolValues &values)
-      : partition(partition), places(places), fleet(fleet), values(values) {}
+      : partition(partition), places(places), fleet(fleet), values(values) {
+    if (partition.microBatches == 1)
+      return;
+    // All as long as the first, which is the longest.
+    int64_t &rows = this->values.try_emplace(partition.batch, 1).first->second;
+    int64_t all = std::max<int64_t>(rows, 1);
+    rows = llvm::divideCeil(all, partition.microBatches);
+    microBatches = llvm::divideCeil(all, rows);
+  }
 
   llvm::Expected<Prediction> run();
 
@@ -84,13 +92,20 @@ private:
   llvm::Error predictStage(unsigned stage);
   llvm::Error predictCalls(unsigned stage);
   llvm::Error predictPath();
+  /// What a stage gives to later ones, and how long the move takes.
+  struct Move {
+    unsigned target;
+    double time;
+  };
+  llvm::Expected<SmallVector<Move>> getMoves(unsigned stage);
   /// The chips of the group of the stage's first rank over some axes.
   SmallVector<int64_t> getGroup(unsigned stage, ArrayRef<std::string> axes) const;
 
   const dist::PartitionResult &partition;
   ArrayRef<StagePlace> places;
   const fleet::Fleet &fleet;
-  const SymbolValues &values;
+  SymbolValues values; ///< of a micro-batch
+  int64_t microBatches = 1;
   Prediction result;
 };
 
@@ -153,41 +168,64 @@ llvm::Error Predictor::predictCalls(unsigned stage) {
   return llvm::Error::success();
 }
 
+llvm::Expected<SmallVector<Predictor::Move>> Predictor::getMoves(unsigned stage) {
+  std::map<unsigned, double> bytesTo;
+  for (const dist::LinkInfo &link : partition.links) {
+    if (link.from.stage != stage || !link.to.stage)
+      continue;
+    const dist::PortInfo &port =
+        partition.programs[partition.stages[stage].program].outputs[link.from.port];
+    double bytes = getElementBytes(port.local.getElementType());
+    for (const std::string &dim : port.localDims)
+      bytes *= evaluate(dim, values);
+    bytesTo[*link.to.stage] += bytes;
+  }
+  SmallVector<Move> moves;
+  for (auto [target, bytes] : bytesTo) {
+    const StagePlace &from = places[stage], &to = places[target];
+    llvm::Expected<double> time =
+        from.pool == to.pool
+            ? PoolNetwork(fleet, *from.pool)
+                  .getMessageTime(bytes, from.firstChip, to.firstChip, result.figures)
+            : getCrossTime(fleet, from.pool->id, to.pool->id, bytes, result.figures);
+    if (!time)
+      return time.takeError();
+    moves.push_back({target, *time});
+  }
+  return moves;
+}
+
 llvm::Error Predictor::predictPath() {
-  // When each stage can start, and the transfers before that on its path.
-  std::vector<double> start(partition.stages.size(), 0), moved(partition.stages.size(), 0);
+  SmallVector<SmallVector<Move>> moves;
   for (unsigned stage = 0; stage < partition.stages.size(); ++stage) {
-    double end = start[stage] + result.stages[stage].time;
-    if (end > result.step) {
-      result.step = end;
-      result.transfer = moved[stage];
-    }
-    std::map<unsigned, double> bytesTo;
-    for (const dist::LinkInfo &link : partition.links) {
-      if (link.from.stage != stage || !link.to.stage)
-        continue;
-      const dist::PortInfo &port =
-          partition.programs[partition.stages[stage].program].outputs[link.from.port];
-      double bytes = getElementBytes(port.local.getElementType());
-      for (const std::string &dim : port.localDims)
-        bytes *= evaluate(dim, values);
-      bytesTo[*link.to.stage] += bytes;
-    }
-    for (auto [target, bytes] : bytesTo) {
-      const StagePlace &from = places[stage], &to = places[target];
-      llvm::Expected<double> time =
-          from.pool == to.pool
-              ? PoolNetwork(fleet, *from.pool)
-                    .getMessageTime(bytes, from.firstChip, to.firstChip, result.figures)
-              : getCrossTime(fleet, from.pool->id, to.pool->id, bytes, result.figures);
-      if (!time)
-        return time.takeError();
-      if (end + *time > start[target]) {
-        start[target] = end + *time;
-        moved[target] = moved[stage] + *time;
+    llvm::Expected<SmallVector<Move>> own = getMoves(stage);
+    if (!own)
+      return own.takeError();
+    moves.push_back(std::move(*own));
+  }
+  // When each stage is through with a micro-batch, and the transfers before that on its
+  // path.
+  std::vector<double> free(partition.stages.size(), 0);
+  for (int64_t number = 0; number < microBatches; ++number) {
+    std::vector<double> arrived(partition.stages.size(), 0), moved(partition.stages.size(), 0);
+    for (unsigned stage = 0; stage < partition.stages.size(); ++stage) {
+      double end = std::max(arrived[stage], free[stage]) + result.stages[stage].time;
+      free[stage] = end;
+      if (end > result.step) {
+        result.step = end;
+        result.transfer = moved[stage];
       }
+      for (const Move &move : moves[stage])
+        if (end + move.time > arrived[move.target]) {
+          arrived[move.target] = end + move.time;
+          moved[move.target] = moved[stage] + move.time;
+        }
     }
   }
+  for (StagePrediction &stage : result.stages)
+    for (double *part :
+         {&stage.compute, &stage.memory, &stage.communication, &stage.launch, &stage.time})
+      *part *= static_cast<double>(microBatches);
   return llvm::Error::success();
 }
 

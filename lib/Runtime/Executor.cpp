@@ -3,7 +3,11 @@
 
 #include "ExecutorImpl.h"
 
+#include "dougong/Package/MicroBatches.h"
+#include "dougong/Runtime/ElementType.h"
 #include "dougong/Support/Sha256.h"
+
+#include <algorithm>
 
 using namespace dougong;
 
@@ -27,21 +31,19 @@ Result<int> Executor::worldSize(const plan::v1::Plan &plan) {
 }
 
 Result<void> Executor::checkInputs(const InputTensors &inputs) const {
-  Result<std::vector<GivenInput>> given = impl->givenInputs(inputs);
-  if (!given)
-    return given.takeError();
-  Result<SymbolValues> symbols = solveSymbols(impl->model(), impl->modelInputDims, *given);
-  if (!symbols)
-    return symbols.takeError();
+  Result<std::vector<Impl::StepPart>> parts = impl->cutStep(inputs);
+  if (!parts)
+    return parts.takeError();
   return {};
 }
 
-Result<void> Executor::step(const InputTensors &inputs) { return impl->step(inputs); }
+Result<void> Executor::steps(std::span<const InputTensors> inputs) { return impl->steps(inputs); }
 Result<Tensor> Executor::fetch(int index) { return impl->fetch(index); }
 Json Executor::profile() const { return impl->profile(); }
 
 void Executor::reset() {
-  impl->carried.assign(impl->wiring.states.size(), {});
+  for (const std::unique_ptr<MicroBatch> &microBatch : impl->microBatches)
+    microBatch->reset();
   impl->carrying = false;
 }
 
@@ -54,7 +56,6 @@ Result<void> Executor::Impl::setUp() {
   if (collectives.size() != wiring.world)
     return Error{"the plan needs " + std::to_string(wiring.world) + " ranks, there are " +
                  std::to_string(collectives.size())};
-  carried.resize(wiring.states.size());
 
   for (const plan::v1::Value &value : model().inputs()) {
     Result<DimExprs> dims = parseDims(value);
@@ -77,12 +78,61 @@ Result<void> Executor::Impl::setUp() {
       all.outputs.push_back(std::move(*dims));
     }
   }
+  if (Result<void> ready = setUpMicroBatches(); !ready)
+    return ready;
   stages.resize(wiring.stages.size());
   for (std::size_t s = 0; s < stages.size(); ++s)
     if (Result<void> ready = setUpStage(static_cast<int>(s)); !ready)
       return Error{"stage '" + wiring.stages[s].stage->name() + "', rank " +
                    std::to_string(rank()) + ": " + ready.message()};
   return compareRanks();
+}
+
+Result<void> Executor::Impl::setUpMicroBatches() {
+  std::int64_t count = microBatchCount(model());
+  if (model().has_micro_batches()) {
+    batch = model().micro_batches().batch();
+    // Every message has a tag of its own, and tags end at 2^27.
+    std::int64_t most =
+        std::min<std::int64_t>(maxMicroBatches, (1 << 27) / std::max(wiring.tags, 1));
+    if (count < 1 || count > most)
+      return Error{"the plan makes " + std::to_string(count) + " micro-batches, expected 1 to " +
+                   std::to_string(most)};
+  }
+  bool isGiven = batch.empty();
+  auto findBatch = [&](const plan::v1::Value &value, const char *what,
+                       std::vector<std::optional<int>> &dims) -> Result<void> {
+    std::optional<int> &dim = dims.emplace_back();
+    if (batch.empty())
+      return {};
+    Result<std::optional<int>> found = batchDim(value, batch);
+    if (!found)
+      return Error{std::string(what) + " '" + value.name() + "': " + found.message()};
+    dim = *found;
+    return {};
+  };
+  for (const plan::v1::Value &value : model().inputs()) {
+    if (Result<void> found = findBatch(value, "input", inputBatchDims); !found)
+      return found;
+    isGiven |= inputBatchDims.back().has_value();
+  }
+  for (const plan::v1::Value &value : model().outputs())
+    if (Result<void> found = findBatch(value, "output", outputBatchDims); !found)
+      return found;
+  if (!isGiven)
+    return Error{"no input has the batch '" + batch + "', of which the plan makes micro-batches"};
+  for (const CarriedState &state : wiring.states)
+    if (inputBatchDims[state.input] != outputBatchDims[state.output])
+      return Error{"state '" + model().outputs(state.output).name() + "' to '" +
+                   model().inputs(state.input).name() + "': the batch '" + batch +
+                   "' is not the same dim of both"};
+  for (const WiredStage &stage : wiring.stages)
+    for (const auto *values : {&stage.program->inputs(), &stage.program->outputs()})
+      for (const plan::v1::Value &value : *values)
+        movesPointers |= holdsPointers(value.dtype());
+  for (std::int64_t number = 0; number < count; ++number)
+    microBatches.push_back(std::make_unique<MicroBatch>(*this, static_cast<int>(number)));
+  return {};
 }
 
 Result<void> Executor::Impl::setUpStage(int index) {
@@ -114,7 +164,6 @@ Result<void> Executor::Impl::setUpStage(int index) {
   stage->host =
       std::make_unique<ProgramHost>(*wired.program, collectives, pool, strings, std::move(groups));
   stage->host->profile = options.profile;
-  stage->outputs.resize(wired.program->outputs_size());
   stages[index] = std::move(stage);
   return {};
 }

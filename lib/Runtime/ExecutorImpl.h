@@ -8,7 +8,8 @@
 #include "dougong/Runtime/ThreadPool.h"
 
 #include "Host.h"
-#include "Mover.h"
+#include "MicroBatch.h"
+#include "Schedule.h"
 #include "Shapes.h"
 #include "Wiring.h"
 
@@ -16,14 +17,20 @@
 
 namespace dougong {
 
-/// A buffer that holds this rank's part of a value.
-using Part = std::shared_ptr<Buffer>;
+/// When a stage ran with a micro-batch, in seconds of a clock that all processes of the
+/// host have in common.
+struct StageRun {
+  std::int64_t step;
+  int microBatch;
+  double begin, end;
+};
 
 /// Time of a stage on this rank, summed over steps.
 struct StageCost {
   double receiveSeconds = 0, runSeconds = 0, sendSeconds = 0;
-  std::int64_t steps = 0;
-  std::size_t arenaBytes = 0; ///< the largest so far
+  std::int64_t runs = 0;          ///< of the program
+  std::size_t arenaBytes = 0;     ///< the largest so far
+  std::vector<StageRun> timeline; ///< in order; only with ExecutorOptions::profile
 };
 
 /// What this rank holds of a stage that it runs.
@@ -33,26 +40,8 @@ struct RankStage {
   std::vector<std::int64_t> coordinates;
   std::unique_ptr<ProgramHost> host;
   Part arena;
-  std::vector<Part> outputs; ///< of the step in hand, or the last one
   StageCost cost;
 };
-
-/// The layouts of all ports for one set of symbol values.
-struct StageLayouts {
-  std::vector<ShardLayout> inputs, outputs;
-};
-
-/// An output whose extents depend on data.
-struct LateOutput {
-  Origin origin;
-  int tag = 0;        ///< of the messages that tell its extents
-  bool known = false; ///< in the step in hand: its layout is set
-};
-/// Whether an extent holds a symbol that the inputs' dims do not tell.
-bool dependOnData(const DimExprs &dims, const SymbolValues &symbols);
-/// Fails if the value is cut along an extent that depends on data.
-Result<void> checkCutOfData(const plan::v1::Value &value, const DimExprs &dims,
-                            const SymbolValues &symbols);
 
 struct Executor::Impl {
   std::shared_ptr<Package> package;
@@ -72,24 +61,21 @@ struct Executor::Impl {
   /// For each stage; set where this rank is in its mesh.
   std::vector<std::unique_ptr<RankStage>> stages;
 
-  /// Symbol values of `layouts`: of the step in hand, or the last one.
-  std::optional<SymbolValues> symbols;
-  std::vector<StageLayouts> layouts;
-  /// Those whose layouts are set anew in every step; in the same order on all ranks.
-  std::vector<LateOutput> late;
-  /// The movers of `layouts`, made when first needed, one for each link.
-  std::vector<std::optional<Mover>> movers;
+  /// The symbol of the batch; empty without micro-batches.
+  std::string batch;
+  /// The dims of the model's inputs and outputs that are the batch.
+  std::vector<std::optional<int>> inputBatchDims, outputBatchDims;
+  /// As many as a step has at most, and how many of them the last one had.
+  std::vector<std::unique_ptr<MicroBatch>> microBatches;
+  std::size_t activeCount = 0;
+  /// Whether elements point to memory of their rank.
+  bool movesPointers = false;
 
-  /// Carried from the last step; empty before the first one.
-  struct Carried {
-    std::vector<std::int64_t> dims; ///< global
-    std::optional<ShardLayout> layout;
-    Part part; ///< of this rank, or null
-  };
-  std::vector<Carried> carried;
-  std::vector<std::optional<Mover>> carriedMovers; ///< by link, of this step
+  /// The dims of the states that the last step left, with all rows.
+  std::vector<std::vector<std::int64_t>> carriedDims;
   bool carrying = false;
   bool ran = false;
+  std::int64_t stepNumber = 0;
 
   /// Model inputs that are model outputs too, kept by rank 0 for fetch.
   std::map<int, Tensor> passedThrough;
@@ -103,34 +89,35 @@ struct Executor::Impl {
 
   // Executor.cpp: setting up.
   Result<void> setUp();
+  Result<void> setUpMicroBatches();
   Result<void> setUpStage(int index);
   Result<void> compareRanks();
   Result<void> compareGroup(int group, const std::string &text, const std::string &what);
 
-  // ExecutorStep.cpp: one step.
+  // ExecutorStep.cpp: steps.
   Result<std::vector<GivenInput>> givenInputs(const InputTensors &inputs) const;
-  Result<void> setLayouts(const std::vector<GivenInput> &given);
-  Result<void> sendCarried(std::vector<Mover::Outgoing> &outgoing);
-  Result<void> runStage(int index, const InputTensors &inputs,
-                        std::vector<Mover::Outgoing> &outgoing);
-  Result<Part> inputPart(int stage, int index, const InputTensors &inputs);
-  Result<Part> cutInput(const ShardLayout &layout, const Tensor &tensor, std::int32_t dtype);
-  Result<Part> receivePart(int link, const ShardLayout &layout, std::size_t elementSize);
-  Result<std::vector<Part>> allocateOutputs(int stage, const std::vector<std::int64_t> &inputDims);
-  Result<void> takeGivenOutputs(int stage);
-  Result<Mover *> moverOf(int link);
-  Result<void> keepStates(const InputTensors &inputs);
+  /// A part of a step: some rows, the model's inputs of these, and their symbols.
+  struct StepPart {
+    RowRange rows;
+    std::vector<GivenInput> given;
+    SymbolValues symbols;
+  };
+  /// The parts of a step, one for each micro-batch. Fails where the inputs are not what
+  /// the model expects.
+  Result<std::vector<StepPart>> cutStep(const InputTensors &inputs) const;
+  Result<void> keepStates(const InputTensors &inputs, const std::vector<StepPart> &parts);
+  Result<void> runTasks(const InputTensors &inputs, const std::vector<StepPart> &parts);
   Result<void> step(const InputTensors &inputs);
-
-  // ExecutorExtents.cpp: extents that depend on data.
-  LateOutput *findLate(const Origin &origin);
-  Result<void> setLate(LateOutput &output, std::span<const std::int64_t> extents);
-  Result<void> takeExtents(int stage, int index, std::span<const std::int64_t> own);
-  Result<void> tellExtents(int stage, std::vector<Mover::Outgoing> &outgoing);
-  Result<void> learnExtents(LateOutput &output);
+  Result<void> steps(std::span<const InputTensors> all);
+  /// "stage 'back', rank 3, micro-batch 1 (rows 4 to 7)".
+  std::string describeTask(const Task &task) const;
 
   // ExecutorFetch.cpp: outputs.
   Result<Tensor> fetch(int index);
+  Result<std::vector<std::int64_t>> outputDims(int index) const;
+  Result<Tensor> gather(int index);
+  Result<void> gatherRows(int index, MicroBatch &microBatch, const std::vector<std::int64_t> &dims,
+                          std::byte *to, std::vector<Mover::Outgoing> &outgoing);
   Json profile() const;
 };
 

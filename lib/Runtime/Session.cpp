@@ -25,8 +25,8 @@ public:
   Result<void> checkInputs(const InputTensors &inputs) override {
     return executors[0]->checkInputs(inputs);
   }
-  Result<void> step(const InputTensors &inputs) override {
-    return onAllRanks([&](int rank) { return executors[rank]->step(inputs); });
+  Result<void> steps(std::span<const InputTensors> inputs) override {
+    return onAllRanks([&](int rank) { return executors[rank]->steps(inputs); });
   }
   Result<Tensor> fetch(int output) override {
     Tensor whole;
@@ -46,7 +46,7 @@ public:
     for (std::unique_ptr<Executor> &executor : executors)
       executor->reset();
   }
-  Result<void> barrier() override { return {}; } // step and fetch end together
+  Result<void> barrier() override { return {}; } // steps and fetch end together
   Json profile() const override {
     Json::Array all;
     for (const std::unique_ptr<Executor> &executor : executors)
@@ -79,7 +79,9 @@ public:
   Result<void> checkInputs(const InputTensors &inputs) override {
     return executor->checkInputs(inputs);
   }
-  Result<void> step(const InputTensors &inputs) override { return executor->step(inputs); }
+  Result<void> steps(std::span<const InputTensors> inputs) override {
+    return executor->steps(inputs);
+  }
   Result<Tensor> fetch(int output) override { return executor->fetch(output); }
   void reset() override { executor->reset(); }
   Result<void> barrier() override { return collectives->barrier(Collectives::world, {}); }

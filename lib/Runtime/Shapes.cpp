@@ -132,8 +132,7 @@ static Result<void> checkCondition(const plan::v1::Condition &condition,
                describe(2) + ", got " + std::to_string(values[0]) + extents};
 }
 
-/// What the operators demand of the symbols.
-static Result<void> checkConditions(const plan::v1::Model &model, const SymbolValues &symbols) {
+Result<void> dougong::checkConditions(const plan::v1::Model &model, const SymbolValues &symbols) {
   for (const plan::v1::Condition &condition : model.conditions())
     if (Result<void> held = checkCondition(condition, symbols); !held)
       return held;
@@ -194,7 +193,5 @@ Result<SymbolValues> dougong::solveSymbols(const plan::v1::Model &model,
                    (symbol.has_max() ? " to " + std::to_string(symbol.max()) : " or more") +
                    ", got " + std::to_string(value->second)};
   }
-  if (Result<void> held = checkConditions(model, symbols); !held)
-    return held.takeError();
   return symbols;
 }

@@ -28,10 +28,13 @@ struct GivenInput {
 /// Solves the symbols from the inputs' extents. A dim that is a plain symbol sets
 /// it; an expression with one unknown that is linear in it is solved for it; all
 /// dims are then checked, as are the symbols' ranges. The error names the input,
-/// the dim, what was expected and what was got.
+/// the dim, what was expected and what was got. Conditions are not checked.
 Result<SymbolValues> solveSymbols(const plan::v1::Model &model,
                                   const std::vector<DimExprs> &inputDims,
                                   std::span<const GivenInput> given);
+
+/// What the operators demand of the symbols. The error names the node and the values.
+Result<void> checkConditions(const plan::v1::Model &model, const SymbolValues &symbols);
 
 } // namespace dougong
 

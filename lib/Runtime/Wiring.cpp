@@ -259,6 +259,9 @@ Result<void> Wirer::addStates(const std::vector<std::pair<std::string, std::stri
   }
   wiring.firstGatherTag = static_cast<int>(wiring.links.size());
   wiring.firstExtentsTag = wiring.firstGatherTag + plan.model().outputs_size();
+  wiring.tags = wiring.firstExtentsTag;
+  for (const WiredStage &stage : wiring.stages)
+    wiring.tags += stage.program->outputs_size();
   return {};
 }
 

@@ -63,6 +63,7 @@ struct Wiring {
   std::vector<int> stateOfInput;
   int firstGatherTag = 0;  ///< of the messages that gather model output 0, 1, ...
   int firstExtentsTag = 0; ///< of the messages that tell extents that depend on data
+  int tags = 0;            ///< how many there are
 };
 
 /// Resolves a plan; `states` are pairs of model input and output names to carry.

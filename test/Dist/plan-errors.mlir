@@ -26,7 +26,7 @@
 // RUN: dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{strategy=%t/good.yaml})' | FileCheck %s --check-prefix=GOOD
 
 // COUNT: error: expected AXIS=COUNT with a count of at least 1, got "tp"
-// KIND: error: unknown kind of parallelism "xp": expected tp (tensor), sp (sequence), pp (pipeline), dp (data) or cp (context)
+// KIND: error: unknown kind of parallelism "xp": expected tp (tensor), sp (sequence), pp (pipeline), dp (data), cp (context) or mb (micro-batches)
 // STAGES: error: cannot be cut into 9 stages: it has 2 operators
 // STATE: error: state "z" matches no input of the model
 // KEY: unknown-key.yaml:2: unknown key 'msh'

@@ -31,6 +31,7 @@ from cases import all_cases  # noqa: E402
 from counting import Count, evaluate  # noqa: E402
 from padded import PaddedPrompt  # noqa: E402
 from simulate import Model, read_set  # noqa: E402
+from tiling import ROWS, TiledCase  # noqa: E402
 import strategies  # noqa: E402
 
 
@@ -226,6 +227,7 @@ class Cell:
         self.compile()
         self.verify()
         self.verify_padded()
+        self.check_timeline()
         self.count_work()
 
     def compile(self):
@@ -270,6 +272,30 @@ class Cell:
                        outputs, "--ranks", self.ranks)
         if difference := prompt.difference(outputs):
             raise Failure(f"prompt padded on the right: {difference}")
+
+    def check_timeline(self):
+        """With micro-batches: every stage takes each once, in order, and none before the
+        stage in front is through with it."""
+        count = strategies.micro_batches(self.strategy)
+        if count == 1:
+            return
+        parts = math.ceil(ROWS / math.ceil(ROWS / count))
+        report = json.loads(self.tools.run(
+            "dougong-runner", self.package, "--profile", "--json", "--inputs", self.case.steps[0]))
+        ended = None
+        plan = json.loads((self.package / "plan.json").read_text())
+        for stage in range(len(plan["stages"])):
+            runs = [entry["timeline"] for rank in report["profile"] for entry in rank["stages"]
+                    if entry["stage"] == f"stage{stage}"]
+            for timeline in runs:
+                order = [run["micro_batch"] for run in timeline]
+                if order != list(range(parts)):
+                    raise Failure(f"stage{stage}: the micro-batches ran in the order {order}")
+                for run, front in zip(timeline, ended or [0] * parts):
+                    if run["begin"] < front:
+                        raise Failure(f"stage{stage}: micro-batch {run['micro_batch']} began "
+                                      "before the stage in front was through with it")
+            ended = [min(run["end"] for run in column) for column in zip(*runs)]
 
     def count_work(self):
         """The plan's numbers, counted again; and the bounds."""
@@ -365,17 +391,21 @@ def run_case(case, wanted, tools, results):
     """All cells of a case that have no result yet."""
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        whole = None
+        wholes, tiled = {}, None
         for number, (strategy, ranks) in enumerate(wanted):
             key = (case.folder.name, strategy, ranks)
             if key in results.cells:
                 continue
             begin, rows, failure = time.monotonic(), [], None
             try:
-                whole = whole or Whole(case, tools, folder)
+                used = case
+                if strategies.micro_batches(strategy) > 1:
+                    used = tiled = tiled or TiledCase(case, folder / "tiled")
+                if used not in wholes:
+                    wholes[used] = Whole(used, tools, folder)
                 scratch = folder / f"cell_{number}"
                 scratch.mkdir()
-                cell = Cell(case, strategy, ranks, tools, whole, scratch)
+                cell = Cell(used, strategy, ranks, tools, wholes[used], scratch)
                 cell.run()
                 rows = cell.rows
                 shutil.rmtree(scratch)

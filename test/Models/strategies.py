@@ -1,5 +1,7 @@
 """The strategies of the matrix, and which case runs under which."""
 
+import re
+
 # Short forms, by name.
 SHORT = {
     "tp2": "tp=2", "tp3": "tp=3", "tp4": "tp=4", "tp8": "tp=8", "dp2": "dp=2", "dp3": "dp=3",
@@ -7,7 +9,18 @@ SHORT = {
     "pp2 x tp2 x dp2": "pp=2,tp=2,dp=2",
     "cp2": "cp=2", "cp4": "cp=4", "tp2 + sp": "tp=2,sp=2", "tp4 + sp": "tp=4,sp=4",
     "cp2 x tp2": "cp=2,tp=2", "pp2 x cp2": "pp=2,cp=2",
+    "pp2 mb3": "pp=2,mb=3", "pp2 mb4": "pp=2,mb=4", "pp2 mb5": "pp=2,mb=5",
+    "pp2 x tp2 mb3": "pp=2,tp=2,mb=3", "pp2 x dp2 mb3": "pp=2,dp=2,mb=3",
+    "pp2 x tp2 x dp2 mb4": "pp=2,tp=2,dp=2,mb=4", "mb4": "mb=4",
 }
+
+
+def micro_batches(strategy):
+    """How many micro-batches it has; 1 without."""
+    match = re.search(r"\bmb(\d+)$", strategy)
+    return int(match[1]) if match else 1
+
+
 # Stages of different widths on two kinds of chips: a file for each way in which
 # models name their layers, and the fleet.
 MIXED = {
@@ -16,6 +29,15 @@ MIXED = {
     "tp2 + dp2": ({"tp": 2}, {"dp": 2}),
 }
 MIXED_FLEET = "mixed-4x4.yaml"
+
+# Micro-batches, with the cases of more rows (tiling.py).
+MICRO = {"llama-gqa-f32": ["pp2 mb3", "pp2 mb4", "pp2 mb5", "pp2 x tp2 mb3", "pp2 x dp2 mb3",
+                           "pp2 x tp2 x dp2 mb4", "mb4"],
+         "gpt2-f32": ["pp2 mb3", "pp2 x dp2 mb3"],
+         "llama-gqa-f32-ms": ["pp2 mb3"], "mixtral-moe-f32-ms": ["pp2 mb3"],
+         "mixtral-moe-f32": ["pp2 mb3"], "llama-int4-ms": ["pp2 mb3"],
+         "whisper-decoder-f32": ["pp2 mb4"], "deepseek-v3-mla-moe-f32": ["pp2 mb3"],
+         "qwen3-next-hybrid-f32-fn": ["pp2 mb3"]}
 
 # The first layer, by family: the first stage.
 FIRST_LAYER = [("bert-", ["node_MatMul_[0-88]", "node_linear_[0-5]", "node_layer_norm_[0-2]"]),
@@ -72,8 +94,10 @@ def cells(cases):
     for case in cases:
         for strategy in [*(ON_CORE if case in CORE else EVERYWHERE), *MORE.get(case, [])]:
             yield case, strategy, "threads"
-        for strategy in SEQUENCE.get(case, []):
+        for strategy in [*SEQUENCE.get(case, []), *MICRO.get(case, [])]:
             yield case, strategy, "threads"
+        if case == "llama-gqa-f32":
+            yield case, "pp2 x tp2 mb3", "mpi"
         if case in CORE:
             yield case, "tp3 + tp2", "mpi"
 
@@ -81,7 +105,9 @@ def cells(cases):
 # Where a strategy has nothing to cut, by prefix of the case, and why: no cells.
 NO_TOKENS = "no input is of integers [batch, tokens]"
 NO_ROWS = "attention of queries whose number says what they see runs whole on every rank"
-INAPPLICABLE = {"cp": {"vit": NO_TOKENS, "whisper-encoder": NO_TOKENS, "moe-ms": NO_TOKENS,
+INAPPLICABLE = {"mb": {"bert": "rows are looked up by their number",
+                       "qwen3-next-hybrid-f32": "loops take the whole batch"},
+                "cp": {"vit": NO_TOKENS, "whisper-encoder": NO_TOKENS, "moe-ms": NO_TOKENS,
                        "qmoe-int4-ms": NO_TOKENS, "llama-gqa-f32-ms": NO_ROWS,
                        "llama-int4-ms": NO_ROWS, "qwen3-f32-ms": NO_ROWS,
                        "mixtral-moe-f32-ms": NO_ROWS, "llama-static-cache": NO_ROWS}}
@@ -96,5 +122,6 @@ SAMPLE = [
     ("llama-gqa-f32", "tp8", "threads"), ("llama-tp-odd-f32", "tp3 + tp2", "mpi"),
     ("gpt2-f32", "pp2 x tp2 x dp2", "threads"), ("llama-gqa-f32-ms", "tp3", "threads"),
     ("llama-int4-ms", "tp2", "threads"), ("qmoe-int4-ms", "tp3", "threads"),
-    ("whisper-decoder-f32", "pp2", "threads"),
+    ("whisper-decoder-f32", "pp2", "threads"), ("llama-gqa-f32", "pp2 x dp2 mb3", "threads"),
+    ("gpt2-f32", "pp2 mb3", "threads"),
 ]

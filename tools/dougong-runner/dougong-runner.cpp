@@ -17,6 +17,7 @@
 #include <cstring>
 #include <exception>
 #include <set>
+#include <span>
 #include <unistd.h>
 
 using namespace dougong;
@@ -68,8 +69,9 @@ static void checkOutputFolder(const std::string &outputs) {
                                  "' cannot be written: " + std::strerror(errno)};
 }
 
-/// What one step took and made.
+/// What steps that ran without a stop between them took, and what the last one made.
 struct StepRecord {
+  std::size_t first, count;
   std::vector<double> seconds; // of each repetition
   Json::Array outputs;
 };
@@ -85,7 +87,7 @@ private:
   void open();
   void readInputs();
   void runSteps();
-  void writeOutputs(std::size_t step, StepRecord &record);
+  void writeOutputs(StepRecord &record);
   void report() const;
   const plan::v1::Model &model() const { return package->plan().model(); }
   /// Which outputs are wanted.
@@ -172,10 +174,10 @@ std::vector<int> Runner::wantedOutputs() const {
   return wanted;
 }
 
-void Runner::writeOutputs(std::size_t step, StepRecord &record) {
+void Runner::writeOutputs(StepRecord &record) {
   std::filesystem::path folder = options.outputs;
   if (steps.size() > 1)
-    folder /= "step_" + std::to_string(step);
+    folder /= "step_" + std::to_string(record.first);
   std::error_code error;
   if (session->rank() == 0 && !options.outputs.empty() &&
       !std::filesystem::create_directories(folder, error) && error)
@@ -197,22 +199,28 @@ void Runner::writeOutputs(std::size_t step, StepRecord &record) {
   }
 }
 
+/// Where outputs are wanted they are brought together behind each step; else nothing
+/// stops the ranks between steps.
 void Runner::runSteps() {
-  records.resize(steps.size());
+  bool stops = !wantedOutputs().empty();
+  for (std::size_t step = 0; step < steps.size(); step += records.back().count)
+    records.push_back({step, stops ? 1 : steps.size(), {}, {}});
   for (int repetition = 0; repetition < options.repeat; ++repetition) {
     session->reset();
-    for (std::size_t step = 0; step < steps.size(); ++step) {
-      std::string where = steps.size() > 1 ? "step " + std::to_string(step) + ": " : "";
-      if (Result<void> valid = session->checkInputs(steps[step]); !valid)
+    for (StepRecord &record : records) {
+      std::string where =
+          record.count < steps.size() ? "step " + std::to_string(record.first) + ": " : "";
+      if (Result<void> valid = session->checkInputs(steps[record.first]); !valid)
         throw Failure{exitInput, where + valid.message()};
       orThrow(session->barrier(), exitStep);
       Clock::time_point begin = Clock::now();
-      if (Result<void> done = session->step(steps[step]); !done)
+      if (Result<void> done = session->steps(std::span(steps).subspan(record.first, record.count));
+          !done)
         throw Failure{exitStep, where + done.message()};
       orThrow(session->barrier(), exitStep);
-      records[step].seconds.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
+      record.seconds.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
       if (repetition + 1 == options.repeat)
-        writeOutputs(step, records[step]);
+        writeOutputs(record);
     }
   }
 }
@@ -228,21 +236,24 @@ void Runner::report() const {
   if (session->rank() != 0)
     return;
   Json::Array all;
-  for (std::size_t step = 0; step < records.size(); ++step) {
-    const StepRecord &record = records[step];
+  for (const StepRecord &record : records) {
     double best = *std::min_element(record.seconds.begin(), record.seconds.end());
     double median = medianOf(record.seconds);
-    all.push_back(Json::Object{{"step", step},
+    all.push_back(Json::Object{{"step", record.first},
+                               {"count", record.count},
                                {"best_seconds", best},
                                {"median_seconds", median},
                                {"outputs", record.outputs}});
     if (options.json || options.quiet)
       continue;
+    std::string what = record.count == 1 ? "step " + std::to_string(record.first)
+                                         : "steps " + std::to_string(record.first) + " to " +
+                                               std::to_string(record.first + record.count - 1);
     if (options.repeat > 1)
-      std::printf("step %zu: best %.3f ms, median %.3f ms of %d\n", step, best * 1e3, median * 1e3,
-                  options.repeat);
+      std::printf("%s: best %.3f ms, median %.3f ms of %d\n", what.c_str(), best * 1e3,
+                  median * 1e3, options.repeat);
     else
-      std::printf("step %zu: %.3f ms\n", step, best * 1e3);
+      std::printf("%s: %.3f ms\n", what.c_str(), best * 1e3);
   }
   if (!options.json) {
     if (options.profile)

@@ -44,6 +44,9 @@ inline constexpr llvm::StringLiteral statesAttrName = "dist.states";
 /// order, as pairs [name, whole type].
 inline constexpr llvm::StringLiteral inputsAttrName = "dist.inputs";
 inline constexpr llvm::StringLiteral outputsAttrName = "dist.outputs";
+/// On the module: {batch, count}, the symbol of the batch and the number of parts of
+/// it that go through the stages one behind the other.
+inline constexpr llvm::StringLiteral microBatchesAttrName = "dist.micro_batches";
 /// On operators: why the op is not cut although its mesh has several ranks.
 inline constexpr llvm::StringLiteral replicatedAttrName = "dist.replicated";
 

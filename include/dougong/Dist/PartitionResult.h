@@ -117,7 +117,9 @@ struct PartitionResult {
   std::vector<LinkInfo> links;
   std::vector<ModelPortInfo> inputs, outputs;              ///< in graph order
   std::vector<std::pair<std::string, std::string>> states; ///< [input, output]
-  SymbolRanges ranges; ///< of symbols; `max` may be onnx::unboundedDim
+  int64_t microBatches = 1; ///< parts of the batch that go through the stages one by one
+  std::string batch;        ///< the symbol of the batch; empty without micro-batches
+  SymbolRanges ranges;      ///< of symbols; `max` may be onnx::unboundedDim
   int64_t numRanks = 0;
 };
 

@@ -23,6 +23,10 @@ def PlanPass : Pass<"dist-plan", "::mlir::ModuleOp"> {
     what a stage gets from earlier ones. With `sequence: tp` (short form `sp`)
     norms and residuals are cut along the sequence where weights are whole.
 
+    With `microbatches` (short form `mb`) nothing is cut: it is proved that rows of the batch do not
+    depend on each other, and the module gets `dist.micro_batches`, the symbol of the batch and the
+    number of its parts that go through the stages one behind the other.
+
     A device configuration of the model (`configuration`, IR version 11) is a strategy too: its
     pipeline stages are stages, its devices the ranks of a grid, its sharding specs directives.
 

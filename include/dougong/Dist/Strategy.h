@@ -40,6 +40,9 @@ struct Strategy {
   int64_t pipeline = 1;          ///< equal stages to cut the model into, if `stages` is empty
   std::vector<std::pair<std::string, int64_t>> mesh; ///< of each of these
   std::vector<ShardSpec> shards;
+  /// Parts of the batch that go through the stages one behind the other; 1: all rows at
+  /// once.
+  int64_t microBatches = 1;
   /// The device configuration of the model that says stages, meshes and further shards; empty:
   /// none.
   std::string configuration;
@@ -56,8 +59,12 @@ struct Strategy {
   }
 };
 
-/// Reads the short form: "tp=2,pp=2,dp=2,cp=2,sp=2" in any order; "none" is one
-/// rank. sp is sequence parallelism over the ranks of tp: their counts are equal.
+/// The most micro-batches that a strategy may ask for.
+inline constexpr int64_t maxMicroBatches = 4096;
+
+/// Reads the short form: "tp=2,pp=2,dp=2,cp=2,sp=2,mb=4" in any order; "none" is one
+/// rank. sp is sequence parallelism over the ranks of tp: their counts are equal. mb
+/// are the micro-batches.
 llvm::Expected<Strategy> parseShortStrategy(llvm::StringRef text);
 /// Reads "INPUT=OUTPUT" of the option --state into `strategy`.
 llvm::Error addState(Strategy &strategy, llvm::StringRef text);
@@ -68,6 +75,10 @@ llvm::Expected<Strategy> parseStrategy(llvm::StringRef text, llvm::StringRef fil
 /// Declares meshes and stages in `module` and writes directives, as the pass
 /// dist-plan describes. Emits errors at the nodes.
 llvm::LogicalResult applyStrategy(mlir::ModuleOp module, const Strategy &strategy);
+
+/// The extent that is the batch: what most inputs have in dim 0; a symbol beats a
+/// number. Empty if no input has such a dim.
+std::string getBatch(mlir::func::FuncOp main);
 
 /// Where `pipeline` equal stages begin: numbers of the ops of `main`, constants
 /// not counted.

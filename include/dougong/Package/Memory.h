@@ -45,6 +45,8 @@ struct MemoryBound {
 ///   collectives  buffers of transfers between stages and of reductions
 ///   workspace    temporaries inside the kernel that needs most
 ///
+/// Of micro-batches it counts the arena, inputs and workspace of one, and states and
+/// outputs of all: a rank may be done with all of them before others have taken any.
 /// Not counted: code, the tensors that the caller passes in and gets back, and
 /// what the allocator keeps for reuse. Fails if the plan names an unknown
 /// program or mesh, an expression is unreadable, or a bound exceeds 64 bits.

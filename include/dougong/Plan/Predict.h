@@ -30,7 +30,7 @@ struct StagePlace {
   int64_t firstChip;
 };
 
-/// Seconds that one rank spends in one step of a stage.
+/// Seconds that one rank spends in one step of a stage, with all micro-batches.
 struct StagePrediction {
   double compute = 0, memory = 0, communication = 0, launch = 0;
   double time = 0; ///< with each op bound by the slower of computing and memory
@@ -43,8 +43,9 @@ struct Prediction {
   FigureLog figures;
 };
 
-/// Predicts one step: stages run one after the other, as their transfers say;
-/// nothing overlaps. Fails, naming it, where a figure is missing.
+/// Predicts one step: stages run one after the other, as their transfers say. With
+/// micro-batches a stage takes them in their order, each when it is through with the one
+/// before and has its inputs; else nothing overlaps. Fails, naming it, where a figure is missing.
 llvm::Expected<Prediction> predictStep(const dist::PartitionResult &partition,
                                        llvm::ArrayRef<StagePlace> places, const fleet::Fleet &fleet,
                                        const SymbolValues &values);

@@ -9,6 +9,7 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,7 +29,7 @@ struct ExecutorOptions {
 };
 
 /// Runs the stages of one rank. All ranks of the world create one, and then call
-/// step, fetch and reset the same number of times in the same order.
+/// steps, fetch and reset the same number of times in the same order.
 class Executor {
 public:
   /// Loads this rank's programs and weights and makes its groups. Collective;
@@ -46,9 +47,11 @@ public:
   /// that are carried from the step before need not be given, and are ignored.
   Result<void> checkInputs(const InputTensors &inputs) const;
 
-  /// Runs one step. Every rank gets all inputs, whole, and takes its part. The
-  /// outputs stay where they are made.
-  Result<void> step(const InputTensors &inputs);
+  /// Runs steps, one after the other. Every rank gets all inputs, whole, and takes its
+  /// part. The outputs of the last step stay where they are made. A rank begins a step
+  /// when it has done its own part of the one before, and ends when the others have
+  /// what it sent: until then the inputs must live.
+  Result<void> steps(std::span<const InputTensors> inputs);
 
   /// Brings model output `index` of the last step together on rank 0; other ranks
   /// get an empty tensor. Collective.
@@ -57,8 +60,9 @@ public:
   /// Forgets the carried states: the next step is given all inputs.
   void reset();
 
-  /// Seconds and counts of this rank so far: stages (receive, run, send) and
-  /// calls. Calls are there only with ExecutorOptions::profile.
+  /// Seconds and counts of this rank so far: stages (receive, run, send), their calls,
+  /// and when each ran (timeline: step, micro-batch, begin and end). The last two are
+  /// there only with ExecutorOptions::profile.
   Json profile() const;
 
   struct Impl;

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -44,7 +45,8 @@ public:
   /// See Executor. An error of one rank is the session's; the session cannot be
   /// used after it (checkInputs aside).
   virtual Result<void> checkInputs(const InputTensors &inputs) = 0;
-  virtual Result<void> step(const InputTensors &inputs) = 0;
+  virtual Result<void> steps(std::span<const InputTensors> inputs) = 0;
+  Result<void> step(const InputTensors &inputs) { return steps({&inputs, 1}); }
   /// On rank 0's process the whole output, elsewhere an empty tensor.
   virtual Result<Tensor> fetch(int output) = 0;
   virtual void reset() = 0;

@@ -31,6 +31,9 @@ public:
       writeCausality(main);
     if (failed(checkPipeline()))
       return failure();
+    if (strategy.microBatches > 1 &&
+        failed(cutIntoMicroBatches(module, main, strategy.microBatches)))
+      return failure();
     declareStages();
     if (failed(assignStages()))
       return failure();

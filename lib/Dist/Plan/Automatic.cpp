@@ -2,6 +2,7 @@
 #include "Automatic.h"
 
 #include "Dist/IR/Layout.h"
+#include "dougong/Dist/Strategy.h"
 #include "dougong/Onnx/Cost.h"
 #include "dougong/Onnx/Sharding.h"
 
@@ -58,35 +59,34 @@ std::optional<WeightProduct> dist::getWeightProduct(Operation *op, const onnx::S
 // Data parallelism
 //===----------------------------------------------------------------------===//
 
+std::string dist::getBatch(func::FuncOp main) {
+  llvm::MapVector<StringAttr, unsigned> votes;
+  for (BlockArgument argument : main.getArguments()) {
+    std::string extent = getExtentText(argument, 0);
+    if (extent.empty() || extent == "1")
+      continue;
+    bool symbolic = cast<RankedTensorType>(argument.getType()).isDynamicDim(0);
+    votes[StringAttr::get(main.getContext(), extent)] += symbolic ? 1000 : 1;
+  }
+  std::string batch;
+  unsigned most = 0;
+  for (auto [extent, count] : votes)
+    if (count > most) {
+      batch = extent.str();
+      most = count;
+    }
+  return batch;
+}
+
 void dist::cutBatch(func::FuncOp main, ArrayRef<MeshOp> meshes, Propagation &propagation) {
   StringAttr axis = StringAttr::get(main.getContext(), "dp");
   if (llvm::none_of(meshes, [&](MeshOp mesh) { return mesh.getAxisSize("dp").value_or(1) > 1; }))
     return;
-  // The batch is what most inputs have in dim 0; a symbol beats a number.
-  llvm::MapVector<StringAttr, unsigned> votes;
-  auto getBatch = [&](BlockArgument argument) -> StringAttr {
-    auto type = dyn_cast<RankedTensorType>(argument.getType());
-    if (!type || type.getRank() == 0)
-      return {};
-    FailureOr<SmallVector<DimExpr>> extents = getExtents(type);
-    if (failed(extents) || extents->front() == DimExpr(1))
-      return {};
-    return StringAttr::get(main.getContext(), extents->front().print());
-  };
+  std::string batch = getBatch(main);
+  if (batch.empty())
+    return;
   for (BlockArgument argument : main.getArguments())
-    if (StringAttr extent = getBatch(argument)) {
-      bool symbolic = cast<RankedTensorType>(argument.getType()).isDynamicDim(0);
-      votes[extent] += symbolic ? 1000 : 1;
-    }
-  StringAttr batch;
-  unsigned most = 0;
-  for (auto [extent, count] : votes)
-    if (count > most) {
-      batch = extent;
-      most = count;
-    }
-  for (BlockArgument argument : main.getArguments())
-    if (StringAttr extent = getBatch(argument); extent && extent == batch)
+    if (getExtentText(argument, 0) == batch)
       propagation.cutArgument(argument, 0, {{axis}, 1});
 }
 

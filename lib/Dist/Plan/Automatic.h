@@ -13,6 +13,13 @@ void splitIntoStages(mlir::func::FuncOp main, int64_t count);
 /// Cuts the batch along axis "dp": dim 0 of the inputs that share its extent.
 void cutBatch(mlir::func::FuncOp main, llvm::ArrayRef<MeshOp> meshes, Propagation &propagation);
 
+/// Proves that parts of the batch can go through the model one behind the other: no op
+/// reads or adds up rows of several, and each input and output has the batch as a dim or
+/// does not depend on it. Emits an error at the op that does. Notes the batch and its
+/// parts on the module (`dist.micro_batches`).
+llvm::LogicalResult cutIntoMicroBatches(mlir::ModuleOp module, mlir::func::FuncOp main,
+                                        int64_t count);
+
 /// Cuts the tokens along axis "cp": dim 1 of the inputs that share its extent.
 /// Emits an error if the model has no such inputs.
 llvm::LogicalResult cutContext(mlir::func::FuncOp main, llvm::ArrayRef<MeshOp> meshes,

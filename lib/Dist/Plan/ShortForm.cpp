@@ -37,11 +37,16 @@ Expected<Strategy> dougong::dist::parseShortStrategy(StringRef text) {
       cp = count;
     else if (name == "sp")
       sp = count;
+    else if (name == "mb")
+      strategy.microBatches = count;
     else
       return makeError("unknown kind of parallelism \"" + name +
-                       "\": expected tp (tensor), sp (sequence), pp (pipeline), dp (data) or "
-                       "cp (context)");
+                       "\": expected tp (tensor), sp (sequence), pp (pipeline), dp (data), "
+                       "cp (context) or mb (micro-batches)");
   }
+  if (strategy.microBatches > maxMicroBatches)
+    return makeError("mb=" + Twine(strategy.microBatches) + ": expected at most " +
+                     Twine(maxMicroBatches) + " micro-batches");
   if (sp && *sp != tp.value_or(1))
     return makeError("sp=" + Twine(*sp) + " shares the ranks of tp, which is " +
                      Twine(tp.value_or(1)) + ": give sp=" + Twine(tp.value_or(1)) +

@@ -141,6 +141,7 @@ template <> struct MappingTraits<Strategy> {
     io.mapOptional("mesh", mesh);
     io.mapOptional("pipeline", strategy.pipeline);
     io.mapOptional("shard", strategy.shards);
+    io.mapOptional("microbatches", strategy.microBatches);
     io.mapOptional("sequence", strategy.sequence);
     io.mapOptional("state", states);
     io.mapOptional("configuration", strategy.configuration);
@@ -153,6 +154,9 @@ template <> struct MappingTraits<Strategy> {
       io.setError("stages and meshes are those of the configuration: give either");
     if (strategy.pipeline < 1)
       io.setError("pipeline must be at least 1");
+    if (strategy.microBatches < 1 || strategy.microBatches > maxMicroBatches)
+      io.setError("microbatches must be 1 to " + Twine(maxMicroBatches) + ", got " +
+                  Twine(strategy.microBatches));
   }
 };
 

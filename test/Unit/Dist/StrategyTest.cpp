@@ -22,6 +22,8 @@ TEST(Strategy, ShortFormErrors) {
   EXPECT_EQ(getMessage(parseShortStrategy("tp=0")),
             "expected AXIS=COUNT with a count of at least 1, got \"tp=0\"");
   EXPECT_EQ(getMessage(parseShortStrategy("tp=2,tp=2")), "\"tp\" is given twice");
+  EXPECT_EQ(getMessage(parseShortStrategy("mb=5000")),
+            "mb=5000: expected at most 4096 micro-batches");
 }
 
 TEST(Strategy, ReadsAllKeys) {
@@ -29,6 +31,7 @@ TEST(Strategy, ReadsAllKeys) {
 stages: [{nodes: "layers.[0-15]/**", mesh: {tp: 4, dp: 2}, on: ascend}, {nodes: rest, mesh: {tp: 2}, on: metax}]
 shard:  [{node: "**/q_proj/MatMul*", operand: 1, dims: [_, tp]}, {role: attention.output, dims: [tp, _]}]
 sequence: tp
+microbatches: 4
 state:  {"past_key_values.*": "present.*"}
 )",
                                 "strategy.yaml");
@@ -43,6 +46,7 @@ state:  {"past_key_values.*": "present.*"}
   EXPECT_EQ(strategy->shards[0].dims, (std::vector<std::string>{"_", "tp"}));
   EXPECT_EQ(strategy->shards[1].role, "attention.output");
   EXPECT_EQ(strategy->sequence, "tp");
+  EXPECT_EQ(strategy->microBatches, 4);
   ASSERT_EQ(strategy->states.size(), 1u);
   EXPECT_EQ(strategy->states[0].second, "present.*");
 }
@@ -54,6 +58,8 @@ TEST(Strategy, ErrorsNameFileAndLine) {
             "s.yaml:1: axis \"tp\" must have a size of at least 1");
   EXPECT_EQ(getMessage(parseStrategy("mesh: {tp: 2}\nstages: [{nodes: rest}]\n", "s.yaml")),
             "s.yaml:1: give either stages, or a mesh and a number of equal stages");
+  EXPECT_EQ(getMessage(parseStrategy("microbatches: 0\n", "s.yaml")),
+            "s.yaml:1: microbatches must be 1 to 4096, got 0");
   EXPECT_EQ(getMessage(parseStrategy("state: {\"a.*\": \"b\"}\n", "s.yaml")),
             "s.yaml:1: a state pattern has at most one *, in both names");
 }

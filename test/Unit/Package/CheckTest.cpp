@@ -126,6 +126,19 @@ TEST_F(Check, PackageIsFoundByFolderAndByFile) {
   EXPECT_EQ(lines(checkPackage(folder.path / "plan.json")), Lines{});
 }
 
+TEST_F(Check, MicroBatches) {
+  // The cache of the sample holds rows of all steps: no dim of it is the batch.
+  auto *parts = plan.mutable_model()->mutable_micro_batches();
+  parts->set_count(1);
+  parts->set_batch("batch");
+  EXPECT_EQ(find(), (Lines{"error micro-batches model: expected 2 to 4096 micro-batches, got 1",
+                           "error micro-batches model output 'cache_out': dim 0 (past + batch) is "
+                           "not the batch 'batch' itself, but depends on it"}));
+  parts->set_count(2);
+  parts->set_batch("rows");
+  EXPECT_EQ(find(), Lines{"error micro-batches model: the batch 'rows' is no symbol of the model"});
+}
+
 //===----------------------------------------------------------------------===//
 // Files
 //===----------------------------------------------------------------------===//

@@ -46,6 +46,24 @@ TEST_F(Memory, AddsUpTheCausesAtTheGreatestExtents) {
   EXPECT_EQ(memory.bound(), "upper");
 }
 
+/// 4 parts of 16 rows.
+TEST_F(Memory, OfMicroBatchesWhatIsAliveIsCounted) {
+  plan.mutable_model()->mutable_micro_batches()->set_count(4);
+  plan.mutable_model()->mutable_micro_batches()->set_batch("batch");
+  plan::v1::Memory memory = bound();
+  // cache[64, 4] and cache_out[64 + 16, 4], of all parts.
+  EXPECT_EQ(memory.state(), 4 * (64u * 4 * 4 + 80 * 4 * 4));
+  // 64 * ceil(16 * 80 / 16) + 128, of one.
+  EXPECT_EQ(memory.activations(), 64u * 80 + 128);
+  // h[16, 6] of one, of which each of two ranks holds 3 columns; y[16, 4] of all.
+  EXPECT_EQ(memory.io(), 16u * 3 * 4 + 4 * 16 * 4 * 4);
+  EXPECT_EQ(memory.collectives(), 16u * 3 * 4 + 2 * 16 * 4 * 4);
+  EXPECT_EQ(memory.workspace(), 256u);
+  // Never more parts than rows.
+  plan.mutable_model()->mutable_micro_batches()->set_count(100);
+  EXPECT_EQ(bound().state(), 64 * (64u * 4 * 4 + 65 * 4 * 4));
+}
+
 TEST_F(Memory, ACarriedValueThatIsCutAnewIsHeldTwice) {
   // The cache leaves cut by rows and arrives cut by columns.
   cut(plan.mutable_programs(1)->mutable_outputs(1), 0, "tp");

@@ -309,6 +309,37 @@ void dougong::writeRowsPackage(const fs::path &folder, int keepers) {
   ASSERT_TRUE(writePlan(plan, folder));
 }
 
+void dougong::writeMeetPackage(const fs::path &folder, int microBatches) {
+  ASSERT_TRUE(createPackage(folder));
+  Plan plan;
+  plan.set_name("meet");
+  addProgram(plan, folder, "meet", PROGRAM_MEET);
+  addMesh(plan, "m0", 0, {});
+  addMesh(plan, "m1", 1, {});
+  plan::v1::Program &program = *plan.mutable_programs(0);
+  addValue(*program.add_inputs(), "x", {"rows"});
+  addValue(*program.add_outputs(), "y", {"rows"});
+  program.add_checks("the first stage did not go on");
+  addStage(plan, "front", "meet", "m0");
+  addStage(plan, "back", "meet", "m1");
+  plan::v1::Model &model = *plan.mutable_model();
+  addValue(*model.add_inputs(), "x", {"rows"});
+  addValue(*model.add_outputs(), "y", {"rows"});
+  addTransfer(plan, "x", "0:0");
+  addTransfer(plan, "0:0", "1:0");
+  addTransfer(plan, "1:0", "y");
+  ASSERT_TRUE(writePlan(plan, folder));
+  setMicroBatches(folder, microBatches, "rows");
+}
+
+void dougong::setMicroBatches(const fs::path &folder, int count, const std::string &batch) {
+  Result<Plan> plan = readPlan(folder);
+  ASSERT_TRUE(plan) << plan.message();
+  plan->mutable_model()->mutable_micro_batches()->set_count(static_cast<unsigned>(count));
+  plan->mutable_model()->mutable_micro_batches()->set_batch(batch);
+  ASSERT_TRUE(writePlan(*plan, folder));
+}
+
 void dougong::writeStringPackage(const fs::path &folder) {
   ASSERT_TRUE(createPackage(folder));
   Plan plan;

@@ -52,6 +52,12 @@ void writeOverlapPackage(const std::filesystem::path &folder);
 /// on data.
 void writeRowsPackage(const std::filesystem::path &folder, int keepers);
 
+/// meet.c on rank 0 and again on rank 1, in `microBatches` parts of dim "rows": y = x + 2.
+void writeMeetPackage(const std::filesystem::path &folder, int microBatches);
+
+/// Has the model of a package take its steps in `count` parts of the dims `batch`.
+void setMicroBatches(const std::filesystem::path &folder, int count, const std::string &batch);
+
 /// reverse_strings.c on one rank.
 void writeStringPackage(const std::filesystem::path &folder);
 

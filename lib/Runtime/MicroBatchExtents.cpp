@@ -1,4 +1,4 @@
-//===- ExecutorExtents.cpp - extents that only a run can tell --------------===//
+//===- MicroBatchExtents.cpp - extents that only a run can tell --------------===//
 //
 // An output whose extents depend on data (NonZero, and what is made of it) has no
 // layout before its stage has run. Then the stage's first rank tells the extents to
@@ -32,7 +32,7 @@ Result<void> dougong::checkCutOfData(const plan::v1::Value &value, const DimExpr
   return {};
 }
 
-LateOutput *Executor::Impl::findLate(const Origin &origin) {
+LateOutput *MicroBatch::findLate(const Origin &origin) {
   auto found = std::ranges::find_if(late, [&](const LateOutput &output) {
     return output.origin.stage == origin.stage && output.origin.index == origin.index;
   });
@@ -40,19 +40,19 @@ LateOutput *Executor::Impl::findLate(const Origin &origin) {
 }
 
 /// Sets the layouts of a late output and of the inputs that take it.
-Result<void> Executor::Impl::setLate(LateOutput &output, std::span<const std::int64_t> extents) {
+Result<void> MicroBatch::setLate(LateOutput &output, std::span<const std::int64_t> extents) {
   auto [stage, index] = output.origin;
-  const plan::v1::Value &value = wiring.stages[stage].program->outputs(index);
+  const plan::v1::Value &value = owner.wiring.stages[stage].program->outputs(index);
   Result<ShardLayout> layout =
-      ShardLayout::create(*wiring.stages[stage].mesh, value.sharding(), extents);
+      ShardLayout::create(*owner.wiring.stages[stage].mesh, value.sharding(), extents);
   if (!layout)
     return Error{"value '" + value.name() + "': " + layout.message()};
   layouts[stage].outputs[index] = std::move(*layout);
-  for (int number : wiring.stages[stage].outputLinks[index]) {
-    const Link &link = wiring.links[number];
+  for (int number : owner.wiring.stages[stage].outputLinks[index]) {
+    const Link &link = owner.wiring.links[number];
     if (link.carried) // what enters is the state of the step before
       continue;
-    const WiredStage &target = wiring.stages[link.stage];
+    const WiredStage &target = owner.wiring.stages[link.stage];
     Result<ShardLayout> taken =
         ShardLayout::create(*target.mesh, target.program->inputs(link.index).sharding(), extents);
     if (!taken)
@@ -65,11 +65,11 @@ Result<void> Executor::Impl::setLate(LateOutput &output, std::span<const std::in
 }
 
 /// Takes the local extents that this rank's program has told for output `index`.
-Result<void> Executor::Impl::takeExtents(int stage, int index, std::span<const std::int64_t> own) {
-  const plan::v1::Program &program = *wiring.stages[stage].program;
+Result<void> MicroBatch::takeExtents(int stage, int index, std::span<const std::int64_t> own) {
+  const plan::v1::Program &program = *owner.wiring.stages[stage].program;
   const plan::v1::Value &value = program.outputs(index);
   if (LateOutput *output = findLate({stage, index})) {
-    const DimExprs &dims = stageDims[stage].outputs[index];
+    const DimExprs &dims = owner.stageDims[stage].outputs[index];
     std::vector<std::int64_t> extents(own.begin(), own.end());
     for (std::size_t d = 0; d < dims.size(); ++d)
       if (!dependsOnData(dims[d], *symbols)) {
@@ -89,9 +89,9 @@ Result<void> Executor::Impl::takeExtents(int stage, int index, std::span<const s
 }
 
 /// Starts to send the extents that a stage has found out, from its first rank.
-Result<void> Executor::Impl::tellExtents(int stage, std::vector<Mover::Outgoing> &outgoing) {
-  const WiredStage &wired = wiring.stages[stage];
-  if (rank() != wired.firstRank)
+Result<void> MicroBatch::tellExtents(int stage) {
+  const WiredStage &wired = owner.wiring.stages[stage];
+  if (owner.rank() != wired.firstRank)
     return {};
   for (const LateOutput &output : late) {
     if (output.origin.stage != stage)
@@ -99,15 +99,15 @@ Result<void> Executor::Impl::tellExtents(int stage, std::vector<Mover::Outgoing>
     const std::vector<std::int64_t> &extents =
         layouts[stage].outputs[output.origin.index].globalExtents();
     std::size_t bytes = extents.size() * sizeof(std::int64_t);
-    Result<Part> message = buffers.take(bytes);
+    Result<Part> message = owner.buffers.take(bytes);
     if (!message)
       return message.takeError();
     std::memcpy((*message)->data(), extents.data(), bytes);
-    for (int other = 0; other < wiring.world; ++other) {
+    for (int other = 0; other < owner.wiring.world; ++other) {
       if (wired.contains(other))
         continue;
       Result<Collectives::RequestPtr> request =
-          collectives.startSend(other, output.tag, (*message)->data(), bytes);
+          owner.collectives.startSend(other, tagOf(output.tag), (*message)->data(), bytes);
       if (!request)
         return request.takeError();
       outgoing.push_back({std::move(*request), *message});
@@ -117,16 +117,16 @@ Result<void> Executor::Impl::tellExtents(int stage, std::vector<Mover::Outgoing>
 }
 
 /// Waits for the extents of a late output of a stage that runs on other ranks.
-Result<void> Executor::Impl::learnExtents(LateOutput &output) {
+Result<void> MicroBatch::learnExtents(LateOutput &output) {
   if (output.known)
     return {};
-  const WiredStage &stage = wiring.stages[output.origin.stage];
+  const WiredStage &stage = owner.wiring.stages[output.origin.stage];
   const plan::v1::Value &value = stage.program->outputs(output.origin.index);
   std::vector<std::int64_t> extents(value.dims_size());
   std::string what = "extents of '" + value.name() + "'";
   if (Result<void> done =
-          collectives.receive(stage.firstRank, output.tag, extents.data(),
-                              extents.size() * sizeof(std::int64_t), {-1, what.c_str()});
+          owner.collectives.receive(stage.firstRank, tagOf(output.tag), extents.data(),
+                                    extents.size() * sizeof(std::int64_t), {-1, what.c_str()});
       !done)
     return done;
   return setLate(output, extents);
