@@ -181,6 +181,21 @@ static void hostAllToAll(const dougong_context *context, std::int64_t group, con
     leaveProgram();
 }
 
+static void hostRaggedAllToAll(const dougong_context *context, std::int64_t group,
+                               const void *source, std::int64_t sourceRows,
+                               const std::int64_t *counts, void *destination,
+                               std::int64_t destinationRows, std::int64_t *received,
+                               std::int64_t row, dougong_dtype dtype, std::int64_t call) {
+  ProgramHost &host = hostOf(context);
+  Collectives::RaggedRows rows{source,     counts,          destination, received,
+                               sourceRows, destinationRows, row};
+  if (!communicate(host, {"ragged_all_to_all", group, sourceRows * row, call, dtype},
+                   [&](int id, const CallSite &site) {
+                     return host.collectives.raggedAllToAll(id, rows, dtype, site);
+                   }))
+    leaveProgram();
+}
+
 //===----------------------------------------------------------------------===//
 // Operator library and failures
 //===----------------------------------------------------------------------===//
@@ -289,7 +304,7 @@ static void hostFail(const dougong_context *context, const char *node, const cha
 static constexpr dougong_host hostTable = {
     DOUGONG_PROGRAM_ABI, sizeof(dougong_host), hostParallelFor, hostAllReduce, hostAllGather,
     hostReduceScatter,   hostAllToAll,         hostLibrary,     hostFail,      hostAllocate,
-    hostGiveOutput,
+    hostGiveOutput,      hostRaggedAllToAll,
 };
 
 //===----------------------------------------------------------------------===//

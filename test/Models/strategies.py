@@ -7,7 +7,11 @@ SHORT = {
     "pp2 x tp2 x dp2": "pp=2,tp=2,dp=2",
     "cp2": "cp=2", "cp4": "cp=4", "tp2 + sp": "tp=2,sp=2", "tp4 + sp": "tp=4,sp=4",
     "cp2 x tp2": "cp=2,tp=2", "pp2 x cp2": "pp=2,cp=2",
+    "ep2": "ep=2", "ep3": "ep=3", "ep4": "ep=4", "ep2 x tp2": "ep=2,tp=2", "pp2 x ep2": "pp=2,ep=2",
+    "dp2 x ep2": "dp=2,ep=2", "dp4 x ep4": "dp=4,ep=4", "cp2 x ep2": "cp=2,ep=2",
 }
+# Where experts are cut along an axis that cuts the rows, too.
+EXPERT_AXIS = {"dp2 x ep2": "dp", "dp4 x ep4": "dp", "cp2 x ep2": "cp"}
 # Stages of different widths on two kinds of chips: a file for each way in which
 # models name their layers, and the fleet.
 MIXED = {
@@ -38,6 +42,15 @@ MORE = {"llama-gqa-f32": ["dp3", "tp3 + tp1", "tp2 + dp2"],
         "llama-gqa-f32-ms": ["tp3", "dp2", "dp3"], "mixtral-moe-f32-ms": ["dp3"],
         "llama-int4-ms": ["tp3", "tp4", "dp3"], "moe-ms-f32": ["tp3"], "qmoe-int4-ms": ["tp3"],
         "qwen3-next-hybrid-f32-fn": ["dp2"], "deepseek-v3-mla-moe-f32": ["tp3"]}
+
+# Mixtures of experts: written out, and as one operator.
+EXPERTS = {
+    **{case: ["ep2", "ep4", "ep2 x tp2", "pp2 x ep2", "dp2 x ep2"]
+       for case in ["mixtral-moe-f32", "mixtral-moe-f32-ms", "deepseek-v3-mla-moe-f32",
+                    "qwen3-next-hybrid-f32", "qwen3-next-hybrid-f32-fn"]},
+    **{case: ["ep2", "ep3", "ep4", "ep2 x tp2", "pp2 x ep2", "dp2 x ep2", "dp4 x ep4"]
+       for case in ["moe-ms-f32", "qmoe-int4-ms"]}}
+EXPERTS["mixtral-moe-f32"] += ["ep3", "cp2 x ep2"]
 
 # Heads that can be told apart: key-value heads, with the queries that read them.
 # (In the int4 model two of them: the output projection reads a block of 32 for each,
@@ -74,8 +87,12 @@ def cells(cases):
             yield case, strategy, "threads"
         for strategy in SEQUENCE.get(case, []):
             yield case, strategy, "threads"
+        for strategy in EXPERTS.get(case, []):
+            yield case, strategy, "threads"
         if case in CORE:
             yield case, "tp3 + tp2", "mpi"
+        if case == "mixtral-moe-f32":
+            yield case, "dp2 x ep2", "mpi"
 
 
 # Where a strategy has nothing to cut, by prefix of the case, and why: no cells.
@@ -96,5 +113,6 @@ SAMPLE = [
     ("llama-gqa-f32", "tp8", "threads"), ("llama-tp-odd-f32", "tp3 + tp2", "mpi"),
     ("gpt2-f32", "pp2 x tp2 x dp2", "threads"), ("llama-gqa-f32-ms", "tp3", "threads"),
     ("llama-int4-ms", "tp2", "threads"), ("qmoe-int4-ms", "tp3", "threads"),
-    ("whisper-decoder-f32", "pp2", "threads"),
+    ("whisper-decoder-f32", "pp2", "threads"), ("deepseek-v3-mla-moe-f32", "ep2", "threads"),
+    ("qmoe-int4-ms", "dp2 x ep2", "threads"), ("mixtral-moe-f32", "dp2 x ep2", "mpi"),
 ]

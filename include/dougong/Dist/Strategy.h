@@ -47,6 +47,9 @@ struct Strategy {
   std::vector<std::string> pools;
   /// Axis along which the sequence is cut where weights are whole; empty: none.
   std::string sequence;
+  /// Axis along which whole experts are shared out; empty: "ep". Along "dp" or "cp", which cut
+  /// the rows too, each row is sent to the ranks of its experts and back.
+  std::string experts;
   /// Input pattern -> output pattern of states; `*` stands for the same text.
   std::vector<std::pair<std::string, std::string>> states;
 
@@ -56,8 +59,10 @@ struct Strategy {
   }
 };
 
-/// Reads the short form: "tp=2,pp=2,dp=2,cp=2,sp=2" in any order; "none" is one
-/// rank. sp is sequence parallelism over the ranks of tp: their counts are equal.
+/// Reads the short form: "tp=2,pp=2,dp=2,cp=2,ep=2,sp=2" in any order; "none" is one
+/// rank. sp is sequence parallelism over the ranks of tp: their counts are equal. ep is
+/// expert parallelism: over the ranks of dp or cp, of which one must have its count, if
+/// either is given, else over ranks of its own.
 llvm::Expected<Strategy> parseShortStrategy(llvm::StringRef text);
 /// Reads "INPUT=OUTPUT" of the option --state into `strategy`.
 llvm::Error addState(Strategy &strategy, llvm::StringRef text);

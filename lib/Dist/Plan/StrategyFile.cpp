@@ -142,6 +142,7 @@ template <> struct MappingTraits<Strategy> {
     io.mapOptional("pipeline", strategy.pipeline);
     io.mapOptional("shard", strategy.shards);
     io.mapOptional("sequence", strategy.sequence);
+    io.mapOptional("experts", strategy.experts);
     io.mapOptional("state", states);
     io.mapOptional("configuration", strategy.configuration);
     strategy.mesh = mesh.get();
