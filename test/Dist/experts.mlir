@@ -9,30 +9,30 @@
 // PLAN-LABEL: func.func @moe
 // PLAN: onnx.TopK
 // PLAN: %[[SHARES:.*]] = onnx.ReduceSum({{.*}} -> tensor<6x4xf32>
-// PLAN: onnx.part.Experts(%{{.*}}, %[[SHARES]], %{{.*}}) {activation_type = "silu", {{.*}}dist.in = [unit, unit, #dist.sharding<@mesh0, [{"ep"}, {}, {}]>, {{.*}}k = 2 : i64, num_experts = 4 : i64}
+// PLAN: onnx.part.Experts(%{{.*}}, %[[SHARES]], {{.*}}activation_type = "silu", {{.*}}dist.in = [unit, unit, #dist.sharding<@mesh0, [{"ep"}, {}, {}]>, {{.*}}k = 2 : i64, num_experts = 4 : i64
 // PLAN-NOT: onnx.ms.MoE
 
 // Rows whole: one all-reduce adds the experts of all ranks up.
 // WHOLE-LABEL: func.func @moe
-// WHOLE-NOT: dist.all
+// WHOLE-NOT: = dist.all
 // WHOLE: onnx.part.Experts({{.*}}tensor<6x8xf32>, tensor<6x2xf32>, tensor<2x12x8xf32>, none, none, tensor<2x12xf32>, tensor<2x8x12xf32>, none, none, tensor<2x8xf32>,
-// WHOLE-NEXT: dist.all_reduce %{{.*}} over @mesh0 axes ["ep"] sum : tensor<6x8xf32>
-// WHOLE-NOT: dist.
+// WHOLE-NEXT: dist.all_reduce %{{.*}} over @mesh0 axes ["ep"] sum
+// WHOLE-NOT: = dist.
 // WHOLE: return
 
 // Rows cut along the same axis: one exchange there and one back. 3 rows go to 2
 // experts each: room for 6 there, and for 6 from both ranks.
 // ROWS-LABEL: func.func @moe
-// ROWS-NOT: dist.
+// ROWS-NOT: = dist.
 // ROWS: %[[COUNTS:.*]] = onnx.ReduceSum({{.*}} -> tensor<2xi64>
-// ROWS: %[[THERE:.*]], %[[RECEIVED:.*]] = dist.ragged_all_to_all %{{.*}} counts %[[COUNTS]] over @mesh0 axes ["dp"] : tensor<6x10xf32>, tensor<2xi64> -> tensor<6x10xf32>, tensor<2xi64>
+// ROWS: %[[THERE:[a-z0-9_]+]], %[[RECEIVED:[a-z0-9_]+]] = dist.ragged_all_to_all %{{.*}} counts %[[COUNTS]] over @mesh0 axes ["dp"] {{.*}} : tensor<6x10xf32>, tensor<2xi64> -> tensor<6x10xf32>, tensor<2xi64>
 // ROWS-NEXT: onnx.Constant
-// ROWS-NEXT: %[[PARTS:.*]]:2 = onnx.Split(%[[THERE]]
+// ROWS-NEXT: %[[PARTS:.*]]:2 = onnx.Split(%[[THERE]],
 // ROWS-NEXT: %[[Y:.*]] = onnx.part.Experts(%[[PARTS]]#0, %[[PARTS]]#1, {{.*}}tensor<6x8xf32>, tensor<6x2xf32>, tensor<2x12x8xf32>,
-// ROWS-NEXT: %[[BACK:.*]], %{{.*}} = dist.ragged_all_to_all %[[Y]] counts %[[RECEIVED]] over @mesh0 axes ["dp"] : tensor<6x8xf32>, tensor<2xi64> -> tensor<6x8xf32>, tensor<2xi64>
-// ROWS-NOT: dist.
-// ROWS: onnx.ScatterND({{.*}}%[[BACK]]) {reduction = "add"} {{.*}} -> tensor<3x8xf32>
-// ROWS-NOT: dist.
+// ROWS-NEXT: %[[BACK:[a-z0-9_]+]], %{{.*}} = dist.ragged_all_to_all %[[Y]] counts %[[RECEIVED]] over @mesh0 axes ["dp"] {{.*}} : tensor<6x8xf32>, tensor<2xi64> -> tensor<6x8xf32>, tensor<2xi64>
+// ROWS-NOT: = dist.
+// ROWS: onnx.ScatterND({{.*}}%[[BACK]]) {{.*}}reduction = "add"} {{.*}} -> tensor<3x8xf32>
+// ROWS-NOT: = dist.
 // ROWS: return
 
 // 4 experts on 3 ranks: 2, 2 and none; shares of experts that are not there are 0.
@@ -49,7 +49,7 @@
 // INNER: %[[BIAS:.*]] = onnx.Where(%[[FIRST]]
 // INNER: onnx.part.Experts({{.*}}%[[BIAS]]{{.*}}tensor<2x6x8xf32>, none, none, tensor<2x6xf32>, tensor<2x8x6xf32>
 // INNER-NEXT: dist.all_reduce %{{.*}} over @mesh0 axes ["ep", "tp"] sum
-// INNER-NOT: dist.all
+// INNER-NOT: = dist.all
 // INNER: return
 module {
   onnx.weight @w1 : tensor<4x12x8xf32> = #onnx.external<"w.bin", offset = 0, length = 1536>
