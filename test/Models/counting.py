@@ -15,6 +15,7 @@ What counts as what (the conventions of docs/design/strategies.md):
 
 import math
 import pathlib
+import re
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "Dist"))
@@ -36,7 +37,7 @@ class Value:
         self.text, self.weight = type_text, weight
         self.parts = []  # what it is put together of, or a transposition of
         self.dims = None
-        if type_text.startswith("tensor<") and "*" not in type_text.split("x")[0]:
+        if re.match(r"tensor<(?!\*)", type_text):
             self.dims = [evaluate(dim, symbols) for dim in tensor_dims(type_text)]
 
     def flatten(self):
