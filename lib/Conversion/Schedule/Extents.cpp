@@ -67,9 +67,9 @@ bool ExtentEvaluator::isComputable(const DimExpr &expr) const {
   // A cut dim may be known although its symbol is not ("batch ceildiv 2"): the answer
   // must not depend on what was computed before.
   return expr.constant() || known.contains(expr.print()) ||
-         (!expr.operands().empty() &&
-          llvm::all_of(expr.operands(),
-                       [&](const DimExpr &operand) { return isComputable(operand); }));
+         (!expr.operands().empty() && llvm::all_of(expr.operands(), [&](const DimExpr &operand) {
+           return isComputable(operand);
+         }));
 }
 
 void ExtentEvaluator::bindLate(StringRef symbol, Value value, OpBuilder *builder) {

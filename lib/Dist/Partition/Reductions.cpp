@@ -66,8 +66,9 @@ Value Partitioner::scatterReduction(Value whole, ShardingAttr wanted, Location l
     auto [from, to] = cuts;
     if (from == to)
       continue;
-    if (dim || !from.getAxes().empty() ||
-        !llvm::all_of(to.getAxes(), [&](StringAttr axis) { return llvm::is_contained(axes, axis); }))
+    if (dim || !from.getAxes().empty() || !llvm::all_of(to.getAxes(), [&](StringAttr axis) {
+          return llvm::is_contained(axes, axis);
+        }))
       return {};
     dim = index;
   }
@@ -87,10 +88,9 @@ Value Partitioner::scatterReduction(Value whole, ShardingAttr wanted, Location l
     if (!llvm::is_contained(cut.getAxes(), axis))
       others.push_back(axis);
   auto sum = ReductionAttr::get(module.getContext(), Reduction::Sum);
-  Value scattered = ReduceScatterOp::create(builder, loc, *type, value, wanted.getMesh(),
-                                            builder.getArrayAttr(list),
-                                            builder.getI64IntegerAttr(*dim),
-                                            builder.getI64IntegerAttr(cut.getUnit()), sum);
+  Value scattered = ReduceScatterOp::create(
+      builder, loc, *type, value, wanted.getMesh(), builder.getArrayAttr(list),
+      builder.getI64IntegerAttr(*dim), builder.getI64IntegerAttr(cut.getUnit()), sum);
   if (!others.empty())
     scattered = AllReduceOp::create(builder, loc, *type, scattered, wanted.getMesh(),
                                     builder.getArrayAttr(others), sum);

@@ -183,7 +183,8 @@ template <typename OpT> FailureOr<ExpertSeparator::Router> ExpertSeparator::read
   if (input.getRank() == 3) {
     auto flat = withLast(op.getInput(), experts, f32);
     SmallVector<Attribute> texts;
-    for (const DimExpr &extent : *getExtents(flat))
+    SmallVector<DimExpr> extents = *getExtents(flat);
+    for (const DimExpr &extent : extents)
       texts.push_back(builder.getStringAttr(extent.print()));
     Value shape = flat.hasStaticShape()
                       ? makeIntegers(flat.getShape())
