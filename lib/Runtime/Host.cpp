@@ -189,7 +189,11 @@ static void hostRaggedAllToAll(const dougong_context *context, std::int64_t grou
   ProgramHost &host = hostOf(context);
   Collectives::RaggedRows rows{source,     counts,          destination, received,
                                sourceRows, destinationRows, row};
-  if (!communicate(host, {"ragged_all_to_all", group, sourceRows * row, call, dtype},
+  std::int64_t sent = 0;
+  if (group >= 0 && group < static_cast<std::int64_t>(host.groups.size()))
+    for (std::size_t m = 0; m < host.collectives.groupRanks(host.groups[group]).size(); ++m)
+      sent += counts[m];
+  if (!communicate(host, {"ragged_all_to_all", group, sent * row, call, dtype},
                    [&](int id, const CallSite &site) {
                      return host.collectives.raggedAllToAll(id, rows, dtype, site);
                    }))

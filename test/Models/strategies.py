@@ -8,7 +8,7 @@ SHORT = {
     "cp2": "cp=2", "cp4": "cp=4", "tp2 + sp": "tp=2,sp=2", "tp4 + sp": "tp=4,sp=4",
     "cp2 x tp2": "cp=2,tp=2", "pp2 x cp2": "pp=2,cp=2",
     "ep2": "ep=2", "ep3": "ep=3", "ep4": "ep=4", "ep2 x tp2": "ep=2,tp=2", "pp2 x ep2": "pp=2,ep=2",
-    "dp2 x ep2": "dp=2,ep=2", "dp4 x ep4": "dp=4,ep=4", "cp2 x ep2": "cp=2,ep=2",
+    "ep2 x tp2 + sp": "ep=2,tp=2,sp=2", "dp2 x ep2": "dp=2,ep=2", "dp4 x ep4": "dp=4,ep=4", "cp2 x ep2": "cp=2,ep=2",
 }
 # Where experts are cut along an axis that cuts the rows, too.
 EXPERT_AXIS = {"dp2 x ep2": "dp", "dp4 x ep4": "dp", "cp2 x ep2": "cp"}
@@ -50,7 +50,9 @@ EXPERTS = {
                     "qwen3-next-hybrid-f32", "qwen3-next-hybrid-f32-fn"]},
     **{case: ["ep2", "ep3", "ep4", "ep2 x tp2", "pp2 x ep2", "dp2 x ep2", "dp4 x ep4"]
        for case in ["moe-ms-f32", "qmoe-int4-ms"]}}
-EXPERTS["mixtral-moe-f32"] += ["ep3", "cp2 x ep2"]
+# Its Scan has the states of the whole batch on every rank.
+EXPERTS["qwen3-next-hybrid-f32"].remove("dp2 x ep2")
+EXPERTS["mixtral-moe-f32"] += ["ep3", "cp2 x ep2", "ep2 x tp2 + sp"]
 
 # Heads that can be told apart: key-value heads, with the queries that read them.
 # (In the int4 model two of them: the output projection reads a block of 32 for each,
