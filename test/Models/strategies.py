@@ -116,5 +116,5 @@ SAMPLE = [
     ("gpt2-f32", "pp2 x tp2 x dp2", "threads"), ("llama-gqa-f32-ms", "tp3", "threads"),
     ("llama-int4-ms", "tp2", "threads"), ("qmoe-int4-ms", "tp3", "threads"),
     ("whisper-decoder-f32", "pp2", "threads"), ("deepseek-v3-mla-moe-f32", "ep2", "threads"),
-    ("qmoe-int4-ms", "dp2 x ep2", "threads"), ("mixtral-moe-f32", "dp2 x ep2", "mpi"),
+    ("qmoe-int4-ms", "dp2 x ep2", "threads"), ("mixtral-moe-f32", "dp2 x ep2", "threads"),
 ]
