@@ -31,7 +31,7 @@
 extern "C" {
 #endif
 
-#define DOUGONG_PROGRAM_ABI 3
+#define DOUGONG_PROGRAM_ABI 4
 
 /* Element types, numbered as ONNX's TensorProto.DataType. Elements of less than
  * a byte lie in a byte each, integers extended by their sign. */
@@ -139,6 +139,15 @@ typedef struct dougong_host {
    * must live until the end of the step. */
   void (*give_output)(const struct dougong_context *context, int64_t index, const void *data,
                       const int64_t *dims, int64_t rank);
+
+  /* A collective of rows, of `row` elements each, whose numbers depend on data.
+   * `source` has room for `source_rows` rows and begins with a run of counts[m] for
+   * each member m. `destination` gets the runs from all members, in group order, of
+   * received[m] rows; the rest of its `destination_rows` rows is filled with zeros. */
+  void (*ragged_all_to_all)(const struct dougong_context *context, int64_t group,
+                            const void *source, int64_t source_rows, const int64_t *counts,
+                            void *destination, int64_t destination_rows, int64_t *received,
+                            int64_t row, dougong_dtype dtype, int64_t call);
 } dougong_host;
 
 typedef struct dougong_context {

@@ -21,6 +21,8 @@ static StringRef toString(onnx::FactorKind kind) {
     return "pass-through";
   case onnx::FactorKind::Reduction:
     return "reduction";
+  case onnx::FactorKind::Placement:
+    return "placement";
   case onnx::FactorKind::NeedsReplication:
     return "whole";
   }

@@ -60,8 +60,12 @@ std::optional<std::string> Propagation::checkFactor(Operation *op, const OpState
   const onnx::Factor &info = state.rule.factors[factor];
   if (info.kind == FactorKind::NeedsReplication)
     return "the operator needs that dim whole";
+  auto isPlaced = [&](unsigned number) {
+    return state.rule.factors[number].kind == FactorKind::Placement;
+  };
   for (auto [other, otherCut] : llvm::enumerate(state.factors))
-    if (other != factor && intersects(otherCut.axes, cut.axes))
+    if (other != factor && intersects(otherCut.axes, cut.axes) && !isPlaced(factor) &&
+        !isPlaced(other))
       return "another dim is already cut along that axis";
   MeshOp mesh = meshes[getStage(op)];
   std::optional<int64_t> count = mesh.getNumShards(cut.axes);

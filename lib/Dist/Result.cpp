@@ -85,7 +85,7 @@ public:
     main.walk([&](Operation *op) {
       if (op == main || op->hasTrait<OpTrait::IsTerminator>() || isSource(op))
         return;
-      if (isa<AllReduceOp, AllGatherOp, ReduceScatterOp, AllToAllOp>(op))
+      if (isa<AllReduceOp, AllGatherOp, ReduceScatterOp, AllToAllOp, RaggedAllToAllOp>(op))
         readCall(op);
       else if (!isa<DistDialect>(op->getDialect()))
         readOp(op);
@@ -127,6 +127,12 @@ private:
         for (auto [dim, extent] : llvm::enumerate(*from))
           elements = elements * (dim == move.getSplit() ? (*to)[dim] : extent);
       sent = peers * elements * bytes;
+    } else if (isa<RaggedAllToAllOp>(op)) {
+      // The fewer rows of the two are as many as can move. Of the room for those of all
+      // ranks a part is this rank's own.
+      DimExpr here = elements, there = getElements(result);
+      elements = min(here, there);
+      sent = min(elements, floorDiv(peers * max(here, there), count)) * bytes;
     } else {
       sent = peers * elements * bytes;
     }

@@ -79,8 +79,11 @@ struct CallKind {
   std::string_view name;
   bool reduces;
 };
-constexpr std::array<CallKind, 4> callKinds = {
-    {{"all_reduce", true}, {"all_gather", false}, {"reduce_scatter", true}, {"all_to_all", false}}};
+constexpr std::array<CallKind, 5> callKinds = {{{"all_reduce", true},
+                                                {"all_gather", false},
+                                                {"reduce_scatter", true},
+                                                {"all_to_all", false},
+                                                {"ragged_all_to_all", false}}};
 constexpr std::array<std::string_view, 4> reductions = {"sum", "max", "min", "prod"};
 
 template <typename Array> std::string choices(const Array &array) {

@@ -187,7 +187,7 @@ Expected<double> PoolNetwork::getCollectiveTime(StringRef kind, double bytes,
     exchange =
         std::max(exchange, bytes * (1 - double(step.below) / chips.size()) / step.link.bandwidth);
   }
-  if (kind == "all_to_all")
+  if (kind == "all_to_all" || kind == "ragged_all_to_all")
     return exchange + latency;
   if (kind != "all_reduce")
     return gather + latency;

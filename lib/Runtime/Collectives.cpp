@@ -35,6 +35,19 @@ std::string dougong::describeCall(const char *kind, const CallSite &site) {
   return site.call >= 0 || (site.node && *site.node) ? text + ")" : text;
 }
 
+Result<std::int64_t> dougong::addUpRows(std::span<const std::int64_t> counts, std::int64_t room,
+                                        const std::string &what, const CallSite &site) {
+  std::int64_t sum = 0;
+  for (std::int64_t count : counts) {
+    if (count < 0 || count > room - sum)
+      return Error{what + " " + std::to_string(count) + " rows in " +
+                   describeCall("ragged_all_to_all", site) + ", but has room for " +
+                   std::to_string(room - sum) + " of " + std::to_string(room)};
+    sum += count;
+  }
+  return sum;
+}
+
 Result<std::unique_ptr<Collectives>>
 dougong::createMpiCollectives(const CollectivesOptions &options) {
   // Global: Open MPI's own plug-ins look for its symbols there.

@@ -181,6 +181,25 @@ static void hostAllToAll(const dougong_context *context, std::int64_t group, con
     leaveProgram();
 }
 
+static void hostRaggedAllToAll(const dougong_context *context, std::int64_t group,
+                               const void *source, std::int64_t sourceRows,
+                               const std::int64_t *counts, void *destination,
+                               std::int64_t destinationRows, std::int64_t *received,
+                               std::int64_t row, dougong_dtype dtype, std::int64_t call) {
+  ProgramHost &host = hostOf(context);
+  Collectives::RaggedRows rows{source,     counts,          destination, received,
+                               sourceRows, destinationRows, row};
+  std::int64_t sent = 0;
+  if (group >= 0 && group < static_cast<std::int64_t>(host.groups.size()))
+    for (std::size_t m = 0; m < host.collectives.groupRanks(host.groups[group]).size(); ++m)
+      sent += counts[m];
+  if (!communicate(host, {"ragged_all_to_all", group, sent * row, call, dtype},
+                   [&](int id, const CallSite &site) {
+                     return host.collectives.raggedAllToAll(id, rows, dtype, site);
+                   }))
+    leaveProgram();
+}
+
 //===----------------------------------------------------------------------===//
 // Operator library and failures
 //===----------------------------------------------------------------------===//
@@ -294,7 +313,7 @@ static void hostFail(const dougong_context *context, const char *node, const cha
 static constexpr dougong_host hostTable = {
     DOUGONG_PROGRAM_ABI, sizeof(dougong_host), hostParallelFor, hostAllReduce, hostAllGather,
     hostReduceScatter,   hostAllToAll,         hostLibrary,     hostFail,      hostAllocate,
-    hostGiveOutput,
+    hostGiveOutput,      hostRaggedAllToAll,
 };
 
 //===----------------------------------------------------------------------===//

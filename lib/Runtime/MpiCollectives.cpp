@@ -79,6 +79,8 @@ public:
                              const CallSite &site) override;
   Result<void> allToAll(int group, const void *source, void *destination, std::int64_t count,
                         dougong_dtype dtype, const CallSite &site) override;
+  Result<void> raggedAllToAll(int group, const RaggedRows &rows, dougong_dtype dtype,
+                              const CallSite &site) override;
   Result<void> barrier(int group, const CallSite &site) override;
 
   Result<RequestPtr> startSend(int rank, int tag, const void *data, std::size_t bytes) override;
@@ -352,6 +354,50 @@ Result<void> MpiCollectives::allToAll(int id, const void *source, void *destinat
   }
   if (bytes)
     std::memcpy(to + group.me * bytes, from + group.me * bytes, bytes);
+  waitAll(requests);
+  return {};
+}
+
+Result<void> MpiCollectives::raggedAllToAll(int id, const RaggedRows &rows, dougong_dtype dtype,
+                                            const CallSite &site) {
+  const Group &group = groups[id];
+  std::size_t members = group.ranks.size(), bytes = rows.row * elementBytes(dtype);
+  std::string me = "rank " + std::to_string(rank());
+  Result<std::int64_t> sent =
+      addUpRows({rows.counts, members}, rows.sourceRows, me + " sends", site);
+  if (!sent)
+    return sent.takeError();
+  auto guard = progress->enter("ragged_all_to_all", id, site);
+  CallHeader header{CallKind::RaggedAllToAll, dtype, site.call, rows.sourceRows * rows.row};
+  if (Result<void> agreed = meet(group, header); !agreed)
+    return agreed;
+  MPI_Alltoall(rows.counts, 1, MPI_INT64_T, rows.received, 1, MPI_INT64_T, group.communicator);
+  Result<std::int64_t> got =
+      addUpRows({rows.received, members}, rows.destinationRows, me + " receives", site);
+  if (!got)
+    return got.takeError();
+  auto *from = static_cast<const std::byte *>(rows.source);
+  auto *to = static_cast<std::byte *>(rows.destination);
+  std::vector<MPI_Request> requests;
+  for (int m = 0; m < group.size(); ++m) {
+    std::size_t count = rows.received[m] * bytes;
+    if (m != group.me && count)
+      startReceiveParts(group.communicator, m, groupTag, to, count, requests);
+    if (m == group.me && count) {
+      std::int64_t before = 0;
+      for (int other = 0; other < m; ++other)
+        before += rows.counts[other];
+      std::memcpy(to, from + before * bytes, count);
+    }
+    to += count;
+  }
+  for (int m = 0; m < group.size(); ++m) {
+    std::size_t count = rows.counts[m] * bytes;
+    if (m != group.me && count)
+      startSendParts(group.communicator, m, groupTag, from, count, requests);
+    from += count;
+  }
+  std::fill_n(to, (rows.destinationRows - *got) * bytes, std::byte{0});
   waitAll(requests);
   return {};
 }

@@ -105,6 +105,8 @@ public:
                              const CallSite &site) override;
   Result<void> allToAll(int group, const void *source, void *destination, std::int64_t count,
                         dougong_dtype dtype, const CallSite &site) override;
+  Result<void> raggedAllToAll(int group, const RaggedRows &rows, dougong_dtype dtype,
+                              const CallSite &site) override;
   Result<void> barrier(int group, const CallSite &site) override;
 
   Result<RequestPtr> startSend(int rank, int tag, const void *data, std::size_t bytes) override;
@@ -302,6 +304,41 @@ Result<void> ThreadCollectives::allToAll(int id, const void *source, void *desti
     to += bytes;
   }
   return meet(group, "all_to_all", site);
+}
+
+Result<void> ThreadCollectives::raggedAllToAll(int id, const RaggedRows &rows, dougong_dtype dtype,
+                                               const CallSite &site) {
+  Group &group = groups[id];
+  std::size_t members = group.shared->ranks.size(), bytes = rows.row * elementBytes(dtype);
+  std::string me = "rank " + std::to_string(self);
+  Result<std::int64_t> sent =
+      addUpRows({rows.counts, members}, rows.sourceRows, me + " sends", site);
+  if (!sent)
+    return sent.takeError();
+  // Members read rows and counts of the others: what they publish is the description.
+  CallHeader header{CallKind::RaggedAllToAll, dtype, site.call, rows.sourceRows * rows.row};
+  if (Result<void> entered = enter(group, header, &rows, rows.destination, site); !entered)
+    return entered;
+  std::vector<const RaggedRows *> all;
+  for (const void *published : sources(group, 0)) {
+    all.push_back(static_cast<const RaggedRows *>(published));
+    rows.received[all.size() - 1] = all.back()->counts[group.me];
+  }
+  Result<std::int64_t> got =
+      addUpRows({rows.received, members}, rows.destinationRows, me + " receives", site);
+  if (!got)
+    return got.takeError();
+  auto *to = static_cast<std::byte *>(rows.destination);
+  for (const RaggedRows *from : all) {
+    std::int64_t before = 0, count = from->counts[group.me];
+    for (std::size_t m = 0; m < group.me; ++m)
+      before += from->counts[m];
+    if (count && bytes)
+      std::memcpy(to, static_cast<const std::byte *>(from->source) + before * bytes, count * bytes);
+    to += count * bytes;
+  }
+  std::fill_n(to, (rows.destinationRows - *got) * bytes, std::byte{0});
+  return meet(group, "ragged_all_to_all", site);
 }
 
 Result<void> ThreadCollectives::barrier(int id, const CallSite &site) {

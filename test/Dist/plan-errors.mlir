@@ -14,6 +14,7 @@
 // RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{strategy=%t/empty-rest.yaml})' 2>&1 | FileCheck %s --check-prefix=REST
 // RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{parallel=tp=64})' 2>&1 | FileCheck %s --check-prefix=WIDE
 // RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{parallel=cp=2})' 2>&1 | FileCheck %s --check-prefix=TOKENS
+// RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{parallel=dp=4,ep=2})' 2>&1 | FileCheck %s --check-prefix=SHARED
 // RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{parallel=tp=2,sp=2})' 2>&1 | FileCheck %s --check-prefix=NORMS
 // RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{strategy=%t/conflict.yaml})' 2>&1 | FileCheck %s --check-prefix=CONFLICT
 // RUN: not dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{strategy=%t/other-axis.yaml})' 2>&1 | FileCheck %s --check-prefix=OTHER
@@ -26,7 +27,7 @@
 // RUN: dougong-opt %s '-pass-pipeline=builtin.module(dist-plan{strategy=%t/good.yaml})' | FileCheck %s --check-prefix=GOOD
 
 // COUNT: error: expected AXIS=COUNT with a count of at least 1, got "tp"
-// KIND: error: unknown kind of parallelism "xp": expected tp (tensor), sp (sequence), pp (pipeline), dp (data), cp (context) or mb (micro-batches)
+// KIND: error: unknown kind of parallelism "xp": expected tp (tensor), sp (sequence), pp (pipeline), dp (data), cp (context), ep (expert) or mb (micro-batches)
 // STAGES: error: cannot be cut into 9 stages: it has 2 operators
 // STATE: error: state "z" matches no input of the model
 // KEY: unknown-key.yaml:2: unknown key 'msh'
@@ -40,6 +41,7 @@
 // REST: error: {{.*}}empty-rest.yaml:3: stage 1 ("rest") is left without a node: the other stages take all 2; leave it out (1 stages), or name fewer nodes in another stage
 // WIDE: error: {{.*}}axis "tp" of stage 0 has 64 ranks, but the widest dim that its products can be cut along has 16 units (operand 1 of this node, of type 'tensor<8x16xf32>'): tp=16 would work
 // TOKENS: error: axis "cp" has nothing to cut: no input is of integers [batch, tokens]; use tp, dp or pp
+// SHARED: error: ep=2 shares the ranks of dp, which is 4: give ep=4 or dp=2, or a strategy file whose mesh has axes for both
 // NORMS: error: sequence parallelism along axis "tp" has nothing to cut: no norm of [batch, sequence, features] is in a stage whose mesh has that axis
 // CONFLICT: error: {{.*}}conflict.yaml:4: cannot cut dim 1 of operand 1 along "tp": another dim is already cut along that axis
 // CONFLICT: note: {{.*}}conflict.yaml:3: cuts dim 0 of operand 1 along "tp"

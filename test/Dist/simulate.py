@@ -587,7 +587,7 @@ def read_reduction(text):
 
 def fix_reductions(op):
     value = op["attributes"].get("reduction")
-    if isinstance(value, str):
+    if op["name"].startswith("dist.") and isinstance(value, str):
         op["attributes"]["reduction"] = read_reduction(value)
     for region in op["regions"]:
         for nested in region["ops"]:

@@ -5,13 +5,17 @@ What counts as what (the conventions of docs/design/strategies.md):
 
 - a multiply-add is 2 flop; a MatMul of [.., m, k] by [.., k, n] is 2 m k n for
   each batch entry, attention 2 q t (size of a key + size of a value) for each
-  head, a mixture of experts the products of the `k` experts that a row takes;
+  head, a mixture of experts the products of the `k` experts that a row takes; a
+  rank that has some of the experts computes that part of them (even routing);
 - matrix weights are the weights of rank 2 and more that such a product reads;
-- bytes sent are those of ring algorithms, and what a stage gives to the next.
+- bytes sent are those of ring algorithms, and what a stage gives to the next;
+  rows that go to their experts count as many as can leave: a row once for each
+  rank, or for each of its experts where these are fewer.
 """
 
 import math
 import pathlib
+import re
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "Dist"))
@@ -33,7 +37,7 @@ class Value:
         self.text, self.weight = type_text, weight
         self.parts = []  # what it is put together of, or a transposition of
         self.dims = None
-        if type_text.startswith("tensor<") and "*" not in type_text.split("x")[0]:
+        if re.match(r"tensor<(?!\*)", type_text):
             self.dims = [evaluate(dim, symbols) for dim in tensor_dims(type_text)]
 
     def flatten(self):
@@ -81,6 +85,13 @@ def matrix_flops(name, attributes, x, y):
         inner = out // 2 if attributes.get("swiglu_fusion") else out
         columns = out + inner + (inner if present(third) else 0)
         return 2 * attributes.get("k", 1) * math.prod(rows) * hidden * columns
+    if name == "part.Experts":
+        *rows, hidden = x[0].dims
+        here, out, _ = x[2].dims
+        inner = out // 2 if attributes.get("swiglu_fusion") else out
+        columns = out + inner + (inner if present(10) else 0)
+        whole = 2 * attributes["k"] * math.prod(rows) * hidden * columns
+        return whole * here // attributes["num_experts"]
     return None
 
 
@@ -163,6 +174,10 @@ class Program:
             part = list(x[0].dims)
             part[attributes["split"]] = y[0].dims[attributes["split"]]
             return peers * math.prod(part) * element_bits(x[0].text) // 8
+        if name == "dist.ragged_all_to_all":
+            rows, most = sorted((x[0].dims[0], y[0].dims[0]))
+            leaving = min(rows, most * peers // (peers + 1))
+            return leaving * math.prod(x[0].dims[1:]) * element_bits(x[0].text) // 8
         if name == "dist.slice":
             return 0
         raise NotImplementedError(name)

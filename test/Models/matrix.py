@@ -35,6 +35,10 @@ from tiling import ROWS, TiledCase  # noqa: E402
 import strategies  # noqa: E402
 
 
+# The operator of experts that are cut by their number.
+EXPERTS = "onnx.part.Experts"
+
+
 class Failure(Exception):
     """Why a cell failed."""
 
@@ -101,14 +105,19 @@ def total(products, attribute):
 class Bounds:
     """What must hold of a cell for its work to count as split."""
 
-    def __init__(self, case_name, whole, count, axes, is_decoder):
+    def __init__(self, case_name, strategy, whole, count, axes, is_decoder):
         self.whole, self.count = whole, count
         self.heads = strategies.find_units(strategies.HEADS, case_name)
         self.blocks = strategies.find_units(strategies.BLOCKS, case_name)
-        self.axes, self.is_decoder = axes, is_decoder
+        self.axes, self.is_decoder, self.strategy = axes, is_decoder, strategy
+        self.expert_axis = strategies.EXPERT_AXIS.get(strategy, "ep")
+        self.batch = "batch" if "batch" in count.symbols else "tokens"
 
     def check(self):
         self.check_complete()
+        if any(axes.get(self.expert_axis, 1) > 1 for axes in self.axes) and "ep" in self.strategy:
+            if not any(product.name == EXPERTS for product in self.count.products):
+                raise Failure("no operator of experts is cut by their number")
         for stage, axes in zip(self.count.stages, self.axes):
             if stage.matmul_flops == 0:
                 raise Failure(f"{stage.stage}: no matrix product: the stage has nothing to do")
@@ -116,10 +125,56 @@ class Bounds:
             self.check_context(stage, axes.get("cp", 1), axes.get("dp", 1))
             self.check_tensor(stage, axes.get("tp", 1),
                               self.rows(axes.get("dp", 1)) * self.tokens(axes.get("cp", 1)))
+            self.check_experts(stage, axes)
+
+    def wholes(self, node, products):
+        """What one rank alone computes for these products of a stage: experts that are
+        written out one by one become one operator, at the node that adds them up."""
+        if node in self.whole.products or products[0].name != EXPERTS:
+            return self.whole.products[node]
+        return [product for name in self.written_experts(node)
+                for product in self.whole.products[name]]
+
+    def written_experts(self, node):
+        prefix = node.rsplit("/", 1)[0] + "/experts."
+        return [name for name in self.whole.products if name.startswith(prefix)]
+
+    def check_experts(self, stage, axes):
+        """No rank holds more than ceil(E / N) of E experts (of each, under tp, its share of
+        the inner width), nor computes more than that part of their flop."""
+        ways = axes.get(self.expert_axis, 1)
+        for node, products in by_node(stage.products).items():
+            if products[0].name != EXPERTS:
+                continue
+            wholes = self.wholes(node, products)
+            if node in self.whole.products:
+                experts, width, _ = next(weight.dims for weight in wholes[0].weights
+                                         if len(weight.dims) == 3)
+            else:
+                width = wholes[0].weights[0].dims[-1]
+                experts = len({name.split("/experts.")[1].split("/")[0]
+                               for name in self.written_experts(node)})
+            part = share(experts, ways) * share(width, axes.get("tp", 1)) + 0.02
+            whole_bytes, whole_flops = total(wholes, "weight_bytes"), total(wholes, "flops")
+            held, flops = total(products, "weight_bytes"), total(products, "flops")
+            # Rows of other ranks are computed for them where their axis cuts the experts.
+            rows = self.rows(axes.get("dp", 1)) * self.tokens(axes.get("cp", 1))
+            if self.expert_axis in ("dp", "cp"):
+                rows *= ways
+            if held > part * whole_bytes:
+                raise Failure(f"{stage.stage}: a rank holds {held} of {whole_bytes} bytes of the "
+                              f"experts of {node}, more than {part:.3f}")
+            if flops > part * rows * whole_flops:
+                raise Failure(f"{stage.stage}: a rank computes {flops} of {whole_flops} flop of "
+                              f"the experts of {node}, more than {part * rows:.3f}")
 
     def check_complete(self):
         """Every product of the model is in exactly one stage."""
-        found = [node for stage in self.count.stages for node in by_node(stage.products)]
+        found = []
+        for stage in self.count.stages:
+            for node, products in by_node(stage.products).items():
+                written = node not in self.whole.products and products[0].name == EXPERTS
+                found += self.written_experts(node) if written else [node]
         if sorted(found) != sorted(self.whole.products):
             missing = sorted(set(self.whole.products) - set(found))
             raise Failure(f"products differ from the model's: missing {missing[:3]}, "
@@ -127,8 +182,7 @@ class Bounds:
 
     def rows(self, ways):
         """The part of the rows that one of `ways` ranks may compute."""
-        batch = self.count.symbols.get("batch", 1)
-        return share(batch, ways)
+        return share(self.count.symbols[self.batch], ways) if ways > 1 else 1
 
     def tokens(self, ways):
         """The part of the tokens that one of `ways` ranks may compute."""
@@ -142,7 +196,7 @@ class Bounds:
             return
         flops_in_all = replicated = 0
         for node, products in by_node(stage.products).items():
-            whole = total(self.whole.products[node], "flops")
+            whole = total(self.wholes(node, products), "flops")
             flops_in_all += whole
             if products[0].replicated:
                 replicated += whole
@@ -164,12 +218,13 @@ class Bounds:
         """No rank computes more than ceil(B / N) rows."""
         if ways == 1:
             return
-        batch = self.count.symbols["batch"]
+        batch = self.count.symbols[self.batch]
         for name, dims, whole in stage.arguments:
-            if re.match(r'tensor<\?x.*"batch"', whole) and dims[0] > math.ceil(batch / ways):
+            if (re.match(rf'tensor<\?x.*#onnx.dims<"{self.batch}"', whole)
+                    and dims[0] > math.ceil(batch / ways)):
                 raise Failure(f"{stage.stage}: input {name} has {dims[0]} rows of {batch} on a rank")
         for node, products in by_node(stage.products).items():
-            most = self.rows(ways) * total(self.whole.products[node], "flops")
+            most = self.rows(ways) * total(self.wholes(node, products), "flops")
             if total(products, "flops") > most:
                 raise Failure(f"{stage.stage}: a rank computes {total(products, 'flops')} flop of "
                               f"{node}, more than its rows need: {most:.0f}")
@@ -193,7 +248,10 @@ class Bounds:
             return
         flops_in_all = replicated = 0
         for node, products in by_node(stage.products).items():
-            whole_flops = total(self.whole.products[node], "flops")
+            whole_flops = total(self.wholes(node, products), "flops")
+            if products[0].name == EXPERTS:
+                flops_in_all += whole_flops
+                continue  # check_experts
             whole_bytes = total(self.whole.products[node], "weight_bytes")
             flops, held = total(products, "flops"), total(products, "weight_bytes")
             flops_in_all += whole_flops
@@ -314,7 +372,7 @@ class Cell:
                 self.compare(stage, work, counted, count.symbols)
             if number == 0:
                 self.compare_ranks(ranks, count)
-                Bounds(self.case.folder.name, self.whole, count, axes,
+                Bounds(self.case.folder.name, self.strategy, self.whole, count, axes,
                        bool(self.case.carried)).check()
                 self.add_rows(plan, programs, count)
 

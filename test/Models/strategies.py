@@ -12,7 +12,11 @@ SHORT = {
     "pp2 mb3": "pp=2,mb=3", "pp2 mb4": "pp=2,mb=4", "pp2 mb5": "pp=2,mb=5",
     "pp2 x tp2 mb3": "pp=2,tp=2,mb=3", "pp2 x dp2 mb3": "pp=2,dp=2,mb=3",
     "pp2 x tp2 x dp2 mb4": "pp=2,tp=2,dp=2,mb=4", "mb4": "mb=4",
+    "ep2": "ep=2", "ep3": "ep=3", "ep4": "ep=4", "ep2 x tp2": "ep=2,tp=2", "pp2 x ep2": "pp=2,ep=2",
+    "ep2 x tp2 + sp": "ep=2,tp=2,sp=2", "dp2 x ep2": "dp=2,ep=2", "dp4 x ep4": "dp=4,ep=4", "cp2 x ep2": "cp=2,ep=2",
 }
+# Where experts are cut along an axis that cuts the rows, too.
+EXPERT_AXIS = {"dp2 x ep2": "dp", "dp4 x ep4": "dp", "cp2 x ep2": "cp"}
 
 
 def micro_batches(strategy):
@@ -61,6 +65,17 @@ MORE = {"llama-gqa-f32": ["dp3", "tp3 + tp1", "tp2 + dp2"],
         "llama-int4-ms": ["tp3", "tp4", "dp3"], "moe-ms-f32": ["tp3"], "qmoe-int4-ms": ["tp3"],
         "qwen3-next-hybrid-f32-fn": ["dp2"], "deepseek-v3-mla-moe-f32": ["tp3"]}
 
+# Mixtures of experts: written out, and as one operator.
+EXPERTS = {
+    **{case: ["ep2", "ep4", "ep2 x tp2", "pp2 x ep2", "dp2 x ep2"]
+       for case in ["mixtral-moe-f32", "mixtral-moe-f32-ms", "deepseek-v3-mla-moe-f32",
+                    "qwen3-next-hybrid-f32", "qwen3-next-hybrid-f32-fn"]},
+    **{case: ["ep2", "ep3", "ep4", "ep2 x tp2", "pp2 x ep2", "dp2 x ep2", "dp4 x ep4"]
+       for case in ["moe-ms-f32", "qmoe-int4-ms"]}}
+# Its Scan has the states of the whole batch on every rank.
+EXPERTS["qwen3-next-hybrid-f32"].remove("dp2 x ep2")
+EXPERTS["mixtral-moe-f32"] += ["ep3", "cp2 x ep2", "ep2 x tp2 + sp"]
+
 # Heads that can be told apart: key-value heads, with the queries that read them.
 # (In the int4 model two of them: the output projection reads a block of 32 for each,
 # and two blocks share a byte of zero points.)
@@ -98,8 +113,12 @@ def cells(cases):
             yield case, strategy, "threads"
         if case == "llama-gqa-f32":
             yield case, "pp2 x tp2 mb3", "mpi"
+        for strategy in EXPERTS.get(case, []):
+            yield case, strategy, "threads"
         if case in CORE:
             yield case, "tp3 + tp2", "mpi"
+        if case == "mixtral-moe-f32":
+            yield case, "dp2 x ep2", "mpi"
 
 
 # Where a strategy has nothing to cut, by prefix of the case, and why: no cells.
@@ -124,4 +143,6 @@ SAMPLE = [
     ("llama-int4-ms", "tp2", "threads"), ("qmoe-int4-ms", "tp3", "threads"),
     ("whisper-decoder-f32", "pp2", "threads"), ("llama-gqa-f32", "pp2 x dp2 mb3", "threads"),
     ("gpt2-f32", "pp2 mb3", "threads"),
+    ("deepseek-v3-mla-moe-f32", "ep2", "threads"),
+    ("qmoe-int4-ms", "dp2 x ep2", "threads"), ("mixtral-moe-f32", "dp2 x ep2", "threads"),
 ]

@@ -114,6 +114,26 @@ LogicalResult AllToAllOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return verifyPart(*this, result, input, getConcat(), getConcatUnit(), *count, getSplit());
 }
 
+LogicalResult RaggedAllToAllOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  FailureOr<int64_t> count = verifyGroup(*this, symbols, getMeshAttr(), getAxes());
+  if (failed(count))
+    return failure();
+  for (Value counts : {Value(getCounts()), Value(getReceived())})
+    if (int64_t members = cast<RankedTensorType>(counts.getType()).getDimSize(0); members != *count)
+      return emitOpError("expected a count for each of ")
+             << *count << " ranks, got " << counts.getType();
+  RankedTensorType input = getInput().getType(), result = getResult().getType();
+  FailureOr<SmallVector<DimExpr>> from = getExtents(input), to = getExtents(result);
+  if (failed(from) || failed(to))
+    return emitOpError("needs types whose extents are known, as numbers or expressions");
+  if (input.getRank() < 1 || result.getRank() < 1 ||
+      input.getElementType() != result.getElementType() ||
+      !llvm::equal(llvm::drop_begin(*from), llvm::drop_begin(*to)))
+    return emitOpError("rows of operand and result must be of one type, got ")
+           << input << " and " << result;
+  return success();
+}
+
 LogicalResult AxisIndexOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return verifyGroup(*this, symbols, getMeshAttr(), getAxes());
 }

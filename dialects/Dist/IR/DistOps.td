@@ -194,6 +194,32 @@ def Dist_AllToAllOp : Dist_GroupOp<"all_to_all"> {
   }];
 }
 
+def Dist_RaggedAllToAllOp : Dist_GroupOp<"ragged_all_to_all"> {
+  let summary = "rows go to the ranks that want them";
+  let description = [{
+    The first rows of the operand are runs for the members of the group, in
+    order: counts[m] rows for member m. The result begins with the runs that the
+    members sent here, in order, of received[m] rows; rows behind them are zero.
+    How many rows move depends on data; what the types say is room for the most
+    that there can be. With `received` as counts the same op sends rows back to
+    where they came from, in the order in which they left.
+
+    Example:
+
+    ```mlir
+    %there, %received = dist.ragged_all_to_all %x counts %counts over @m0 axes ["ep"]
+        : tensor<64x80xf32>, tensor<4xi64> -> tensor<128x80xf32>, tensor<4xi64>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$input, 1DTensorOf<[I64]>:$counts, FlatSymbolRefAttr:$mesh,
+                       StrArrayAttr:$axes);
+  let results = (outs AnyRankedTensor:$result, 1DTensorOf<[I64]>:$received);
+  let assemblyFormat = [{
+    $input `counts` $counts `over` $mesh `axes` $axes attr-dict
+    `:` type($input) `,` type($counts) `->` type($result) `,` type($received)
+  }];
+}
+
 def Dist_SliceOp : Dist_GroupOp<"slice", [Pure]> {
   let summary = "this rank's part of a whole dim";
   let description = [{

@@ -13,6 +13,8 @@ namespace dougong::onnx {
 enum class FactorKind {
   PassThrough,     ///< independent: cutting it cuts the results
   Reduction,       ///< summed (or max'ed) away: cutting it leaves partial results
+  Placement,       ///< units with a home: what each needs is sent there and back, so axes
+                   ///< that cut other factors may cut it too
   NeedsReplication ///< must be whole on every rank
 };
 

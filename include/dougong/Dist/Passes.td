@@ -27,6 +27,11 @@ def PlanPass : Pass<"dist-plan", "::mlir::ModuleOp"> {
     depend on each other, and the module gets `dist.micro_batches`, the symbol of the batch and the
     number of its parts that go through the stages one behind the other.
 
+    An axis `ep` (or the axis that `experts` names) shares out whole experts:
+    mixtures become shares, which the router gives, and one `onnx.part.Experts`
+    whose weights are cut along the experts. Along `dp` or `cp`, which cut rows
+    too, dist-partition sends each row to the ranks of its experts and back.
+
     A device configuration of the model (`configuration`, IR version 11) is a strategy too: its
     pipeline stages are stages, its devices the ranks of a grid, its sharding specs directives.
 

@@ -50,6 +50,9 @@ struct Strategy {
   std::vector<std::string> pools;
   /// Axis along which the sequence is cut where weights are whole; empty: none.
   std::string sequence;
+  /// Axis along which whole experts are shared out; empty: "ep". Along "dp" or "cp", which cut
+  /// the rows too, each row is sent to the ranks of its experts and back.
+  std::string experts;
   /// Input pattern -> output pattern of states; `*` stands for the same text.
   std::vector<std::pair<std::string, std::string>> states;
 
@@ -62,9 +65,10 @@ struct Strategy {
 /// The most micro-batches that a strategy may ask for.
 inline constexpr int64_t maxMicroBatches = 4096;
 
-/// Reads the short form: "tp=2,pp=2,dp=2,cp=2,sp=2,mb=4" in any order; "none" is one
-/// rank. sp is sequence parallelism over the ranks of tp: their counts are equal. mb
-/// are the micro-batches.
+/// Reads the short form: "tp=2,pp=2,dp=2,cp=2,ep=2,sp=2,mb=4" in any order; "none" is one
+/// rank. sp is sequence parallelism over the ranks of tp: their counts are equal. ep is
+/// expert parallelism: over the ranks of dp or cp, of which one must have its count, if
+/// either is given, else over ranks of its own. mb are the micro-batches.
 llvm::Expected<Strategy> parseShortStrategy(llvm::StringRef text);
 /// Reads "INPUT=OUTPUT" of the option --state into `strategy`.
 llvm::Error addState(Strategy &strategy, llvm::StringRef text);

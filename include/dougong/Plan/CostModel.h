@@ -88,7 +88,7 @@ public:
   PoolNetwork(const fleet::Fleet &fleet, const fleet::Pool &pool) : fleet(&fleet), pool(&pool) {}
 
   /// Seconds of a collective (all_reduce, all_gather, reduce_scatter,
-  /// all_to_all) among `chips`. `bytes` is the whole value: what all_reduce
+  /// all_to_all, ragged_all_to_all) among `chips`. `bytes` is the whole value: what all_reduce
   /// starts with, what all_gather ends with, what a rank sends in all_to_all.
   llvm::Expected<double> getCollectiveTime(llvm::StringRef kind, double bytes,
                                            llvm::ArrayRef<int64_t> chips, FigureLog &log) const;

@@ -77,6 +77,19 @@ public:
   /// Member m gets the m-th run of `count` elements of every member, in order.
   virtual Result<void> allToAll(int group, const void *source, void *destination,
                                 std::int64_t count, dougong_dtype dtype, const CallSite &site) = 0;
+  /// What a rank gives to raggedAllToAll and gets.
+  struct RaggedRows {
+    const void *source;                       ///< a run of counts[m] rows for each member m
+    const std::int64_t *counts;               ///< one for each member
+    void *destination;                        ///< the runs from all members, then zeros
+    std::int64_t *received;                   ///< rows from each member
+    std::int64_t sourceRows, destinationRows; ///< room in the two
+    std::int64_t row;                         ///< elements of a row
+  };
+  /// Rows go to the members that want them. How many there are depends on data: counts
+  /// are exchanged first. Fails where they exceed the room. The members' rooms are equal.
+  virtual Result<void> raggedAllToAll(int group, const RaggedRows &rows, dougong_dtype dtype,
+                                      const CallSite &site) = 0;
   virtual Result<void> barrier(int group, const CallSite &site) = 0;
 
   /// A started send or receive.
@@ -102,6 +115,11 @@ public:
 struct Collectives::Request {
   virtual ~Request();
 };
+
+/// The sum of `counts`, of rows of which the caller has `room`; `what` is for messages:
+/// "rank 1 sends". Fails if one is negative or they are more than the room.
+Result<std::int64_t> addUpRows(std::span<const std::int64_t> counts, std::int64_t room,
+                               const std::string &what, const CallSite &site);
 
 /// The ends of `ranks` ranks that are threads of this process.
 std::vector<std::unique_ptr<Collectives>>

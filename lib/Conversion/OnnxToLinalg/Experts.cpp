@@ -40,7 +40,8 @@ struct Mixture {
   Value rows; ///< [tokens, hidden]
   OpFoldResult tokens, hidden;
   int64_t experts = 0, k = 0;
-  Value chosen, shares; ///< [tokens, k]: experts (i64) and their weights (f32)
+  Value chosen; ///< [tokens, k]: experts (i64); null: each that has a share
+  Value shares; ///< [tokens, k]: weights of these (f32); or of all, [tokens, experts]
   Layer first, second, third;
   StringRef activation;
   int64_t fusion = 0; ///< of swiglu: 0 two layers, 1 pairs of columns, 2 side by side
@@ -134,7 +135,12 @@ SmallVector<Value> listRows(Emitter &e, const Mixture &m, Value expert) {
   SmallVector<Value> inits{e.empty({m.tokens}, i64), e.empty({m.tokens}, f32), e.index(int64_t{0})};
   return e.repeat(m.tokens, inits, [&](Emitter &e, Value row, ValueRange carried) {
     Value share = e.constant(f32, 0), found = e.constantInt(e.getI1Type(), 0);
-    for (int64_t slot = 0; slot < m.k; ++slot) {
+    if (!m.chosen) {
+      Value at[] = {row, expert};
+      share = e.toFloatType(e.extract(m.shares, at), f32);
+      found = e.logicalNot(e.compare(Compare::Equal, share, e.constant(f32, 0)));
+    }
+    for (int64_t slot = 0; m.chosen && slot < m.k; ++slot) {
       Value at[] = {row, e.index(slot)};
       Value here = e.compare(Compare::Equal, e.toIndex(e.extract(m.chosen, at)), expert);
       share = e.select(here, e.extract(m.shares, at), share);
@@ -229,13 +235,9 @@ Value shareOut(Emitter &e, Value logits, ArrayRef<OpFoldResult> shape) {
   return computeSoftmax(e, logits, shape, 1, e.getF32Type());
 }
 
-/// The attributes and operands that MoE and QMoE share. Returns a refusal or "".
-template <typename OpT>
-std::string readMixture(OpT op, typename OpT::Adaptor in, Emitter &e, Mixture &m) {
+/// The rows of the input, flat.
+template <typename OpT> void readRows(OpT op, typename OpT::Adaptor in, Emitter &e, Mixture &m) {
   auto input = cast<RankedTensorType>(op.getInput().getType());
-  auto router = cast<RankedTensorType>(op.getRouterProbs().getType());
-  if (input.getRank() < 2 || input.getRank() > 3 || router.getRank() != 2)
-    return "expected an input of rank 2 or 3 and a router of rank 2";
   m.rows = in.getInput();
   m.hidden = e.extent(input, input.getRank() - 1);
   m.tokens = e.extent(input, 0);
@@ -243,12 +245,10 @@ std::string readMixture(OpT op, typename OpT::Adaptor in, Emitter &e, Mixture &m
     m.tokens = e.mulSizes(m.tokens, e.extent(input, 1));
     m.rows = e.joinDims(m.rows, 0, 1);
   }
-  m.k = op.getK();
-  m.experts = router.getDimSize(1);
-  if (ShapedType::isDynamic(m.experts) || m.k < 1 || m.k > m.experts)
-    return ("k is " + Twine(m.k) + ", but the number of experts is " + Twine(m.experts)).str();
-  if (op.getUseSparseMixer())
-    return "use_sparse_mixer is not supported";
+}
+
+/// What the experts do between their layers. Returns a refusal or "".
+template <typename OpT> std::string readActivation(OpT op, bool hasThird, Mixture &m) {
   m.activation = op.getActivationType();
   static constexpr StringRef known[] = {"relu",     "relu2",  "gelu", "silu",
                                         "identity", "swiglu", "geglu"};
@@ -257,10 +257,10 @@ std::string readMixture(OpT op, typename OpT::Adaptor in, Emitter &e, Mixture &m
   if (m.isGated()) {
     m.fusion = op.getSwigluFusion();
     bool isFused = m.fusion == 1 || m.fusion == 2;
-    if (isFused == present(in.getFc3ExpertsWeights()) || m.fusion < 0 || m.fusion > 2 ||
+    if (isFused == hasThird || m.fusion < 0 || m.fusion > 2 ||
         (!isFused && m.activation == "geglu"))
       return (m.activation + " with swiglu_fusion " + Twine(m.fusion) + " and with" +
-              (present(in.getFc3ExpertsWeights()) ? "" : "out") + " fc3 is not supported")
+              (hasThird ? "" : "out") + " fc3 is not supported")
           .str();
   }
   m.alpha = op.getActivationAlpha().convertToFloat();
@@ -271,6 +271,23 @@ std::string readMixture(OpT op, typename OpT::Adaptor in, Emitter &e, Mixture &m
   return "";
 }
 
+/// The attributes and operands that MoE and QMoE share. Returns a refusal or "".
+template <typename OpT>
+std::string readMixture(OpT op, typename OpT::Adaptor in, Emitter &e, Mixture &m) {
+  auto input = cast<RankedTensorType>(op.getInput().getType());
+  auto router = cast<RankedTensorType>(op.getRouterProbs().getType());
+  if (input.getRank() < 2 || input.getRank() > 3 || router.getRank() != 2)
+    return "expected an input of rank 2 or 3 and a router of rank 2";
+  readRows(op, in, e, m);
+  m.k = op.getK();
+  m.experts = router.getDimSize(1);
+  if (ShapedType::isDynamic(m.experts) || m.k < 1 || m.k > m.experts)
+    return ("k is " + Twine(m.k) + ", but the number of experts is " + Twine(m.experts)).str();
+  if (op.getUseSparseMixer())
+    return "use_sparse_mixer is not supported";
+  return readActivation(op, present(in.getFc3ExpertsWeights()), m);
+}
+
 Value finishMixture(Operation *op, Emitter &e, const Mixture &m) {
   Value result = e.convertTensor(computeMixture(e, m), resultElement(op));
   RankedTensorType type = resultType(op);
@@ -278,34 +295,42 @@ Value finishMixture(Operation *op, Emitter &e, const Mixture &m) {
                              : e.splitDim(result, 0, {e.extent(type, 0), e.extent(type, 1)});
 }
 
+/// A layer of weights that are floats.
+Layer floatLayer(Value weights, Value bias) {
+  Layer result;
+  if (!present(weights))
+    return result;
+  result.out = typeOf(weights).getDimSize(1);
+  result.multiply = [weights](Emitter &e, Value expert, Value rows, ArrayRef<OpFoldResult> shape) {
+    Value init = e.filled(shape, e.constant(e.getF32Type(), 0));
+    return e.contract(3, {rows, e.mapOf(3, {0, 2})},
+                      {takeExpert(e, weights, expert), e.mapOf(3, {1, 2})},
+                      {init, e.mapOf(3, {0, 1})}, {2});
+  };
+  result.bias = present(bias) ? bias : Value();
+  return result;
+}
+
+/// Whether layers of floats fit together and to rows of `hiddenSize`.
+bool fitsTogether(const Mixture &m, Value first, Value second, int64_t hiddenSize) {
+  int64_t inner = m.fusion ? m.first.out / 2 : m.first.out;
+  return typeOf(first).getShape().back() == hiddenSize &&
+         typeOf(second).getShape().back() == inner && m.second.out == hiddenSize;
+}
+
+constexpr StringLiteral wrongWeights = "expected weights [experts, out, in]";
+
 Lowered lowerMoE(MsMoEOp op, MsMoEOp::Adaptor in, Emitter &e) {
   Mixture m;
   if (std::string refusal = readMixture(op, in, e, m); !refusal.empty())
     return Lowered::refuse(refusal);
   Type f32 = e.getF32Type();
-  int64_t hiddenSize = typeOf(in.getInput()).getShape().back();
-  auto layer = [&](Value weights, Value bias) {
-    Layer result;
-    if (!present(weights))
-      return result;
-    result.out = typeOf(weights).getDimSize(1);
-    result.multiply = [weights](Emitter &e, Value expert, Value rows,
-                                ArrayRef<OpFoldResult> shape) {
-      Value init = e.filled(shape, e.constant(e.getF32Type(), 0));
-      return e.contract(3, {rows, e.mapOf(3, {0, 2})},
-                        {takeExpert(e, weights, expert), e.mapOf(3, {1, 2})},
-                        {init, e.mapOf(3, {0, 1})}, {2});
-    };
-    result.bias = present(bias) ? bias : Value();
-    return result;
-  };
-  m.first = layer(in.getFc1ExpertsWeights(), in.getFc1ExpertsBias());
-  m.second = layer(in.getFc2ExpertsWeights(), in.getFc2ExpertsBias());
-  m.third = layer(in.getFc3ExpertsWeights(), in.getFc3ExpertsBias());
-  int64_t inner = m.fusion ? m.first.out / 2 : m.first.out;
-  if (typeOf(in.getFc1ExpertsWeights()).getShape().back() != hiddenSize ||
-      typeOf(in.getFc2ExpertsWeights()).getShape().back() != inner || m.second.out != hiddenSize)
-    return Lowered::refuse("expected weights [experts, out, in]");
+  m.first = floatLayer(in.getFc1ExpertsWeights(), in.getFc1ExpertsBias());
+  m.second = floatLayer(in.getFc2ExpertsWeights(), in.getFc2ExpertsBias());
+  m.third = floatLayer(in.getFc3ExpertsWeights(), in.getFc3ExpertsBias());
+  if (!fitsTogether(m, in.getFc1ExpertsWeights(), in.getFc2ExpertsWeights(),
+                    typeOf(in.getInput()).getShape().back()))
+    return Lowered::refuse(wrongWeights);
   // The router's softmax is over all experts; its greatest parts are taken.
   Extents all{m.tokens, e.attr(m.experts)}, top{m.tokens, e.attr(m.k)};
   Value logits = e.convertTensor(in.getRouterProbs(), f32);
@@ -424,9 +449,48 @@ Lowered lowerQMoE(MsQMoEOp op, MsQMoEOp::Adaptor in, Emitter &e) {
   return finishMixture(op, e, m);
 }
 
+Lowered lowerExperts(PartExpertsOp op, PartExpertsOp::Adaptor in, Emitter &e) {
+  Mixture m;
+  auto input = cast<RankedTensorType>(op.getInput().getType());
+  auto shares = cast<RankedTensorType>(op.getShares().getType());
+  auto weights = cast<RankedTensorType>(op.getFc1Weights().getType());
+  if (input.getRank() < 2 || input.getRank() > 3 || shares.getRank() != input.getRank())
+    return Lowered::refuse("expected an input of rank 2 or 3 and shares of the same rank");
+  m.experts = shares.getShape().back();
+  if (ShapedType::isDynamic(m.experts) || weights.getRank() != 3 ||
+      weights.getDimSize(0) != m.experts)
+    return Lowered::refuse("expected a share for each expert: shares are " +
+                           Twine(shares.getShape().back()) + ", weights those of " +
+                           Twine(weights.getDimSize(0)) + " experts");
+  readRows(op, in, e, m);
+  m.shares = in.getShares();
+  if (shares.getRank() == 3)
+    m.shares = e.joinDims(m.shares, 0, 1);
+  if (std::string refusal = readActivation(op, present(in.getFc3Weights()), m); !refusal.empty())
+    return Lowered::refuse(refusal);
+  std::string refusal;
+  auto layer = [&](Value weights, Value scales, Value zeros, Value bias, int64_t bits) {
+    return bits == 0 ? floatLayer(weights, bias)
+                     : packedLayer(weights, scales, zeros, bias, bits, op.getBlockSize(), refusal);
+  };
+  m.first = layer(in.getFc1Weights(), in.getFc1Scales(), in.getFc1ZeroPoints(), in.getFc1Bias(),
+                  op.getFc1Bits());
+  m.second = layer(in.getFc2Weights(), in.getFc2Scales(), in.getFc2ZeroPoints(), in.getFc2Bias(),
+                   op.getFc2Bits());
+  m.third = layer(in.getFc3Weights(), in.getFc3Scales(), in.getFc3ZeroPoints(), in.getFc3Bias(),
+                  op.getFc3Bits());
+  if (!refusal.empty())
+    return Lowered::refuse(refusal);
+  if (op.getFc1Bits() == 0 &&
+      !fitsTogether(m, in.getFc1Weights(), in.getFc2Weights(), input.getShape().back()))
+    return Lowered::refuse(wrongWeights);
+  return finishMixture(op, e, m);
+}
+
 } // namespace
 
 void dougong::onnx::populateMixturePatterns(PatternSet &set) {
   set.add<MsMoEOp>(lowerMoE);
   set.add<MsQMoEOp>(lowerQMoE);
+  set.add<PartExpertsOp>(lowerExperts);
 }

@@ -90,6 +90,10 @@ private:
   /// buffer.
   FailureOr<Value> getMemRef(Value value, Type type);
   LogicalResult emitCollective(Operation &op);
+  LogicalResult emitRaggedCollective(dist::RaggedAllToAllOp op);
+  int64_t getGroup(ArrayAttr axes);
+  void recordCall(Location loc, StringRef kind, const DimExpr &elements, int64_t group,
+                  int32_t dtype, StringRef reduction);
   /// This rank's number, row-major over `axes` of the mesh, as i64.
   Value getGroupIndex(Operation &op, FlatSymbolRefAttr mesh, ArrayAttr axes);
 
@@ -567,6 +571,8 @@ LogicalResult ScheduleBuilder::emitCollective(Operation &op) {
   } else if (isa<dist::AllToAllOp>(op)) {
     function = hostAllToAll, kind = "all_to_all";
     divisor = cast<RankedTensorType>(counted.getType()).getDimSize(0);
+  } else if (auto ragged = dyn_cast<dist::RaggedAllToAllOp>(op)) {
+    return emitRaggedCollective(ragged);
   } else {
     return op.emitError() << "'" << op.getName() << "' has no place in a schedule";
   }
@@ -581,9 +587,7 @@ LogicalResult ScheduleBuilder::emitCollective(Operation &op) {
   Value count = extents->get(loc, elements);
   if (!count)
     return failure();
-  int64_t group = llvm::find(groups, axes) - groups.begin();
-  if (group == static_cast<int64_t>(groups.size()))
-    groups.push_back(axes);
+  int64_t group = getGroup(axes);
   int32_t dtype = importer::getDataType(type.getElementType());
 
   Type i64 = builder.getI64Type(), i32 = builder.getI32Type();
@@ -597,6 +601,52 @@ LogicalResult ScheduleBuilder::emitCollective(Operation &op) {
   arguments.push_back(LLVM::ConstantOp::create(builder, loc, i64, calls.size()));
   callHost(builder, loc, entry->function.getArgument(0), function, arguments);
 
+  recordCall(loc, kind, elements, group, dtype,
+             reduction ? dist::stringifyReduction(*reduction) : StringRef());
+  return success();
+}
+
+LogicalResult ScheduleBuilder::emitRaggedCollective(dist::RaggedAllToAllOp op) {
+  Location loc = op.getLoc();
+  OpBuilder &builder = entry->body;
+  FailureOr<SmallVector<DimExpr>> from = getExtentExprs(loc, op.getInput().getType());
+  FailureOr<SmallVector<DimExpr>> to = getExtentExprs(loc, op.getResult().getType());
+  if (failed(from) || failed(to))
+    return failure();
+  DimExpr row = 1;
+  for (const DimExpr &expr : llvm::drop_begin(*from))
+    row = row * expr;
+  int64_t group = getGroup(op.getAxes());
+  int32_t dtype = importer::getDataType(op.getInput().getType().getElementType());
+  Type i64 = builder.getI64Type(), i32 = builder.getI32Type();
+  SmallVector<Value> sizes;
+  for (const DimExpr &expr : {from->front(), to->front(), row}) {
+    Value size = extents->get(loc, expr);
+    if (!size)
+      return failure();
+    sizes.push_back(arith::IndexCastOp::create(builder, loc, i64, size));
+  }
+  callHost(builder, loc, entry->function.getArgument(0), hostRaggedAllToAll,
+           {LLVM::ConstantOp::create(builder, loc, i64, group), getPointer(op.getInput()), sizes[0],
+            getPointer(op.getCounts()), getPointer(op.getResult()), sizes[1],
+            getPointer(op.getReceived()), sizes[2],
+            LLVM::ConstantOp::create(builder, loc, i32, dtype),
+            LLVM::ConstantOp::create(builder, loc, i64, calls.size())});
+  recordCall(loc, "ragged_all_to_all", min(from->front(), to->front()) * row, group, dtype, "");
+  return success();
+}
+
+int64_t ScheduleBuilder::getGroup(ArrayAttr axes) {
+  int64_t group = llvm::find(groups, axes) - groups.begin();
+  if (group == static_cast<int64_t>(groups.size()))
+    groups.push_back(axes);
+  return group;
+}
+
+/// Adds a communication to the plan's list.
+void ScheduleBuilder::recordCall(Location loc, StringRef kind, const DimExpr &elements,
+                                 int64_t group, int32_t dtype, StringRef reduction) {
+  OpBuilder &builder = entry->body;
   auto text = [&](StringRef name, StringRef value) {
     return builder.getNamedAttr(name, builder.getStringAttr(value));
   };
@@ -604,10 +654,9 @@ LogicalResult ScheduleBuilder::emitCollective(Operation &op) {
       text("kind", kind), text("elements", elements.print()), text("node", onnx::getNodeName(loc)),
       builder.getNamedAttr("group", builder.getI64IntegerAttr(group)),
       builder.getNamedAttr("dtype", builder.getI64IntegerAttr(dtype))};
-  if (reduction)
-    call.push_back(text("reduction", dist::stringifyReduction(*reduction)));
+  if (!reduction.empty())
+    call.push_back(text("reduction", reduction));
   calls.push_back(builder.getDictionaryAttr(call));
-  return success();
 }
 
 LogicalResult ScheduleBuilder::emitLibrary(onnx::LaunchOp launch) {

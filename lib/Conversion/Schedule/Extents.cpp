@@ -55,12 +55,7 @@ bool ExtentEvaluator::isLate(const DimExpr &expr) const {
 }
 
 bool ExtentEvaluator::isKnownAtEntry(const DimExpr &expr) const {
-  return known.contains(expr.print()) && !isLate(expr)
-             ? true
-             : llvm::all_of(expr.symbols(), [&](const std::string &symbol) {
-                 return known.contains(DimExpr::symbol(symbol).print()) &&
-                        !lateSymbols.contains(symbol);
-               });
+  return !isLate(expr) && isComputable(expr);
 }
 
 void ExtentEvaluator::bind(StringRef symbol, Value value) {
@@ -69,10 +64,12 @@ void ExtentEvaluator::bind(StringRef symbol, Value value) {
 }
 
 bool ExtentEvaluator::isComputable(const DimExpr &expr) const {
-  return known.contains(expr.print()) ||
-         llvm::all_of(expr.symbols(), [&](const std::string &symbol) {
-           return known.contains(DimExpr::symbol(symbol).print());
-         });
+  // A cut dim may be known although its symbol is not ("batch ceildiv 2"): the answer
+  // must not depend on what was computed before.
+  return expr.constant() || known.contains(expr.print()) ||
+         (!expr.operands().empty() && llvm::all_of(expr.operands(), [&](const DimExpr &operand) {
+           return isComputable(operand);
+         }));
 }
 
 void ExtentEvaluator::bindLate(StringRef symbol, Value value, OpBuilder *builder) {

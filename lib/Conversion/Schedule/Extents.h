@@ -43,7 +43,7 @@ public:
   bool isKnownAtEntry(const DimExpr &expr) const;
   /// Binds a symbol before bindInputs.
   void bind(llvm::StringRef symbol, mlir::Value value);
-  /// Whether all symbols in `expr` are bound by now.
+  /// Whether `expr` follows from what is bound by now.
   bool isComputable(const DimExpr &expr) const;
   /// Whether a value is bound to `expr` as it is.
   bool isBound(const DimExpr &expr) const { return known.contains(expr.print()); }

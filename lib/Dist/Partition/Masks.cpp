@@ -23,9 +23,8 @@ static Value makeConstant(OpBuilder &builder, Location loc, DenseElementsAttr va
   return builder.create(state)->getResult(0);
 }
 
-/// An operator with one result.
-static Value makeOp(OpBuilder &builder, Location loc, StringRef name, Type type,
-                    ValueRange operands, ArrayRef<NamedAttribute> attributes = {}) {
+Value dist::makeOp(OpBuilder &builder, Location loc, StringRef name, Type type, ValueRange operands,
+                   ArrayRef<NamedAttribute> attributes) {
   OperationState state(loc, name, operands, {type}, attributes);
   return builder.create(state)->getResult(0);
 }
@@ -167,6 +166,8 @@ static std::optional<unsigned> getAddend(Operation *op) {
     return 5;
   if (isa<onnx::MsQMoEOp>(op))
     return 7;
+  if (isa<onnx::PartExpertsOp>(op))
+    return 9;
   return std::nullopt;
 }
 
@@ -178,10 +179,14 @@ void Partitioner::keepOnFirstRank(Operation *op, const onnx::ShardingRule &rule,
   std::optional<unsigned> addend = getAddend(op);
   if (!addend || *addend >= operands.size() || !isa<RankedTensorType>(operands[*addend].getType()))
     return;
+  // Along a factor that cuts the bias itself each rank has its own.
   SmallVector<StringAttr> axes;
-  for (auto [info, cut] : llvm::zip_equal(rule.factors, factors))
-    if (info.kind == FactorKind::Reduction)
-      axes.append(cut.axes.begin(), cut.axes.end());
+  for (auto [index, info] : llvm::enumerate(rule.factors))
+    if (info.kind == FactorKind::Reduction &&
+        llvm::none_of(rule.operands[*addend], [&](const onnx::DimFactors &dim) {
+          return llvm::is_contained(dim.factors, index);
+        }))
+      axes.append(factors[index].axes.begin(), factors[index].axes.end());
   if (axes.empty())
     return;
   Location loc = op->getLoc();

@@ -51,6 +51,15 @@ SmallVector<Cut> dist::recoverFactors(Operation *op, const onnx::ShardingRule &r
   return factors;
 }
 
+SmallVector<NamedAttribute> dist::getOwnAttributes(Operation *op) {
+  SmallVector<NamedAttribute> attributes;
+  for (NamedAttribute attribute : op->getAttrs())
+    if (attribute.getName() != inAttrName && attribute.getName() != outAttrName &&
+        attribute.getName() != stageAttrName && attribute.getName() != closedAttrName)
+      attributes.push_back(attribute);
+  return attributes;
+}
+
 namespace {
 /// Gives every op that a builder makes the number of its stage.
 struct StageListener : OpBuilder::Listener {
@@ -236,6 +245,42 @@ FailureOr<Value> Partitioner::materialize(Value value, int64_t stage, ShardingAt
 // Operators
 //===----------------------------------------------------------------------===//
 
+/// What a rank computes of an op, from its parts of the operands.
+FailureOr<SmallVector<Value>>
+Partitioner::createLocal(Operation *op, const onnx::ShardingRule &rule, ArrayRef<Cut> factors,
+                         SmallVectorImpl<Value> &operands, ArrayRef<Type> types) {
+  MeshOp mesh = meshes[currentStage];
+  if (isa<onnx::GatherOp>(op)) {
+    auto axis = op->getAttrOfType<IntegerAttr>("axis");
+    std::optional<unsigned> gathered = getFactor(rule.operands, 0, axis ? axis.getInt() : 0);
+    if (gathered && !factors[*gathered].axes.empty()) {
+      FailureOr<Value> value =
+          gatherByParts(op, operands[0], operands[1], types[0], factors[*gathered], mesh);
+      if (failed(value))
+        return failure();
+      return SmallVector<Value>{*value};
+    }
+  }
+  if (failed(adjustShapeOperand(op, operands, types)) ||
+      failed(maskReductions(op, rule, factors, mesh, operands)))
+    return failure();
+  keepOnFirstRank(op, rule, factors, mesh, operands);
+  for (auto [info, cut] : llvm::zip_equal(rule.factors, factors)) {
+    if (info.kind != FactorKind::Placement || cut.axes.empty())
+      continue;
+    FailureOr<Value> value = dispatchExperts(op, operands, types[0], cut, mesh);
+    if (failed(value))
+      return failure();
+    return SmallVector<Value>{*value};
+  }
+  OperationState state(op->getLoc(), op->getName(), operands, types, getOwnAttributes(op));
+  Operation *made = builder.create(state);
+  if (failed(adjustAttributes(op, made, rule, factors, mesh)))
+    return failure();
+  derivePadding(op, made, rule, factors, mesh);
+  return SmallVector<Value>(made->result_begin(), made->result_end());
+}
+
 LogicalResult Partitioner::partition(Operation *op) {
   currentStage = getStage(op);
   MeshOp mesh = meshes[currentStage];
@@ -267,37 +312,10 @@ LogicalResult Partitioner::partition(Operation *op) {
     types.push_back(*type);
   }
 
-  SmallVector<Value> results;
-  std::optional<unsigned> gathered =
-      isa<onnx::GatherOp>(op) ? getFactor(rule.operands, 0,
-                                          [&] {
-                                            auto axis = op->getAttrOfType<IntegerAttr>("axis");
-                                            return axis ? axis.getInt() : 0;
-                                          }())
-                              : std::nullopt;
-  if (gathered && !factors[*gathered].axes.empty()) {
-    FailureOr<Value> value =
-        gatherByParts(op, operands[0], operands[1], types[0], factors[*gathered], mesh);
-    if (failed(value))
-      return failure();
-    results.push_back(*value);
-  } else {
-    if (failed(adjustShapeOperand(op, operands, types)) ||
-        failed(maskReductions(op, rule, factors, mesh, operands)))
-      return failure();
-    keepOnFirstRank(op, rule, factors, mesh, operands);
-    OperationState state(op->getLoc(), op->getName(), operands, types);
-    for (NamedAttribute attribute : op->getAttrs())
-      if (attribute.getName() != inAttrName && attribute.getName() != outAttrName &&
-          attribute.getName() != stageAttrName && attribute.getName() != closedAttrName)
-        state.attributes.push_back(attribute);
-    Operation *made = builder.create(state);
-    if (failed(adjustAttributes(op, made, rule, factors, mesh)))
-      return failure();
-    derivePadding(op, made, rule, factors, mesh);
-    results.assign(made->result_begin(), made->result_end());
-  }
-  for (auto [index, pair] : llvm::enumerate(llvm::zip_equal(op->getResults(), results))) {
+  FailureOr<SmallVector<Value>> results = createLocal(op, rule, factors, operands, types);
+  if (failed(results))
+    return failure();
+  for (auto [index, pair] : llvm::enumerate(llvm::zip_equal(op->getResults(), *results))) {
     auto [result, value] = pair;
     ShardingAttr sharding = getListed(op, outAttrName, index);
     if (sharding && !pending.empty())

@@ -31,6 +31,11 @@ public:
 
   llvm::LogicalResult run();
 
+  // Masks.cpp: numbers of type `type`, index vectors and extents as constants.
+  mlir::Value makeScalar(mlir::Type type, double value, mlir::Location loc);
+  mlir::Value makeIndexVector(llvm::ArrayRef<int64_t> values, mlir::Location loc);
+  mlir::Value makeExtent(const DimExpr &extent, mlir::Location loc);
+
 private:
   /// A value's sharding in a stage, as an attribute: unique, so it is a key too.
   using ValueKey = std::tuple<void *, int64_t, const void *>;
@@ -41,6 +46,9 @@ private:
   /// The stage of `made[value]`; none for an argument that has no entry.
   std::optional<int64_t> getMadeStage(mlir::Value value);
   llvm::LogicalResult partition(mlir::Operation *op);
+  llvm::FailureOr<llvm::SmallVector<mlir::Value>>
+  createLocal(mlir::Operation *op, const onnx::ShardingRule &rule, llvm::ArrayRef<Cut> factors,
+              llvm::SmallVectorImpl<mlir::Value> &operands, llvm::ArrayRef<mlir::Type> types);
   llvm::LogicalResult partitionWithRegions(mlir::Operation *op);
   llvm::LogicalResult createReturn(mlir::Operation *op);
   void recordModelPorts();
@@ -91,11 +99,14 @@ private:
   llvm::FailureOr<mlir::Value> gatherByParts(mlir::Operation *op, mlir::Value data,
                                              mlir::Value indices, mlir::Type resultType,
                                              const Cut &cut, MeshOp mesh);
+
+  // Dispatch.cpp
+  llvm::FailureOr<mlir::Value> dispatchExperts(mlir::Operation *op,
+                                               llvm::ArrayRef<mlir::Value> operands,
+                                               mlir::Type resultType, const Cut &cut, MeshOp mesh);
+
   mlir::Value maskTail(mlir::Value value, unsigned dim, const DimExpr &extent, const Cut &cut,
                        MeshOp mesh, double fill, mlir::Location loc);
-  mlir::Value makeScalar(mlir::Type type, double value, mlir::Location loc);
-  mlir::Value makeIndexVector(llvm::ArrayRef<int64_t> values, mlir::Location loc);
-  mlir::Value makeExtent(const DimExpr &extent, mlir::Location loc);
   mlir::Value makeAxisIndex(llvm::ArrayRef<mlir::StringAttr> axes, MeshOp mesh, mlir::Location loc);
 
   // Padding.cpp
@@ -136,6 +147,14 @@ std::optional<unsigned> getFactor(llvm::ArrayRef<llvm::SmallVector<onnx::DimFact
 
 /// The sharding with all dims whole.
 ShardingAttr makeWhole(MeshOp mesh, mlir::Type type);
+
+/// The attributes of an op without those of its partition.
+llvm::SmallVector<mlir::NamedAttribute> getOwnAttributes(mlir::Operation *op);
+
+/// An operator with one result.
+mlir::Value makeOp(mlir::OpBuilder &builder, mlir::Location loc, llvm::StringRef name,
+                   mlir::Type type, mlir::ValueRange operands,
+                   llvm::ArrayRef<mlir::NamedAttribute> attributes = {});
 
 /// Every listed op is of these classes.
 template <typename... OpTys> bool isAnyOf(mlir::Operation *op) { return llvm::isa<OpTys...>(op); }

@@ -46,8 +46,9 @@ void Partitioner::reduce(Value whole) {
          sharding.getAsOpaquePointer()}] = value;
 }
 
-/// If all users want one dim cut along exactly the axes of a partial sum, each
-/// rank needs its part of the sum only. Returns null where that is not so.
+/// If all users want one dim cut along axes of a partial sum, each rank needs its
+/// part of the sum only; it is then added up over the other axes. Returns null where
+/// that is not so.
 Value Partitioner::scatterReduction(Value whole, ShardingAttr wanted, Location loc) {
   auto [value, sharding] = made[whole];
   Operation *producer = whole.getDefiningOp();
@@ -65,7 +66,9 @@ Value Partitioner::scatterReduction(Value whole, ShardingAttr wanted, Location l
     auto [from, to] = cuts;
     if (from == to)
       continue;
-    if (dim || !from.getAxes().empty() || to.getAxes() != ArrayRef<StringAttr>(axes))
+    if (dim || !from.getAxes().empty() || !llvm::all_of(to.getAxes(), [&](StringAttr axis) {
+          return llvm::is_contained(axes, axis);
+        }))
       return {};
     dim = index;
   }
@@ -79,11 +82,18 @@ Value Partitioner::scatterReduction(Value whole, ShardingAttr wanted, Location l
       getLocalType(cast<RankedTensorType>(whole.getType()), wanted, getMesh(wanted));
   if (failed(type))
     return {};
-  SmallVector<Attribute> list(axes.begin(), axes.end());
+  CutAttr cut = wanted.getDims()[*dim];
+  SmallVector<Attribute> list(cut.getAxes()), others;
+  for (StringAttr axis : axes)
+    if (!llvm::is_contained(cut.getAxes(), axis))
+      others.push_back(axis);
+  auto sum = ReductionAttr::get(module.getContext(), Reduction::Sum);
   Value scattered = ReduceScatterOp::create(
       builder, loc, *type, value, wanted.getMesh(), builder.getArrayAttr(list),
-      builder.getI64IntegerAttr(*dim), builder.getI64IntegerAttr(wanted.getDims()[*dim].getUnit()),
-      ReductionAttr::get(module.getContext(), Reduction::Sum));
+      builder.getI64IntegerAttr(*dim), builder.getI64IntegerAttr(cut.getUnit()), sum);
+  if (!others.empty())
+    scattered = AllReduceOp::create(builder, loc, *type, scattered, wanted.getMesh(),
+                                    builder.getArrayAttr(others), sum);
   SmallVector<Padding> padding;
   for (int64_t index = 0; index < type->getRank(); ++index) {
     Padding partial = index == *dim ? zeroPadding : getPadding(value, index);

@@ -1,6 +1,7 @@
 //===- Apply.cpp - a strategy written into the IR -------------------------===//
 #include "Automatic.h"
 #include "Configuration.h"
+#include "Experts.h"
 #include "Unpack.h"
 
 #include "Dist/IR/Layout.h"
@@ -29,6 +30,10 @@ public:
       unpackAttention(module, main);
     if (isCut("cp"))
       writeCausality(main);
+    // Along these axes the rows are cut, too.
+    bool sharesRanks = strategy.experts == "dp" || strategy.experts == "cp";
+    if (isCut(getExpertAxis()) && failed(separateExperts(module, main, sharesRanks)))
+      return failure();
     if (failed(checkPipeline()))
       return failure();
     if (strategy.microBatches > 1 &&
@@ -49,6 +54,8 @@ public:
     for (BlockArgument argument : main.getArguments())
       writeArgument(argument, propagation);
     cutUnpackedHeads(main, meshes, propagation);
+    if (failed(cutExperts(main, meshes, getExpertAxis(), propagation)))
+      return failure();
     if (failed(cutWeights(main, meshes, propagation)))
       return failure();
     return strategy.sequence.empty() ? success()
@@ -57,6 +64,10 @@ public:
 
 private:
   LogicalResult writeStates();
+  /// The axis along which the experts are cut.
+  StringRef getExpertAxis() const {
+    return strategy.experts.empty() ? StringRef("ep") : StringRef(strategy.experts);
+  }
   /// Whether a mesh has more than one part along `axis`.
   bool isCut(StringRef axis) const;
   LogicalResult checkPipeline();

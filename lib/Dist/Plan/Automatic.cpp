@@ -36,6 +36,8 @@ std::optional<WeightProduct> dist::getWeightProduct(Operation *op, const onnx::S
     weight = 4;
   else if (isa<MsQMoEOp>(op))
     weight = 5;
+  else if (isa<PartExpertsOp>(op))
+    weight = 6;
   else
     return std::nullopt;
   if (!isWeight(op->getOperand(weight)) || weight >= rule.operands.size())

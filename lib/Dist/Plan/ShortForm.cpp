@@ -19,7 +19,7 @@ Expected<Strategy> dougong::dist::parseShortStrategy(StringRef text) {
   if (!text.empty())
     text.split(entries, ',');
   StringSet<> seen;
-  std::optional<int64_t> tp, dp, cp, sp;
+  std::optional<int64_t> tp, dp, cp, ep, sp;
   for (StringRef entry : entries) {
     auto [name, value] = entry.trim().split('=');
     int64_t count;
@@ -35,6 +35,8 @@ Expected<Strategy> dougong::dist::parseShortStrategy(StringRef text) {
       dp = count;
     else if (name == "cp")
       cp = count;
+    else if (name == "ep")
+      ep = count;
     else if (name == "sp")
       sp = count;
     else if (name == "mb")
@@ -42,7 +44,7 @@ Expected<Strategy> dougong::dist::parseShortStrategy(StringRef text) {
     else
       return makeError("unknown kind of parallelism \"" + name +
                        "\": expected tp (tensor), sp (sequence), pp (pipeline), dp (data), "
-                       "cp (context) or mb (micro-batches)");
+                       "cp (context), ep (expert) or mb (micro-batches)");
   }
   if (strategy.microBatches > maxMicroBatches)
     return makeError("mb=" + Twine(strategy.microBatches) + ": expected at most " +
@@ -53,11 +55,23 @@ Expected<Strategy> dougong::dist::parseShortStrategy(StringRef text) {
                      " or tp=" + Twine(*sp));
   if (sp && *sp > 1)
     strategy.sequence = "tp";
+  bool sharesRanks = ep && *ep > 1 && (dp.value_or(1) > 1 || cp.value_or(1) > 1);
+  if (sharesRanks && ep != dp && ep != cp) {
+    StringRef name = dp.value_or(1) > 1 ? "dp" : "cp";
+    int64_t count = name == "dp" ? *dp : *cp;
+    return makeError("ep=" + Twine(*ep) + " shares the ranks of " + name + ", which is " +
+                     Twine(count) + ": give ep=" + Twine(count) + " or " + name + "=" + Twine(*ep) +
+                     ", or a strategy file whose mesh has axes for both");
+  }
+  if (sharesRanks)
+    strategy.experts = ep == dp ? "dp" : "cp";
   // Ranks that talk most are neighbours: tp is the fastest axis.
   if (dp)
     strategy.mesh.push_back({"dp", *dp});
   if (cp)
     strategy.mesh.push_back({"cp", *cp});
+  if (ep && !sharesRanks)
+    strategy.mesh.push_back({"ep", *ep});
   if (tp)
     strategy.mesh.push_back({"tp", *tp});
   return strategy;

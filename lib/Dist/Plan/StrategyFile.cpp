@@ -143,6 +143,7 @@ template <> struct MappingTraits<Strategy> {
     io.mapOptional("shard", strategy.shards);
     io.mapOptional("microbatches", strategy.microBatches);
     io.mapOptional("sequence", strategy.sequence);
+    io.mapOptional("experts", strategy.experts);
     io.mapOptional("state", states);
     io.mapOptional("configuration", strategy.configuration);
     strategy.mesh = mesh.get();

@@ -133,7 +133,7 @@ void onnx::registerCostModels(DialectRegistry &registry) {
         MatMulOp, MatMulIntegerOp, QLinearMatMulOp, GemmOp, ConvOp, ConvIntegerOp, QLinearConvOp,
         AttentionOp, MsMatMulNBitsOp, MsDynamicQuantizeMatMulOp, MsMatMulIntegerToFloatOp,
         MsFusedMatMulOp, MsFusedConvOp, MsGroupQueryAttentionOp, MsMultiHeadAttentionOp,
-        MsAttentionOp, MsMoEOp, MsQMoEOp,
+        MsAttentionOp, MsMoEOp, MsQMoEOp, PartExpertsOp,
         // Rows.
         SoftmaxOp, LogSoftmaxOp, LayerNormalizationOp, RMSNormalizationOp, InstanceNormalizationOp,
         GroupNormalizationOp, MsSimplifiedLayerNormalizationOp, MsSkipLayerNormalizationOp,

@@ -71,6 +71,16 @@ std::optional<DimExpr> getExpertFlops(Operation *op, unsigned fc1, unsigned fc3)
   return DimExpr(2) * DimExpr(getInt(op, "k", 1)) * rows * hidden * columns;
 }
 
+/// part.Experts: as MoE, of those of the k experts of each row that are here if the
+/// router shares rows out evenly.
+std::optional<DimExpr> getPartialExpertFlops(Operation *op) {
+  auto weights = getCostExtents(op->getOperand(2));
+  std::optional<DimExpr> flops = getExpertFlops(op, 2, 10);
+  if (!weights || !flops)
+    return std::nullopt;
+  return floorDiv(*flops * weights->front(), getInt(op, "num_experts", 1));
+}
+
 /// ms.Attention: the projection of the input to query, key and value, and their attention.
 std::optional<DimExpr> getProjectedAttentionFlops(Operation *op) {
   auto input = getCostExtents(op->getOperand(0)), result = getCostExtents(op->getResult(0));
@@ -107,5 +117,7 @@ std::optional<DimExpr> onnx::getProductFlops(Operation *op) {
     return getExpertFlops(op, 2, 6);
   if (isa<MsQMoEOp>(op))
     return getExpertFlops(op, 2, 8);
+  if (isa<PartExpertsOp>(op))
+    return getPartialExpertFlops(op);
   return std::nullopt;
 }

@@ -230,5 +230,5 @@ void dougong::onnx::attachMicrosoftShapes(MLIRContext &context) {
   attach<inferMultiHeadAttention, MsMultiHeadAttentionOp>(context);
   attach<inferPackedAttention, MsAttentionOp>(context);
   attach<inferEmbedNorm, MsEmbedLayerNormalizationOp>(context);
-  attach<inferSameShape, MsMoEOp, MsQMoEOp, MsRotaryEmbeddingOp>(context);
+  attach<inferSameShape, MsMoEOp, MsQMoEOp, MsRotaryEmbeddingOp, PartExpertsOp>(context);
 }

@@ -26,6 +26,24 @@ func.func @experts_take_rows_in_blocks(
 
 // -----
 
+// Experts apart from their router: those whose share of a row is not 0 take it.
+// CHECK-LABEL: func.func @shares_choose_rows
+// CHECK: %[[SHARE:.*]] = tensor.extract %{{.*}} : tensor<5x2xf32>
+// CHECK: %[[NONE:.*]] = arith.cmpf oeq, %[[SHARE]]
+// CHECK: arith.xori %[[NONE]]
+func.func @shares_choose_rows(%x: tensor<5x8xf32>, %shares: tensor<5x2xf32>,
+    %w1: tensor<2x6x8xf32>, %w2: tensor<2x8x6xf32>) -> tensor<5x8xf32>
+    attributes {dougong.kernel} {
+  %none = onnx.none
+  %0 = onnx.part.Experts(%x, %shares, %w1, %none, %none, %none, %w2, %none, %none, %none, %none,
+      %none, %none, %none) {activation_type = "silu", k = 2 : i64, num_experts = 4 : i64}
+      : (tensor<5x8xf32>, tensor<5x2xf32>, tensor<2x6x8xf32>, none, none, none, tensor<2x8x6xf32>,
+         none, none, none, none, none, none, none) -> tensor<5x8xf32>
+  return %0 : tensor<5x8xf32>
+}
+
+// -----
+
 // CHECK-LABEL: func.func @linear_attention_carries_its_state
 // CHECK: scf.for {{.*}} -> (tensor<2x2x3x5xf32>, tensor<2x4x2x2x5xf32>)
 // CHECK: math.exp

@@ -16,6 +16,20 @@ func.func @negative_sparse_mixer(%x: tensor<5x8xf32>, %router: tensor<5x4xf32>,
 
 // -----
 
+func.func @negative_shares_of_other_experts(%x: tensor<5x8xf32>, %shares: tensor<5x4xf32>,
+    %w1: tensor<3x6x8xf32>, %w2: tensor<3x8x6xf32>) -> tensor<5x8xf32>
+    attributes {dougong.kernel} {
+  %none = onnx.none
+  // expected-error @+1 {{expected a share for each expert: shares are 4, weights those of 3 experts}}
+  %0 = onnx.part.Experts(%x, %shares, %w1, %none, %none, %none, %w2, %none, %none, %none, %none,
+      %none, %none, %none) {k = 2 : i64, num_experts = 4 : i64}
+      : (tensor<5x8xf32>, tensor<5x4xf32>, tensor<3x6x8xf32>, none, none, none, tensor<3x8x6xf32>,
+         none, none, none, none, none, none, none) -> tensor<5x8xf32>
+  return %0 : tensor<5x8xf32>
+}
+
+// -----
+
 func.func @negative_unknown_activation(%x: tensor<5x2x3xf32>, %w: tensor<1x4x3xf32>,
     %r: tensor<1x4x4xf32>) -> tensor<1x2x4xf32> attributes {dougong.kernel} {
   %none = onnx.none

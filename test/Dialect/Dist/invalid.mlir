@@ -122,6 +122,24 @@ func.func @f(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
 // -----
 
 dist.mesh @m0 <"tp" = 2>
+func.func @f(%x: tensor<4x3xf32>, %counts: tensor<3xi64>) -> tensor<8x3xf32> {
+  // expected-error @+1 {{'dist.ragged_all_to_all' op expected a count for each of 2 ranks, got 'tensor<3xi64>'}}
+  %0, %1 = dist.ragged_all_to_all %x counts %counts over @m0 axes ["tp"] : tensor<4x3xf32>, tensor<3xi64> -> tensor<8x3xf32>, tensor<3xi64>
+  return %0 : tensor<8x3xf32>
+}
+
+// -----
+
+dist.mesh @m0 <"tp" = 2>
+func.func @f(%x: tensor<4x3xf32>, %counts: tensor<2xi64>) -> tensor<8x2xf32> {
+  // expected-error @+1 {{'dist.ragged_all_to_all' op rows of operand and result must be of one type, got 'tensor<4x3xf32>' and 'tensor<8x2xf32>'}}
+  %0, %1 = dist.ragged_all_to_all %x counts %counts over @m0 axes ["tp"] : tensor<4x3xf32>, tensor<2xi64> -> tensor<8x2xf32>, tensor<2xi64>
+  return %0 : tensor<8x2xf32>
+}
+
+// -----
+
+dist.mesh @m0 <"tp" = 2>
 dist.mesh @m1 <"tp" = 4>
 func.func @f(%x: tensor<4x32xf32>) -> tensor<4x32xf32> {
   // expected-error @+1 {{'dist.transfer' op result must have type 'tensor<4x16xf32>', got 'tensor<4x32xf32>'}}

@@ -23,7 +23,7 @@ dist.link @stage0[0] -> @stage1[2] value "layers.1/Add"
 dist.link @stage1[0] -> "logits"
 
 // CHECK-LABEL: func.func @collectives
-func.func @collectives(%x: tensor<4x126xf32>) -> tensor<4x251xf32> {
+func.func @collectives(%x: tensor<4x126xf32>, %counts: tensor<2xi64>) -> tensor<4x251xf32> {
   // CHECK: dist.all_reduce %{{.*}} over @m1 axes ["tp"] sum : tensor<4x126xf32>
   %0 = dist.all_reduce %x over @m1 axes ["tp"] sum : tensor<4x126xf32>
   // CHECK: dist.all_gather %{{.*}} over @m1 axes ["tp"] dim 1 unit 1 : tensor<4x126xf32> -> tensor<4x251xf32>
@@ -34,6 +34,8 @@ func.func @collectives(%x: tensor<4x126xf32>) -> tensor<4x251xf32> {
   %3 = dist.reduce_scatter %2 over @m1 axes ["tp"] dim 0 unit 1 max : tensor<4x126xf32> -> tensor<2x126xf32>
   // CHECK: dist.all_to_all %{{.*}} over @m1 axes ["tp"] split 1 unit 63 concat 0 unit 1 : tensor<2x126xf32> -> tensor<4x63xf32>
   %4 = dist.all_to_all %3 over @m1 axes ["tp"] split 1 unit 63 concat 0 unit 1 : tensor<2x126xf32> -> tensor<4x63xf32>
+  // CHECK: dist.ragged_all_to_all %{{.*}} counts %{{.*}} over @m1 axes ["tp"] : tensor<4x63xf32>, tensor<2xi64> -> tensor<6x63xf32>, tensor<2xi64>
+  %there, %received = dist.ragged_all_to_all %4 counts %counts over @m1 axes ["tp"] : tensor<4x63xf32>, tensor<2xi64> -> tensor<6x63xf32>, tensor<2xi64>
   // CHECK: dist.axis_index over @m0 axes ["dp", "tp"] : tensor<i64>
   %5 = dist.axis_index over @m0 axes ["dp", "tp"] : tensor<i64>
   return %1 : tensor<4x251xf32>

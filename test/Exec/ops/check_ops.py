@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs single operators through `dougong run` and compares with ONNX Runtime.
 
-    check_ops.py FAMILY [--dynamic] [--only NUMBER...]
+    check_ops.py FAMILY [--dynamic] [--parallel STRATEGY] [--only NUMBER...]
 
 All cases of a family (a function of cases.py or microsoft*.py) are one model with
 one node for each case, so that a family costs one compilation. With --dynamic every
@@ -182,6 +182,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("family")
     parser.add_argument("--dynamic", action="store_true")
+    parser.add_argument("--parallel", metavar="STRATEGY", help="cut the model, e.g. ep=2")
     parser.add_argument("--only", type=int, nargs="+", metavar="NUMBER", help="cases to run alone")
     options = parser.parse_args()
     modules = (cases, images, microsoft, microsoft_caches, microsoft_others, microsoft_quantized)
@@ -195,7 +196,8 @@ def main():
     expected = compute_expected(family)
     declare_outputs(model, expected, options.dynamic)
     with tempfile.TemporaryDirectory() as folder:
-        got = run_compiled(model, feeds, pathlib.Path(folder))
+        got = run_compiled(model, feeds, pathlib.Path(folder),
+                           ["--parallel", options.parallel] if options.parallel else [])
     failures = 0
     for (name, case), actual, wanted in zip(outputs.items(), got, expected):
         if difference := differences(case, actual, wanted):

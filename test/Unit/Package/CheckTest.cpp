@@ -436,7 +436,7 @@ TEST_F(Check, Calls) {
                    "error call program 'p-up' call 1: elements of string cannot be sent",
                    "error call program 'p-up' call 1: the number of elements is negative: -3",
                    "error call program 'p-up' call 2: kind 'broadcast' is not one of all_reduce, "
-                   "all_gather, reduce_scatter, all_to_all",
+                   "all_gather, reduce_scatter, all_to_all, ragged_all_to_all",
                    "error call program 'p-up' call 3: elements of complex64 cannot be reduced"}));
 }
 

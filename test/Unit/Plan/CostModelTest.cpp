@@ -98,6 +98,7 @@ TEST_F(CostModelTest, CollectivesOfOneNode) {
   EXPECT_DOUBLE_EQ(time("all_reduce", 1e3, {0, 1, 2, 3}), 1.03e-6);
   // 3 us + 8e6 * 3/4 / 1e11.
   EXPECT_DOUBLE_EQ(time("all_to_all", 8e6, {0, 1, 2, 3}), 63e-6);
+  EXPECT_DOUBLE_EQ(time("ragged_all_to_all", 8e6, {0, 1, 2, 3}), 63e-6);
 }
 
 TEST_F(CostModelTest, CollectivesOverTwoLevels) {

@@ -111,7 +111,7 @@ public:
       int group = static_cast<int>(random() % 4);
       // Some sizes below, some above what small messages use.
       std::int64_t count = static_cast<std::int64_t>(random() % (round % 3 ? 300 : 20000));
-      unsigned what = random() % 9, collective = random() % 4, reduction = random() % 4;
+      unsigned what = random() % 9, collective = random() % 5, reduction = random() % 4;
       callSeed = random();
       if (group >= static_cast<int>(groups.size()) || groups[group] < 0)
         continue; // not a member; all draws are made
@@ -244,7 +244,7 @@ private:
         expected.push_back(reduced(me * count + i));
       return compare(got, expected, "reduce_scatter", type);
     }
-    default: {
+    case 3: {
       std::vector<Stored> source = sourceOf(end.rank(), count * n);
       got.resize(count * n);
       expect(end.allToAll(group, source.data(), got.data(), count, type, site), "all_to_all");
@@ -252,6 +252,36 @@ private:
         for (std::int64_t i = 0; i < count; ++i)
           expected.push_back(K::store(valueOf<type>(callSeed, rank, me * count + i)));
       return compare(got, expected, "all_to_all", type);
+    }
+    default: {
+      // Up to `count` rows from each rank to each.
+      std::int64_t row = 1 + static_cast<std::int64_t>(callSeed % 3);
+      auto rowsFrom = [&](int from, int to) {
+        return static_cast<std::int64_t>((callSeed + 7 * from + 3 * to) % (count + 1));
+      };
+      std::vector<std::int64_t> counts, received(n, -1), expectedCounts;
+      for (int to : ranks)
+        counts.push_back(rowsFrom(end.rank(), to));
+      std::vector<Stored> source = sourceOf(end.rank(), count * n * row);
+      got.assign(count * n * row, K::store(1));
+      expect(end.raggedAllToAll(group,
+                                {source.data(), counts.data(), got.data(), received.data(),
+                                 count * n, count * n, row},
+                                type, site),
+             "ragged_all_to_all");
+      for (int from : ranks) {
+        std::int64_t before = 0;
+        for (std::int64_t m = 0; m < me; ++m)
+          before += rowsFrom(from, ranks[m]);
+        expectedCounts.push_back(rowsFrom(from, end.rank()));
+        for (std::int64_t i = 0; i < expectedCounts.back() * row; ++i)
+          expected.push_back(K::store(valueOf<type>(callSeed, from, before * row + i)));
+      }
+      expected.resize(count * n * row, Stored{});
+      if (received != expectedCounts && failure.empty())
+        failure = "ragged_all_to_all, rank " + std::to_string(end.rank()) +
+                  ": the numbers of rows received are wrong";
+      return compare(got, expected, "ragged_all_to_all", type);
     }
     }
   }
