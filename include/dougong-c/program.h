@@ -139,6 +139,12 @@ typedef struct dougong_host {
    * must live until the end of the step. */
   void (*give_output)(const struct dougong_context *context, int64_t index, const void *data,
                       const int64_t *dims, int64_t rank);
+
+  /* A collective. `group` and `from` have the same members in two orders: each gets
+   * the `count` elements of the member that has, in `from`, its own place in `group`. */
+  void (*permute)(const struct dougong_context *context, int64_t group, int64_t from,
+                  const void *source, void *destination, int64_t count, dougong_dtype dtype,
+                  int64_t call);
 } dougong_host;
 
 typedef struct dougong_context {

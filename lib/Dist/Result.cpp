@@ -85,7 +85,7 @@ public:
     main.walk([&](Operation *op) {
       if (op == main || op->hasTrait<OpTrait::IsTerminator>() || isSource(op))
         return;
-      if (isa<AllReduceOp, AllGatherOp, ReduceScatterOp, AllToAllOp>(op))
+      if (isa<AllReduceOp, AllGatherOp, ReduceScatterOp, AllToAllOp, PermuteOp>(op))
         readCall(op);
       else if (!isa<DistDialect>(op->getDialect()))
         readOp(op);
@@ -127,6 +127,8 @@ private:
         for (auto [dim, extent] : llvm::enumerate(*from))
           elements = elements * (dim == move.getSplit() ? (*to)[dim] : extent);
       sent = peers * elements * bytes;
+    } else if (isa<PermuteOp>(op)) {
+      sent = elements * bytes;
     } else {
       sent = peers * elements * bytes;
     }

@@ -140,8 +140,8 @@ llvm::Error Predictor::predictCalls(unsigned stage) {
   for (const dist::CallInfo &call : partition.programs[partition.stages[stage].program].calls) {
     SmallVector<int64_t> chips = getGroup(stage, call.axes);
     double bytes = evaluate(call.elements, values) * getElementBytes(call.elementType);
-    // Counted per rank, but for all_reduce.
-    if (call.kind != "all_reduce")
+    // Counted per rank, but for all_reduce; a permutation sends what a rank has.
+    if (call.kind != "all_reduce" && call.kind != "permute")
       bytes *= chips.size();
     llvm::Expected<double> time =
         network.getCollectiveTime(call.kind, bytes, chips, result.figures);

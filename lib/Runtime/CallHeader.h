@@ -9,11 +9,18 @@
 
 namespace dougong {
 
-enum class CallKind : std::int32_t { AllReduce, AllGather, ReduceScatter, AllToAll, Barrier };
+enum class CallKind : std::int32_t {
+  AllReduce,
+  AllGather,
+  ReduceScatter,
+  AllToAll,
+  Permute,
+  Barrier
+};
 
 inline const char *nameOf(CallKind kind) {
-  constexpr const char *names[] = {"all_reduce", "all_gather", "reduce_scatter", "all_to_all",
-                                   "barrier"};
+  constexpr const char *names[] = {"all_reduce", "all_gather", "reduce_scatter",
+                                   "all_to_all", "permute",    "barrier"};
   // Another rank's header may be of another version.
   auto index = static_cast<std::size_t>(kind);
   return index < std::size(names) ? names[index] : "an unknown collective";

@@ -79,6 +79,8 @@ public:
                              const CallSite &site) override;
   Result<void> allToAll(int group, const void *source, void *destination, std::int64_t count,
                         dougong_dtype dtype, const CallSite &site) override;
+  Result<void> permute(int group, int from, const void *source, void *destination,
+                       std::int64_t count, dougong_dtype dtype, const CallSite &site) override;
   Result<void> barrier(int group, const CallSite &site) override;
 
   Result<RequestPtr> startSend(int rank, int tag, const void *data, std::size_t bytes) override;
@@ -352,6 +354,34 @@ Result<void> MpiCollectives::allToAll(int id, const void *source, void *destinat
   }
   if (bytes)
     std::memcpy(to + group.me * bytes, from + group.me * bytes, bytes);
+  waitAll(requests);
+  return {};
+}
+
+Result<void> MpiCollectives::permute(int id, int from, const void *source, void *destination,
+                                     std::int64_t count, dougong_dtype dtype,
+                                     const CallSite &site) {
+  const Group &group = groups[id];
+  auto guard = progress->enter("permute", id, site);
+  if (Result<void> agreed = meet(group, {CallKind::Permute, dtype, site.call, count}); !agreed)
+    return agreed;
+  const std::vector<int> &senders = groupRanks(from);
+  auto memberOf = [&](int rank) {
+    return static_cast<int>(std::find(group.ranks.begin(), group.ranks.end(), rank) -
+                            group.ranks.begin());
+  };
+  int sender = memberOf(senders[group.me]);
+  int receiver = static_cast<int>(std::find(senders.begin(), senders.end(), group.ranks[group.me]) -
+                                  senders.begin());
+  std::size_t bytes = count * elementBytes(dtype);
+  if (sender == group.me) {
+    if (bytes)
+      std::memcpy(destination, source, bytes);
+    return {};
+  }
+  std::vector<MPI_Request> requests;
+  startReceiveParts(group.communicator, sender, groupTag, destination, bytes, requests);
+  startSendParts(group.communicator, receiver, groupTag, source, bytes, requests);
   waitAll(requests);
   return {};
 }

@@ -105,6 +105,8 @@ public:
                              const CallSite &site) override;
   Result<void> allToAll(int group, const void *source, void *destination, std::int64_t count,
                         dougong_dtype dtype, const CallSite &site) override;
+  Result<void> permute(int group, int from, const void *source, void *destination,
+                       std::int64_t count, dougong_dtype dtype, const CallSite &site) override;
   Result<void> barrier(int group, const CallSite &site) override;
 
   Result<RequestPtr> startSend(int rank, int tag, const void *data, std::size_t bytes) override;
@@ -302,6 +304,22 @@ Result<void> ThreadCollectives::allToAll(int id, const void *source, void *desti
     to += bytes;
   }
   return meet(group, "all_to_all", site);
+}
+
+Result<void> ThreadCollectives::permute(int id, int from, const void *source, void *destination,
+                                        std::int64_t count, dougong_dtype dtype,
+                                        const CallSite &site) {
+  Group &group = groups[id];
+  if (Result<void> entered =
+          enter(group, {CallKind::Permute, dtype, site.call, count}, source, destination, site);
+      !entered)
+    return entered;
+  const std::vector<int> &ranks = group.shared->ranks;
+  std::size_t sender =
+      std::find(ranks.begin(), ranks.end(), groupRanks(from)[group.me]) - ranks.begin();
+  if (std::size_t bytes = count * elementBytes(dtype))
+    std::memcpy(destination, group.shared->members[sender].source[group.parity], bytes);
+  return meet(group, "permute", site);
 }
 
 Result<void> ThreadCollectives::barrier(int id, const CallSite &site) {

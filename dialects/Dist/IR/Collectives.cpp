@@ -114,6 +114,16 @@ LogicalResult AllToAllOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return verifyPart(*this, result, input, getConcat(), getConcatUnit(), *count, getSplit());
 }
 
+LogicalResult PermuteOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (failed(verifyGroup(*this, symbols, getMeshAttr(), getAxes())) ||
+      failed(verifyGroup(*this, symbols, getMeshAttr(), getFrom())))
+    return failure();
+  if (!std::is_permutation(getAxes().begin(), getAxes().end(), getFrom().begin(), getFrom().end()))
+    return emitOpError("the senders must be numbered over the same axes in another order, got ")
+           << getFrom() << " and " << getAxes();
+  return success();
+}
+
 LogicalResult AxisIndexOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return verifyGroup(*this, symbols, getMeshAttr(), getAxes());
 }

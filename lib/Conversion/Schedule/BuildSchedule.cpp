@@ -554,6 +554,7 @@ LogicalResult ScheduleBuilder::emitCollective(Operation &op) {
   HostFunction function;
   StringRef kind;
   std::optional<dist::Reduction> reduction;
+  ArrayAttr senders; // of a permutation
   ArrayAttr axes = op.getAttrOfType<ArrayAttr>("axes");
   Value counted = op.getOperand(0); // the value whose elements the host counts
   int64_t divisor = 1;
@@ -567,6 +568,8 @@ LogicalResult ScheduleBuilder::emitCollective(Operation &op) {
   } else if (isa<dist::AllToAllOp>(op)) {
     function = hostAllToAll, kind = "all_to_all";
     divisor = cast<RankedTensorType>(counted.getType()).getDimSize(0);
+  } else if (auto permute = dyn_cast<dist::PermuteOp>(op)) {
+    function = hostPermute, kind = "permute", senders = permute.getFrom();
   } else {
     return op.emitError() << "'" << op.getName() << "' has no place in a schedule";
   }
@@ -581,16 +584,22 @@ LogicalResult ScheduleBuilder::emitCollective(Operation &op) {
   Value count = extents->get(loc, elements);
   if (!count)
     return failure();
-  int64_t group = llvm::find(groups, axes) - groups.begin();
-  if (group == static_cast<int64_t>(groups.size()))
-    groups.push_back(axes);
+  auto getGroup = [&](ArrayAttr axes) -> int64_t {
+    int64_t group = llvm::find(groups, axes) - groups.begin();
+    if (group == static_cast<int64_t>(groups.size()))
+      groups.push_back(axes);
+    return group;
+  };
+  int64_t group = getGroup(axes);
   int32_t dtype = importer::getDataType(type.getElementType());
 
   Type i64 = builder.getI64Type(), i32 = builder.getI32Type();
-  SmallVector<Value> arguments = {LLVM::ConstantOp::create(builder, loc, i64, group),
-                                  getPointer(op.getOperand(0)), getPointer(op.getResult(0)),
-                                  arith::IndexCastOp::create(builder, loc, i64, count),
-                                  LLVM::ConstantOp::create(builder, loc, i32, dtype)};
+  SmallVector<Value> arguments = {LLVM::ConstantOp::create(builder, loc, i64, group)};
+  if (senders)
+    arguments.push_back(LLVM::ConstantOp::create(builder, loc, i64, getGroup(senders)));
+  arguments.append({getPointer(op.getOperand(0)), getPointer(op.getResult(0)),
+                    arith::IndexCastOp::create(builder, loc, i64, count),
+                    LLVM::ConstantOp::create(builder, loc, i32, dtype)});
   if (reduction)
     arguments.push_back(
         LLVM::ConstantOp::create(builder, loc, i32, static_cast<int32_t>(*reduction)));
@@ -604,6 +613,8 @@ LogicalResult ScheduleBuilder::emitCollective(Operation &op) {
       text("kind", kind), text("elements", elements.print()), text("node", onnx::getNodeName(loc)),
       builder.getNamedAttr("group", builder.getI64IntegerAttr(group)),
       builder.getNamedAttr("dtype", builder.getI64IntegerAttr(dtype))};
+  if (senders)
+    call.push_back(builder.getNamedAttr("from", builder.getI64IntegerAttr(getGroup(senders))));
   if (reduction)
     call.push_back(text("reduction", dist::stringifyReduction(*reduction)));
   calls.push_back(builder.getDictionaryAttr(call));

@@ -26,7 +26,8 @@ enum HostFunction : int64_t {
   hostLibrary = 48,
   hostFail = 56,
   hostAllocate = 64,
-  hostGiveOutput = 72
+  hostGiveOutput = 72,
+  hostPermute = 80
 };
 
 /// `pointer` + `bytes` (a constant, or an i64 or index value).
