@@ -28,12 +28,14 @@ KINDS = {"all_reduce", "all_gather", "reduce_scatter", "all_to_all", "permute"}
 CHAINS = 20  # of a model
 
 
-def choose_cuts(chooser, axes, rank):
-    """Axes of each dim, in random order; some axes are left out."""
-    cuts = [[] for _ in range(rank)]
+def choose_cuts(chooser, axes, shape):
+    """Axes of each dim, in random order; some axes are left out. An extent of 1 stands for a
+    broadcast, which no operator cuts."""
+    cuts = [[] for _ in shape]
+    places = [dim for dim, extent in enumerate(shape) if extent > 1]
     for axis in chooser.sample(axes, len(axes)):
-        if chooser.randrange(4):
-            cuts[chooser.randrange(rank)].append(axis)
+        if chooser.randrange(4) and places:
+            cuts[chooser.choice(places)].append(axis)
     return cuts
 
 
@@ -60,8 +62,8 @@ class Model:
     def add_chain(self, chooser, name):
         axes = list(self.mesh)
         shape = [chooser.randint(1, 13) for _ in range(chooser.randint(1, 3))]
-        source = choose_cuts(chooser, axes, len(shape))
-        target = choose_cuts(chooser, axes, len(shape))
+        source = choose_cuts(chooser, axes, shape)
+        target = choose_cuts(chooser, axes, shape)
         used = {axis for dim in source for axis in dim}
         partial = [axis for axis in axes if axis not in used and chooser.randrange(2)]
         numbers = np.random.default_rng(chooser.randrange(2**32))
