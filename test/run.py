@@ -142,6 +142,19 @@ def run_cuts(build, tally):
     tally.add("cut operators", max(cuts - failed, 0), failed, 0, result.stdout)
 
 
+def run_reshard(build, tally):
+    """Thousands of ways between shardings: cheapest by an exhaustive search, and right."""
+    result = run([build / "test" / "Unit" / "DistTests", "--gtest_filter=Route.*",
+                  "--gtest_also_run_disabled_tests"], timeout=7200)
+    tally.add("ways between shardings", int(not result.returncode), int(bool(result.returncode)), 0,
+              result.stdout)
+    result = run([PYTHON, ROOT / "test" / "Exec" / "reshard" / "check_reshard.py", "--cases",
+                  "3000"], timeout=7200,
+                 env=os.environ | {"PATH": f"{build / 'bin'}:{os.environ['PATH']}"})
+    last = re.search(r"(\d+) cases, 0 failures\s*$", result.stdout)
+    tally.add("resharded values", int(last[1]) if last else 0, int(not last), 0, result.stdout)
+
+
 def run_conformance(build, jobs, tally):
     """A fixed choice of the ONNX suite in each measured form, and whether its table is
     fresh."""
@@ -161,10 +174,12 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, required=True)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--only", choices=["unit", "lit", "conformance", "models", "matrix",
-                                           "differential", "mutations", "cuts"],
+                                           "differential", "mutations", "cuts",
+                                           "reshard"],
                         help="one part; matrix: all strategies of all cases; differential: "
                              "thousands of random graphs; mutations: thousands of changed models; "
-                             "cuts: every operator in every way")
+                             "cuts: every operator in every way; reshard: thousands of ways "
+                             "between shardings")
     options = parser.parse_args()
     build = options.build.resolve()
     tally = Tally()
@@ -184,6 +199,8 @@ def main():
                                                    build / "mutations"], timeout=7200)
     if options.only == "cuts":
         run_cuts(build, tally)
+    if options.only == "reshard":
+        run_reshard(build, tally)
     if options.only in (None, "conformance"):
         run_conformance(build, options.jobs, tally)
     if options.only in (None, "models"):

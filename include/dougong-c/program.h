@@ -148,6 +148,11 @@ typedef struct dougong_host {
                             const void *source, int64_t source_rows, const int64_t *counts,
                             void *destination, int64_t destination_rows, int64_t *received,
                             int64_t row, dougong_dtype dtype, int64_t call);
+  /* A collective. `group` and `from` have the same members in two orders: each gets
+   * the `count` elements of the member that has, in `from`, its own place in `group`. */
+  void (*permute)(const struct dougong_context *context, int64_t group, int64_t from,
+                  const void *source, void *destination, int64_t count, dougong_dtype dtype,
+                  int64_t call);
 } dougong_host;
 
 typedef struct dougong_context {

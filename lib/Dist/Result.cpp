@@ -85,7 +85,8 @@ public:
     main.walk([&](Operation *op) {
       if (op == main || op->hasTrait<OpTrait::IsTerminator>() || isSource(op))
         return;
-      if (isa<AllReduceOp, AllGatherOp, ReduceScatterOp, AllToAllOp, RaggedAllToAllOp>(op))
+      if (isa<AllReduceOp, AllGatherOp, ReduceScatterOp, AllToAllOp, RaggedAllToAllOp, PermuteOp>(
+              op))
         readCall(op);
       else if (!isa<DistDialect>(op->getDialect()))
         readOp(op);
@@ -133,6 +134,8 @@ private:
       DimExpr here = elements, there = getElements(result);
       elements = min(here, there);
       sent = min(elements, floorDiv(peers * max(here, there), count)) * bytes;
+    } else if (isa<PermuteOp>(op)) {
+      sent = elements * bytes;
     } else {
       sent = peers * elements * bytes;
     }

@@ -161,8 +161,8 @@ LogicalResult verifyPorts(func::FuncOp main, ModuleOp meshes) {
 /// Ranks must agree on whether a collective is reached.
 LogicalResult verifyNoNestedCalls(func::FuncOp main) {
   WalkResult walk = main.walk([&](Operation *op) {
-    if (isa<AllReduceOp, AllGatherOp, ReduceScatterOp, AllToAllOp, RaggedAllToAllOp, TransferOp>(
-            op) &&
+    if (isa<AllReduceOp, AllGatherOp, ReduceScatterOp, AllToAllOp, RaggedAllToAllOp, PermuteOp,
+            TransferOp>(op) &&
         op->getParentOp() != main) {
       op->emitError("stands in a region: ranks could disagree on whether it is reached");
       return WalkResult::interrupt();

@@ -83,7 +83,8 @@ constexpr std::array<CallKind, 5> callKinds = {{{"all_reduce", true},
                                                 {"all_gather", false},
                                                 {"reduce_scatter", true},
                                                 {"all_to_all", false},
-                                                {"ragged_all_to_all", false}}};
+                                                {"ragged_all_to_all", false},
+                                                {"permute", false}}};
 constexpr std::array<std::string_view, 4> reductions = {"sum", "max", "min", "prod"};
 
 template <typename Array> std::string choices(const Array &array) {
@@ -99,6 +100,24 @@ template <typename Array> std::string choices(const Array &array) {
   return text;
 }
 
+/// A permutation goes between two orders of the same axes.
+template <typename Fail>
+void checkSenders(const Program &program, const plan::v1::Call &call, Fail fail) {
+  auto groups = static_cast<std::uint32_t>(program.groups_size());
+  if (call.from() >= groups) {
+    fail("its senders are group " + std::to_string(call.from()) + ", but the program has " +
+         std::to_string(groups) + " groups");
+    return;
+  }
+  if (call.group() >= groups)
+    return;
+  const auto &axes = program.groups(static_cast<int>(call.group())).axes();
+  const auto &from = program.groups(static_cast<int>(call.from())).axes();
+  if (!std::is_permutation(axes.begin(), axes.end(), from.begin(), from.end()))
+    fail("its senders, group " + std::to_string(call.from()) +
+         ", are not along the axes of group " + std::to_string(call.group()));
+}
+
 void checkCall(Checker &checker, const Program &program, const plan::v1::Call &call,
                const std::string &subject) {
   auto fail = [&](std::string message) { checker.error("call", subject, std::move(message)); };
@@ -109,6 +128,10 @@ void checkCall(Checker &checker, const Program &program, const plan::v1::Call &c
   if (call.group() >= static_cast<std::uint32_t>(program.groups_size()))
     fail("it is over group " + std::to_string(call.group()) + ", but the program has " +
          std::to_string(program.groups_size()) + " groups");
+  if (call.kind() == "permute")
+    checkSenders(program, call, fail);
+  else if (call.from() != 0)
+    fail(call.kind() + " has no senders of their own, got group " + std::to_string(call.from()));
   bool reduces = kind != callKinds.end() && kind->reduces;
   if (reduces &&
       std::find(reductions.begin(), reductions.end(), call.reduction()) == reductions.end())

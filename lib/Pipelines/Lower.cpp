@@ -196,6 +196,8 @@ void Lowering::addFacts(const dist::ProgramInfo &info, ModuleOp code,
     entry->set_dtype(call.getAs<IntegerAttr>("dtype").getInt());
     entry->set_elements(text("elements"));
     entry->set_reduction(text("reduction"));
+    if (auto from = call.getAs<IntegerAttr>("from"))
+      entry->set_from(from.getInt());
     entry->set_node(sameCalls ? info.calls[index].node : text("node"));
   }
 }

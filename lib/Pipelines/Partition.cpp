@@ -200,6 +200,7 @@ void dougong::addPartitionPasses(StringRef phase, PassManager &manager,
     manager.addPass(dist::createVerifyPropagatedPass());
   } else if (phase == "shard") {
     manager.addPass(dist::createPartitionPass());
+    manager.addPass(dist::createMergeCollectivesPass());
     manager.addPass(dist::createVerifyPartitionedPass());
   } else {
     manager.addPass(dist::createStagePass());

@@ -179,14 +179,17 @@ Expected<double> PoolNetwork::getCollectiveTime(StringRef kind, double bytes,
   if (!all_equal(instances))
     return createStringError("no level joins " + Twine(chips.size()) + " chips of pool '" +
                              pool->id + "'");
-  double latency = 0, gather = 0, exchange = 0;
+  double latency = 0, gather = 0, exchange = 0, permute = 0;
   for (const Step &step : steps) {
     double others = step.fanOut - 1;
     latency += others * step.link.latency;
+    permute = std::max(permute, bytes / step.link.bandwidth + step.link.latency);
     gather += others / step.fanOut * bytes / step.below / step.link.bandwidth;
     exchange =
         std::max(exchange, bytes * (1 - double(step.below) / chips.size()) / step.link.bandwidth);
   }
+  if (kind == "permute")
+    return permute;
   if (kind == "all_to_all" || kind == "ragged_all_to_all")
     return exchange + latency;
   if (kind != "all_reduce")

@@ -156,7 +156,7 @@ llvm::Error Predictor::predictCalls(unsigned stage) {
     SmallVector<int64_t> chips = getGroup(stage, call.axes);
     double bytes = evaluate(call.elements, values) * getElementBytes(call.elementType);
     // Counted for one peer, but for all_reduce and what may all go to one.
-    if (call.kind != "all_reduce" && call.kind != "ragged_all_to_all")
+    if (call.kind != "all_reduce" && call.kind != "ragged_all_to_all" && call.kind != "permute")
       bytes *= chips.size();
     llvm::Expected<double> time =
         network.getCollectiveTime(call.kind, bytes, chips, result.figures);

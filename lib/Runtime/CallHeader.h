@@ -14,13 +14,14 @@ enum class CallKind : std::int32_t {
   AllGather,
   ReduceScatter,
   AllToAll,
+  Permute,
   Barrier,
   RaggedAllToAll
 };
 
 inline const char *nameOf(CallKind kind) {
-  constexpr const char *names[] = {"all_reduce", "all_gather", "reduce_scatter",
-                                   "all_to_all", "barrier",    "ragged_all_to_all"};
+  constexpr const char *names[] = {"all_reduce", "all_gather", "reduce_scatter",   "all_to_all",
+                                   "permute",    "barrier",    "ragged_all_to_all"};
   // Another rank's header may be of another version.
   auto index = static_cast<std::size_t>(kind);
   return index < std::size(names) ? names[index] : "an unknown collective";

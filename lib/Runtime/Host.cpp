@@ -87,6 +87,7 @@ struct Request {
   const char *kind;
   std::int64_t group, count, call;
   dougong_dtype dtype;
+  std::int64_t from = 0; ///< the group of the senders; 0 but for permute
 };
 } // namespace
 
@@ -103,6 +104,9 @@ static Result<void> checkCall(const ProgramHost &host, const Request &request) {
       request.group >= static_cast<std::int64_t>(host.groups.size()))
     return Error{what + " of group " + std::to_string(request.group) + ", the plan says group " +
                  std::to_string(call.group())};
+  if (request.from != call.from() || request.from >= static_cast<std::int64_t>(host.groups.size()))
+    return Error{what + " from group " + std::to_string(request.from) + ", the plan says group " +
+                 std::to_string(call.from())};
   if (request.dtype != call.dtype())
     return Error{what + " of " + elementTypeName(request.dtype) + ", the plan says " +
                  elementTypeName(call.dtype())};
@@ -196,6 +200,18 @@ static void hostRaggedAllToAll(const dougong_context *context, std::int64_t grou
   if (!communicate(host, {"ragged_all_to_all", group, sent * row, call, dtype},
                    [&](int id, const CallSite &site) {
                      return host.collectives.raggedAllToAll(id, rows, dtype, site);
+                   }))
+    leaveProgram();
+}
+
+static void hostPermute(const dougong_context *context, std::int64_t group, std::int64_t from,
+                        const void *source, void *destination, std::int64_t count,
+                        dougong_dtype dtype, std::int64_t call) {
+  ProgramHost &host = hostOf(context);
+  if (!communicate(host, {"permute", group, count, call, dtype, from},
+                   [&](int id, const CallSite &site) {
+                     return host.collectives.permute(id, host.groups[from], source, destination,
+                                                     count, dtype, site);
                    }))
     leaveProgram();
 }
@@ -313,7 +329,7 @@ static void hostFail(const dougong_context *context, const char *node, const cha
 static constexpr dougong_host hostTable = {
     DOUGONG_PROGRAM_ABI, sizeof(dougong_host), hostParallelFor, hostAllReduce, hostAllGather,
     hostReduceScatter,   hostAllToAll,         hostLibrary,     hostFail,      hostAllocate,
-    hostGiveOutput,      hostRaggedAllToAll,
+    hostGiveOutput,      hostRaggedAllToAll,   hostPermute,
 };
 
 //===----------------------------------------------------------------------===//

@@ -81,6 +81,8 @@ public:
                         dougong_dtype dtype, const CallSite &site) override;
   Result<void> raggedAllToAll(int group, const RaggedRows &rows, dougong_dtype dtype,
                               const CallSite &site) override;
+  Result<void> permute(int group, int from, const void *source, void *destination,
+                       std::int64_t count, dougong_dtype dtype, const CallSite &site) override;
   Result<void> barrier(int group, const CallSite &site) override;
 
   Result<RequestPtr> startSend(int rank, int tag, const void *data, std::size_t bytes) override;
@@ -398,6 +400,34 @@ Result<void> MpiCollectives::raggedAllToAll(int id, const RaggedRows &rows, doug
     from += count;
   }
   std::fill_n(to, (rows.destinationRows - *got) * bytes, std::byte{0});
+  waitAll(requests);
+  return {};
+}
+
+Result<void> MpiCollectives::permute(int id, int from, const void *source, void *destination,
+                                     std::int64_t count, dougong_dtype dtype,
+                                     const CallSite &site) {
+  const Group &group = groups[id];
+  auto guard = progress->enter("permute", id, site);
+  if (Result<void> agreed = meet(group, {CallKind::Permute, dtype, site.call, count}); !agreed)
+    return agreed;
+  const std::vector<int> &senders = groupRanks(from);
+  auto memberOf = [&](int rank) {
+    return static_cast<int>(std::find(group.ranks.begin(), group.ranks.end(), rank) -
+                            group.ranks.begin());
+  };
+  int sender = memberOf(senders[group.me]);
+  int receiver = static_cast<int>(std::find(senders.begin(), senders.end(), group.ranks[group.me]) -
+                                  senders.begin());
+  std::size_t bytes = count * elementBytes(dtype);
+  if (sender == group.me) {
+    if (bytes)
+      std::memcpy(destination, source, bytes);
+    return {};
+  }
+  std::vector<MPI_Request> requests;
+  startReceiveParts(group.communicator, sender, groupTag, destination, bytes, requests);
+  startSendParts(group.communicator, receiver, groupTag, source, bytes, requests);
   waitAll(requests);
   return {};
 }

@@ -107,6 +107,8 @@ public:
                         dougong_dtype dtype, const CallSite &site) override;
   Result<void> raggedAllToAll(int group, const RaggedRows &rows, dougong_dtype dtype,
                               const CallSite &site) override;
+  Result<void> permute(int group, int from, const void *source, void *destination,
+                       std::int64_t count, dougong_dtype dtype, const CallSite &site) override;
   Result<void> barrier(int group, const CallSite &site) override;
 
   Result<RequestPtr> startSend(int rank, int tag, const void *data, std::size_t bytes) override;
@@ -339,6 +341,22 @@ Result<void> ThreadCollectives::raggedAllToAll(int id, const RaggedRows &rows, d
   }
   std::fill_n(to, (rows.destinationRows - *got) * bytes, std::byte{0});
   return meet(group, "ragged_all_to_all", site);
+}
+
+Result<void> ThreadCollectives::permute(int id, int from, const void *source, void *destination,
+                                        std::int64_t count, dougong_dtype dtype,
+                                        const CallSite &site) {
+  Group &group = groups[id];
+  if (Result<void> entered =
+          enter(group, {CallKind::Permute, dtype, site.call, count}, source, destination, site);
+      !entered)
+    return entered;
+  const std::vector<int> &ranks = group.shared->ranks;
+  std::size_t sender =
+      std::find(ranks.begin(), ranks.end(), groupRanks(from)[group.me]) - ranks.begin();
+  if (std::size_t bytes = count * elementBytes(dtype))
+    std::memcpy(destination, group.shared->members[sender].source[group.parity], bytes);
+  return meet(group, "permute", site);
 }
 
 Result<void> ThreadCollectives::barrier(int id, const CallSite &site) {

@@ -572,6 +572,10 @@ class Program:
                     pieces = [cut(p, split, attributes["split_unit"], count, index) for p in parts]
                     whole = np.concatenate(pieces, axis=concat)
                     result[r] = np.take(whole, range(shape[concat]), axis=concat)
+            elif name == "dist.permute":
+                numbers = {mesh.index(r, attributes["from"]): r for r in group}
+                for index, r in enumerate(group):
+                    result[r] = x[numbers[index]]
             elif name == "dist.reduce_scatter":
                 total = sum(parts[1:], parts[0])
                 for index, r in enumerate(group):

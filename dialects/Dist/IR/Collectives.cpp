@@ -134,6 +134,16 @@ LogicalResult RaggedAllToAllOp::verifySymbolUses(SymbolTableCollection &symbols)
   return success();
 }
 
+LogicalResult PermuteOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (failed(verifyGroup(*this, symbols, getMeshAttr(), getAxes())) ||
+      failed(verifyGroup(*this, symbols, getMeshAttr(), getFrom())))
+    return failure();
+  if (!std::is_permutation(getAxes().begin(), getAxes().end(), getFrom().begin(), getFrom().end()))
+    return emitOpError("the senders must be numbered over the same axes in another order, got ")
+           << getFrom() << " and " << getAxes();
+  return success();
+}
+
 LogicalResult AxisIndexOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return verifyGroup(*this, symbols, getMeshAttr(), getAxes());
 }

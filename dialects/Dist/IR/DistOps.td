@@ -220,6 +220,28 @@ def Dist_RaggedAllToAllOp : Dist_GroupOp<"ragged_all_to_all"> {
   }];
 }
 
+def Dist_PermuteOp : Dist_GroupOp<"permute", [SameOperandsAndResultType]> {
+  let summary = "every rank's value, on another rank";
+  let description = [{
+    Ranks of a group are numbered row-major over `axes`, and over `from`, the same
+    axes in another order. Each rank gets the value of the rank whose number over
+    `from` is its own over `axes`: a dim that was cut along `from` is then cut
+    along `axes`, in the same parts.
+
+    Example:
+
+    ```mlir
+    %z = dist.permute %y over @m0 axes ["tp", "dp"] from ["dp", "tp"] : tensor<4x32xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$input, FlatSymbolRefAttr:$mesh, StrArrayAttr:$axes,
+                       StrArrayAttr:$from);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $input `over` $mesh `axes` $axes `from` $from attr-dict `:` type($result)
+  }];
+}
+
 def Dist_SliceOp : Dist_GroupOp<"slice", [Pure]> {
   let summary = "this rank's part of a whole dim";
   let description = [{

@@ -45,8 +45,16 @@ RankedTensorType dist::getTensorType(ArrayRef<DimExpr> extents, Type elementType
 DimExpr dist::getLocalExtent(const DimExpr &extent, int64_t unit, int64_t count) {
   if (count == 1)
     return extent;
-  DimExpr blocks = unit == 1 ? extent : ceilDiv(extent, unit);
-  return ceilDiv(blocks, count) * DimExpr(unit);
+  // The same for any extent: unit * ceil(extent / (unit * count)). The fraction is
+  // reduced, so that parts of parts print as parts of the whole do.
+  DimExpr numerator = extent;
+  int64_t denominator = unit * count;
+  for (int64_t factor = 2; factor <= denominator; ++factor)
+    while (denominator % factor == 0 && ceilDiv(numerator, factor) * factor == numerator) {
+      numerator = ceilDiv(numerator, factor);
+      denominator /= factor;
+    }
+  return ceilDiv(numerator, denominator) * DimExpr(unit);
 }
 
 bool dist::isEvenlyCut(const DimExpr &extent, int64_t unit, int64_t count) {

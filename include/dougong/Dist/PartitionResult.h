@@ -43,7 +43,8 @@ struct PortInfo {
 
 /// A communication, in call order (plan: Call).
 struct CallInfo {
-  std::string kind; ///< all_reduce, all_gather, reduce_scatter, all_to_all, ragged_all_to_all
+  std::string kind; ///< all_reduce, all_gather, reduce_scatter, all_to_all, ragged_all_to_all,
+                    ///< permute
   std::vector<std::string> axes;
   mlir::Type elementType;
   std::string elements;  ///< per rank, as dougong_host counts them

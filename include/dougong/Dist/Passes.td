@@ -103,6 +103,42 @@ def PartitionPass : Pass<"dist-partition", "::mlir::ModuleOp"> {
   let dependentDialects = ["::dougong::dist::DistDialect"];
 }
 
+def MergeCollectivesPass : Pass<"dist-merge-collectives", "::mlir::ModuleOp"> {
+  let summary = "fewer and smaller collectives";
+  let description = [{
+    On a partitioned module:
+
+    - equal collectives of one operand are one;
+    - an `all_reduce` of which only a part is used is a `reduce_scatter`;
+    - a `reduce_scatter` that is gathered again is an `all_reduce`;
+    - a slice of what was gathered along the same axes, or a gather of what was
+      sliced, is nothing;
+    - what a `Cast` made wider is moved before it is cast;
+    - all-reduces of one kind, group and type of at most `merge-bytes` bytes each,
+      none of which waits for another one, are one over all.
+
+    The result is the same, bit for bit. Collectives do not return before they are
+    done, so order alone hides none of their time.
+
+    ```mlir
+    %0 = dist.all_reduce %x over @mesh0 axes ["tp"] sum : tensor<8x4xf32>
+    %1 = dist.slice %0 over @mesh0 axes ["tp"] dim 0 unit 1 : tensor<8x4xf32> -> tensor<4x4xf32>
+    ```
+
+    becomes
+
+    ```mlir
+    %1 = dist.reduce_scatter %x over @mesh0 axes ["tp"] dim 0 unit 1 sum
+        : tensor<8x4xf32> -> tensor<4x4xf32>
+    ```
+  }];
+  let options = [
+    Option<"mergeBytes", "merge-bytes", "int64_t", "16384",
+           "the most bytes of an all_reduce that is put together with others">
+  ];
+  let dependentDialects = ["::dougong::dist::DistDialect"];
+}
+
 def StagePass : Pass<"dist-stage", "::mlir::ModuleOp"> {
   let summary = "one module for each stage";
   let description = [{

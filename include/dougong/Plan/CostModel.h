@@ -83,13 +83,15 @@ private:
 ///     T_gather = T_scatter = sum_l (n_l - 1) a_l + (n_l - 1) / n_l * S / q_l / B_l
 ///     T_reduce = 2 T_gather, or (n - 1) S / B + a on one level if that is less
 ///     T_exchange = max_l S (1 - q_l / n) / B_l + sum_l (n_l - 1) a_l
+///     T_permute = max_l S / B_l + a_l
 class PoolNetwork {
 public:
   PoolNetwork(const fleet::Fleet &fleet, const fleet::Pool &pool) : fleet(&fleet), pool(&pool) {}
 
   /// Seconds of a collective (all_reduce, all_gather, reduce_scatter,
-  /// all_to_all, ragged_all_to_all) among `chips`. `bytes` is the whole value: what all_reduce
-  /// starts with, what all_gather ends with, what a rank sends in all_to_all.
+  /// all_to_all, ragged_all_to_all, permute) among `chips`. `bytes` is the whole value:
+  /// what all_reduce starts with, what all_gather ends with, what a rank sends in
+  /// all_to_all, ragged_all_to_all and permute.
   llvm::Expected<double> getCollectiveTime(llvm::StringRef kind, double bytes,
                                            llvm::ArrayRef<int64_t> chips, FigureLog &log) const;
   /// Seconds of a message between two chips.

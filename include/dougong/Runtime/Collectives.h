@@ -90,6 +90,10 @@ public:
   /// are exchanged first. Fails where they exceed the room. The members' rooms are equal.
   virtual Result<void> raggedAllToAll(int group, const RaggedRows &rows, dougong_dtype dtype,
                                       const CallSite &site) = 0;
+  /// `from` has the members of `group` in another order: the i-th of `group` gets the
+  /// `count` elements of the i-th of `from`.
+  virtual Result<void> permute(int group, int from, const void *source, void *destination,
+                               std::int64_t count, dougong_dtype dtype, const CallSite &site) = 0;
   virtual Result<void> barrier(int group, const CallSite &site) = 0;
 
   /// A started send or receive.

@@ -93,7 +93,7 @@ private:
   LogicalResult emitRaggedCollective(dist::RaggedAllToAllOp op);
   int64_t getGroup(ArrayAttr axes);
   void recordCall(Location loc, StringRef kind, const DimExpr &elements, int64_t group,
-                  int32_t dtype, StringRef reduction);
+                  int32_t dtype, StringRef reduction, ArrayAttr senders = {});
   /// This rank's number, row-major over `axes` of the mesh, as i64.
   Value getGroupIndex(Operation &op, FlatSymbolRefAttr mesh, ArrayAttr axes);
 
@@ -558,6 +558,7 @@ LogicalResult ScheduleBuilder::emitCollective(Operation &op) {
   HostFunction function;
   StringRef kind;
   std::optional<dist::Reduction> reduction;
+  ArrayAttr senders; // of a permutation
   ArrayAttr axes = op.getAttrOfType<ArrayAttr>("axes");
   Value counted = op.getOperand(0); // the value whose elements the host counts
   int64_t divisor = 1;
@@ -573,6 +574,8 @@ LogicalResult ScheduleBuilder::emitCollective(Operation &op) {
     divisor = cast<RankedTensorType>(counted.getType()).getDimSize(0);
   } else if (auto ragged = dyn_cast<dist::RaggedAllToAllOp>(op)) {
     return emitRaggedCollective(ragged);
+  } else if (auto permute = dyn_cast<dist::PermuteOp>(op)) {
+    function = hostPermute, kind = "permute", senders = permute.getFrom();
   } else {
     return op.emitError() << "'" << op.getName() << "' has no place in a schedule";
   }
@@ -591,10 +594,12 @@ LogicalResult ScheduleBuilder::emitCollective(Operation &op) {
   int32_t dtype = importer::getDataType(type.getElementType());
 
   Type i64 = builder.getI64Type(), i32 = builder.getI32Type();
-  SmallVector<Value> arguments = {LLVM::ConstantOp::create(builder, loc, i64, group),
-                                  getPointer(op.getOperand(0)), getPointer(op.getResult(0)),
-                                  arith::IndexCastOp::create(builder, loc, i64, count),
-                                  LLVM::ConstantOp::create(builder, loc, i32, dtype)};
+  SmallVector<Value> arguments = {LLVM::ConstantOp::create(builder, loc, i64, group)};
+  if (senders)
+    arguments.push_back(LLVM::ConstantOp::create(builder, loc, i64, getGroup(senders)));
+  arguments.append({getPointer(op.getOperand(0)), getPointer(op.getResult(0)),
+                    arith::IndexCastOp::create(builder, loc, i64, count),
+                    LLVM::ConstantOp::create(builder, loc, i32, dtype)});
   if (reduction)
     arguments.push_back(
         LLVM::ConstantOp::create(builder, loc, i32, static_cast<int32_t>(*reduction)));
@@ -602,7 +607,7 @@ LogicalResult ScheduleBuilder::emitCollective(Operation &op) {
   callHost(builder, loc, entry->function.getArgument(0), function, arguments);
 
   recordCall(loc, kind, elements, group, dtype,
-             reduction ? dist::stringifyReduction(*reduction) : StringRef());
+             reduction ? dist::stringifyReduction(*reduction) : StringRef(), senders);
   return success();
 }
 
@@ -643,9 +648,10 @@ int64_t ScheduleBuilder::getGroup(ArrayAttr axes) {
   return group;
 }
 
-/// Adds a communication to the plan's list.
+/// Adds a communication to the plan's list; `senders` are the axes of a permutation's.
 void ScheduleBuilder::recordCall(Location loc, StringRef kind, const DimExpr &elements,
-                                 int64_t group, int32_t dtype, StringRef reduction) {
+                                 int64_t group, int32_t dtype, StringRef reduction,
+                                 ArrayAttr senders) {
   OpBuilder &builder = entry->body;
   auto text = [&](StringRef name, StringRef value) {
     return builder.getNamedAttr(name, builder.getStringAttr(value));
@@ -654,6 +660,8 @@ void ScheduleBuilder::recordCall(Location loc, StringRef kind, const DimExpr &el
       text("kind", kind), text("elements", elements.print()), text("node", onnx::getNodeName(loc)),
       builder.getNamedAttr("group", builder.getI64IntegerAttr(group)),
       builder.getNamedAttr("dtype", builder.getI64IntegerAttr(dtype))};
+  if (senders)
+    call.push_back(builder.getNamedAttr("from", builder.getI64IntegerAttr(getGroup(senders))));
   if (!reduction.empty())
     call.push_back(text("reduction", reduction));
   calls.push_back(builder.getDictionaryAttr(call));

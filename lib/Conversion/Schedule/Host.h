@@ -27,7 +27,8 @@ enum HostFunction : int64_t {
   hostFail = 56,
   hostAllocate = 64,
   hostGiveOutput = 72,
-  hostRaggedAllToAll = 80
+  hostRaggedAllToAll = 80,
+  hostPermute = 88
 };
 
 /// `pointer` + `bytes` (a constant, or an i64 or index value).

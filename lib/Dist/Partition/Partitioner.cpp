@@ -1,6 +1,7 @@
 //===- Partitioner.cpp - from whole values to parts -----------------------===//
 #include "Partitioner.h"
 
+#include "dougong/Onnx/DimRanges.h"
 #include "dougong/Onnx/Sharding.h"
 
 using namespace mlir;
@@ -216,25 +217,14 @@ FailureOr<Value> Partitioner::materialize(Value value, int64_t stage, ShardingAt
     auto global = dyn_cast<RankedTensorType>(value.getType());
     if (!global)
       return it->second.first;
-    if (!it->second.second.getPartial().empty()) {
-      if (Value scattered = scatterReduction(value, wanted, loc)) {
-        cache[key] = scattered;
-        return scattered;
-      }
-      reduce(value);
-    }
-    auto [from, sharding] = it->second;
-    if (sharding.getMesh() != wanted.getMesh() || (producer && getStage(producer) != stage)) {
-      FailureOr<Type> type = getLocal(global, wanted, loc);
-      if (failed(type))
+    std::pair<Value, ShardingAttr> held = it->second;
+    if (held.second.getMesh() != wanted.getMesh() || (producer && getStage(producer) != stage)) {
+      FailureOr<std::pair<Value, ShardingAttr>> arrived = transfer(value, stage, wanted, loc);
+      if (failed(arrived))
         return failure();
-      result =
-          TransferOp::create(builder, loc, *type, from, sharding, wanted, TypeAttr::get(global))
-              .getResult();
-      setPadding(*result, zeroPadding);
-    } else {
-      result = reshard(from, global, sharding, wanted, loc);
+      held = *arrived;
     }
+    result = makeCopy(value, held, stage, wanted, loc);
   }
   if (succeeded(result))
     cache[key] = *result;
@@ -375,7 +365,7 @@ LogicalResult Partitioner::createReturn(Operation *op) {
     if (auto it = made.find(operand); it != made.end()) {
       sharding = it->second.second;
       if (sharding)
-        sharding = makeSharding(getMesh(sharding), getCuts(sharding));
+        sharding = getReduced(sharding);
       if (isa<BlockArgument>(operand))
         stage = *getMadeStage(operand);
     }
@@ -400,6 +390,10 @@ LogicalResult Partitioner::createReturn(Operation *op) {
 }
 
 LogicalResult Partitioner::run() {
+  FailureOr<SymbolRanges> given = onnx::getDimRanges(main);
+  if (failed(given))
+    return failure();
+  ranges = std::move(*given);
   // The local function takes the place and the name of the whole one.
   OpBuilder outer(main);
   local = func::FuncOp::create(outer, main.getLoc(), main.getSymName(),

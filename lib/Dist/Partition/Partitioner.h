@@ -4,6 +4,7 @@
 
 #include "Dist/IR/Layout.h"
 #include "dougong/Dist/Propagation.h"
+#include "dougong/Dist/Reshard.h"
 #include "dougong/Dist/States.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -55,6 +56,7 @@ private:
   mlir::Value addArgument(mlir::BlockArgument argument, int64_t stage, ShardingAttr sharding);
   llvm::FailureOr<mlir::Value> materialize(mlir::Value value, int64_t stage, ShardingAttr wanted,
                                            mlir::Location loc);
+  llvm::FailureOr<mlir::Value> transfer(mlir::Value value, ShardingAttr wanted, mlir::Location loc);
   llvm::FailureOr<mlir::Type> getLocal(mlir::Type global, ShardingAttr sharding,
                                        mlir::Location loc);
   MeshOp getMesh(ShardingAttr sharding) {
@@ -65,8 +67,6 @@ private:
   }
 
   // Reductions.cpp
-  void reduce(mlir::Value whole);
-  mlir::Value scatterReduction(mlir::Value whole, ShardingAttr wanted, mlir::Location loc);
   bool isExactScale(mlir::Operation *op);
   llvm::SmallDenseSet<unsigned> getUnreduced(mlir::Operation *op,
                                              llvm::SmallVectorImpl<PartialAttr> &pending);
@@ -79,7 +79,18 @@ private:
   // Reshard.cpp
   llvm::FailureOr<mlir::Value> reshard(mlir::Value value, mlir::RankedTensorType global,
                                        ShardingAttr from, ShardingAttr to, mlir::Location loc);
-  bool isSameLayout(mlir::RankedTensorType global, ShardingAttr a, ShardingAttr b);
+  llvm::FailureOr<RouteFinder> getRouteFinder(mlir::RankedTensorType global, MeshOp mesh);
+  llvm::SmallVector<Padding> getMovedPadding(const Move &move, const Layout &before,
+                                             mlir::Value value, int64_t count);
+  ShardingAttr getReduced(ShardingAttr sharding);
+  llvm::SetVector<ShardingAttr> getWanted(mlir::Value value, ShardingAttr held, int64_t stage);
+  llvm::FailureOr<mlir::Value> makeCopy(mlir::Value value,
+                                        std::pair<mlir::Value, ShardingAttr> made, int64_t stage,
+                                        ShardingAttr wanted, mlir::Location loc);
+  ShardingAttr chooseArrival(mlir::Value value, ShardingAttr held, int64_t stage,
+                             ShardingAttr wanted);
+  llvm::FailureOr<std::pair<mlir::Value, ShardingAttr>>
+  transfer(mlir::Value value, int64_t stage, ShardingAttr wanted, mlir::Location loc);
 
   // Attributes.cpp
   llvm::LogicalResult adjustAttributes(mlir::Operation *op, mlir::Operation *local,
@@ -133,6 +144,15 @@ private:
   std::map<ValueKey, mlir::Value> cache;
   std::map<std::pair<void *, const void *>, mlir::FlatSymbolRefAttr> slicedWeights;
   llvm::DenseMap<mlir::Value, llvm::SmallVector<Padding>> paddings;
+  /// How the copies of a value that a stage wants are made from each other.
+  struct CopyPlan {
+    llvm::SmallVector<ShardingAttr> targets;
+    RouteTree tree;
+  };
+  llvm::DenseMap<std::pair<mlir::Value, int64_t>, CopyPlan> copies;
+  /// What came to a stage from another one, and how it is held there.
+  llvm::DenseMap<std::pair<mlir::Value, int64_t>, std::pair<mlir::Value, ShardingAttr>> arrivals;
+  SymbolRanges ranges;
 };
 
 /// The cut of each factor of an op, from the shardings it carries.

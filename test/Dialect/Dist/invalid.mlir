@@ -157,3 +157,12 @@ func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {
       : tensor<4xf32> -> tensor<4xf32>
   return %0 : tensor<4xf32>
 }
+
+// -----
+
+dist.mesh @m0 <"tp" = 2, "dp" = 2>
+func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {
+  // expected-error @+1 {{'dist.permute' op the senders must be numbered over the same axes in another order, got ["dp"] and ["dp", "tp"]}}
+  %0 = dist.permute %x over @m0 axes ["dp", "tp"] from ["dp"] : tensor<4xf32>
+  return %0 : tensor<4xf32>
+}

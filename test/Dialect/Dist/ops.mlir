@@ -36,6 +36,8 @@ func.func @collectives(%x: tensor<4x126xf32>, %counts: tensor<2xi64>) -> tensor<
   %4 = dist.all_to_all %3 over @m1 axes ["tp"] split 1 unit 63 concat 0 unit 1 : tensor<2x126xf32> -> tensor<4x63xf32>
   // CHECK: dist.ragged_all_to_all %{{.*}} counts %{{.*}} over @m1 axes ["tp"] : tensor<4x63xf32>, tensor<2xi64> -> tensor<6x63xf32>, tensor<2xi64>
   %there, %received = dist.ragged_all_to_all %4 counts %counts over @m1 axes ["tp"] : tensor<4x63xf32>, tensor<2xi64> -> tensor<6x63xf32>, tensor<2xi64>
+  // CHECK: dist.permute %{{.*}} over @m0 axes ["tp", "dp"] from ["dp", "tp"] : tensor<4x63xf32>
+  %6 = dist.permute %4 over @m0 axes ["tp", "dp"] from ["dp", "tp"] : tensor<4x63xf32>
   // CHECK: dist.axis_index over @m0 axes ["dp", "tp"] : tensor<i64>
   %5 = dist.axis_index over @m0 axes ["dp", "tp"] : tensor<i64>
   return %1 : tensor<4x251xf32>

@@ -143,7 +143,7 @@ public:
           found.push_back(axis);
     return found;
   }
-  std::string print(const std::vector<Cut> &cuts) const {
+  std::string print(const std::vector<Cut> &cuts, const std::vector<unsigned> &partial = {}) const {
     std::string text = "#dist.sharding<@m, [";
     for (size_t dim = 0; dim < cuts.size(); ++dim) {
       text += dim ? ", {" : "{";
@@ -153,7 +153,10 @@ public:
         text += " : unit " + std::to_string(cuts[dim].unit);
       text += "}";
     }
-    return text + "]>";
+    text += "]";
+    for (size_t index = 0; index < partial.size(); ++index)
+      text += (index ? ", \"" : ", partial [\"") + axes[partial[index]].name + "\" sum";
+    return text + (partial.empty() ? ">" : "]>");
   }
 
   std::vector<Axis> axes;
@@ -185,6 +188,14 @@ Tensor join(std::vector<Tensor> &parts, int64_t dim, const Shape &shape) {
   return result;
 }
 
+Tensor addUp(const std::vector<Tensor> &values, const std::vector<int64_t> &ranks) {
+  Tensor sum(values[ranks.front()].shape);
+  for (int64_t rank : ranks)
+    for (size_t place = 0; place < sum.elements.size(); ++place)
+      sum.elements[place] += values[rank].elements[place];
+  return sum;
+}
+
 /// All ranks' values after one operator.
 std::vector<Tensor> step(Operation *op, std::vector<Tensor> &before, const Mesh &mesh) {
   std::vector<Tensor> after;
@@ -206,6 +217,17 @@ std::vector<Tensor> step(Operation *op, std::vector<Tensor> &before, const Mesh 
       for (int64_t peer : mesh.group(rank, axes))
         parts.push_back(window(before[peer], split, mesh.number(rank, axes) * local, local));
       after.push_back(join(parts, exchange.getConcat(), shape));
+    } else if (auto permute = dyn_cast<dist::PermuteOp>(op)) {
+      std::vector<unsigned> axes = mesh.find(permute.getAxes());
+      after.push_back(
+          before[mesh.group(rank, mesh.find(permute.getFrom()))[mesh.number(rank, axes)]]);
+    } else if (auto reduce = dyn_cast<dist::AllReduceOp>(op)) {
+      after.push_back(addUp(before, mesh.group(rank, mesh.find(reduce.getAxes()))));
+    } else if (auto scatter = dyn_cast<dist::ReduceScatterOp>(op)) {
+      std::vector<unsigned> axes = mesh.find(scatter.getAxes());
+      Tensor sum = addUp(before, mesh.group(rank, axes));
+      int64_t local = shape[scatter.getDim()];
+      after.push_back(window(sum, scatter.getDim(), mesh.number(rank, axes) * local, local));
     } else {
       ADD_FAILURE() << "unexpected operator " << op->getName().getStringRef().str();
       after.push_back(before[rank]);
@@ -240,6 +262,16 @@ public:
     return cuts;
   }
 
+  /// Some of the axes that cut nothing.
+  std::vector<unsigned> partial(const std::vector<Cut> &cuts, const Mesh &mesh) {
+    std::vector<unsigned> axes;
+    for (unsigned axis = 0; axis < mesh.axes.size(); ++axis)
+      if (llvm::none_of(cuts, [&](const Cut &cut) { return llvm::is_contained(cut.axes, axis); }) &&
+          below(2))
+        axes.push_back(axis);
+    return axes;
+  }
+
 private:
   std::vector<unsigned> order(size_t count) {
     std::vector<unsigned> order(count);
@@ -269,18 +301,24 @@ TEST(Reshard, MovesEveryElementToItsRank) {
       type += std::to_string(extent = 1 + random.below(13)) + "x";
     type += "f32>";
     std::vector<Cut> from = random.cuts(shape.size(), mesh), to = random.cuts(shape.size(), mesh);
+    std::vector<unsigned> partial = random.partial(from, mesh);
     std::string axes;
     for (const Axis &axis : mesh.axes)
       axes += (axes.empty() ? "\"" : ", \"") + axis.name + "\" = " + std::to_string(axis.size);
-    auto op = [&](const char *value, const char *operand, const std::vector<Cut> &cuts) {
-      return "%" + std::string(value) + " = onnx.Relu(%" + operand + ") {dist.in = [" +
-             mesh.print(cuts) + "], dist.out = [" + mesh.print(cuts) + "]} : (" + type + ") -> " +
-             type + "\n";
-    };
-    std::string text = "dist.mesh @m <" + axes +
-                       ">\ndist.stage @s on @m\nfunc.func @main(%x: " + type +
-                       " {onnx.name = \"x\"}) -> (" + type + " {onnx.name = \"y\"}) {\n" +
-                       op("0", "x", from) + op("1", "0", to) + "return %1 : " + type + "\n}\n";
+    // The first op makes a value that each rank has a term of.
+    int64_t terms = mesh.count(partial);
+    std::vector<Cut> termCuts = from;
+    termCuts.insert(termCuts.begin(), Cut{partial, 1});
+    std::string termsType = "tensor<" + std::to_string(terms) + "x" + type.substr(7);
+    std::string text =
+        "dist.mesh @m <" + axes + ">\ndist.stage @s on @m\nfunc.func @main(%x: " + termsType +
+        " {onnx.name = \"x\"}) -> (" + type + " {onnx.name = \"y\"}) {\n" +
+        "%zero = onnx.Constant() {value = dense<0> : tensor<1xi64>} : () -> tensor<1xi64>\n" +
+        "%0 = onnx.ReduceSum(%x, %zero) {keepdims = 0 : i64, noop_with_empty_axes = 0 : i64, " +
+        "dist.in = [" + mesh.print(termCuts) + ", #dist.sharding<@m, [{}]>], dist.out = [" +
+        mesh.print(from, partial) + "]} : (" + termsType + ", tensor<1xi64>) -> " + type + "\n" +
+        "%1 = onnx.Relu(%0) {dist.in = [" + mesh.print(to) + "], dist.out = [" + mesh.print(to) +
+        "]} : (" + type + ") -> " + type + "\nreturn %1 : " + type + "\n}\n";
     SCOPED_TRACE("seed " + std::to_string(seed) + "\n" + text);
     OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, &context);
     ASSERT_TRUE(module);
@@ -288,20 +326,26 @@ TEST(Reshard, MovesEveryElementToItsRank) {
     manager.addPass(dist::createPartitionPass());
     ASSERT_TRUE(succeeded(manager.run(*module)));
 
-    Tensor whole(shape);
+    std::vector<Tensor> parts(mesh.ranks(), Tensor(Shape{}));
+    Tensor sum(shape);
     float next = 1;
-    whole.forEach([&](const Shape &, float &value) { value = next++; });
-    std::vector<Tensor> parts;
-    for (int64_t rank = 0; rank < mesh.ranks(); ++rank)
-      parts.push_back(cut(whole, from, mesh, rank));
+    for (int64_t term = 0; term < terms; ++term) {
+      Tensor whole(shape);
+      whole.forEach([&](const Shape &, float &value) { value = next++; });
+      for (size_t place = 0; place < sum.elements.size(); ++place)
+        sum.elements[place] += whole.elements[place];
+      for (int64_t rank = 0; rank < mesh.ranks(); ++rank)
+        if (mesh.number(rank, partial) == term)
+          parts[rank] = cut(whole, from, mesh, rank);
+    }
     for (Operation &local : module->lookupSymbol<func::FuncOp>("main").front()) {
-      if (isa<onnx::ReluOp, func::ReturnOp>(local))
+      if (!isa<dist::DistDialect>(local.getDialect()))
         continue;
       parts = step(&local, parts, mesh);
       ++moved;
     }
     for (int64_t rank = 0; rank < mesh.ranks(); ++rank) {
-      Tensor expected = cut(whole, to, mesh, rank);
+      Tensor expected = cut(sum, to, mesh, rank);
       ASSERT_EQ(parts[rank].shape, expected.shape) << "rank " << rank;
       ASSERT_EQ(parts[rank].elements, expected.elements) << "rank " << rank;
     }

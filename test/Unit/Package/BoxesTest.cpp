@@ -298,6 +298,20 @@ void checkTransfer(const Case &from, const Case &to, const Indices &extents) {
                           !holds(from, extents, rank, {number / extents[1], number % extents[1]})))
         ++needed;
   ASSERT_EQ(sent, needed);
+
+  // Ranks that hold the same part share in sending it, to within one piece.
+  std::map<std::uint32_t, std::int64_t> load, largest;
+  for (const Piece &piece : *pieces)
+    if (piece.source != piece.destination) {
+      load[piece.source] += piece.box.elements();
+      for (std::uint32_t holder : source.holders(source.shardOf(piece.source)))
+        largest[holder] = std::max(largest[holder], piece.box.elements());
+    }
+  for (std::int64_t i = 0; i != source.ranks(); ++i) {
+    auto rank = static_cast<std::uint32_t>(source.firstRank() + i);
+    for (std::uint32_t other : source.holders(source.shardOf(rank)))
+      ASSERT_LE(load[rank] - load[other], largest[rank]);
+  }
 }
 
 TEST(Boxes, TransfersReassembleANumberedArray) {

@@ -436,8 +436,31 @@ TEST_F(Check, Calls) {
                    "error call program 'p-up' call 1: elements of string cannot be sent",
                    "error call program 'p-up' call 1: the number of elements is negative: -3",
                    "error call program 'p-up' call 2: kind 'broadcast' is not one of all_reduce, "
-                   "all_gather, reduce_scatter, all_to_all, ragged_all_to_all",
+                   "all_gather, reduce_scatter, all_to_all, ragged_all_to_all, permute",
                    "error call program 'p-up' call 3: elements of complex64 cannot be reduced"}));
+}
+
+TEST_F(Check, Permutations) {
+  auto *program = plan.mutable_programs(0);
+  auto *call = program->mutable_calls(0);
+  call->set_from(1);
+  program->add_groups();
+  for (int from : {0, 1, 2}) {
+    auto *permute = program->add_calls();
+    permute->set_kind("permute");
+    permute->set_dtype(1);
+    permute->set_elements("4");
+    permute->set_from(from);
+  }
+  EXPECT_EQ(
+      find(),
+      (Lines{"error group program 'p-up' group 1: it has no axes",
+             "error call program 'p-up' call 0 (node '/up/MatMul'): all_reduce has no senders "
+             "of their own, got group 1",
+             "error call program 'p-up' call 2: its senders, group 1, are not along the axes "
+             "of group 0",
+             "error call program 'p-up' call 3: its senders are group 2, but the program has "
+             "2 groups"}));
 }
 
 TEST_F(Check, Weights) {

@@ -111,7 +111,7 @@ public:
       int group = static_cast<int>(random() % 4);
       // Some sizes below, some above what small messages use.
       std::int64_t count = static_cast<std::int64_t>(random() % (round % 3 ? 300 : 20000));
-      unsigned what = random() % 9, collective = random() % 5, reduction = random() % 4;
+      unsigned what = random() % 9, collective = random() % 6, reduction = random() % 4;
       callSeed = random();
       if (group >= static_cast<int>(groups.size()) || groups[group] < 0)
         continue; // not a member; all draws are made
@@ -151,16 +151,18 @@ public:
   }
 
 private:
-  /// The world, its even ranks, and the world backwards; -1 where not a member.
+  /// The world, its even ranks, and the world backwards and turned by one; -1 where
+  /// not a member.
   void makeGroups() {
-    groups = {Collectives::world, -1, -1};
-    std::vector<int> even, backwards;
+    groups = {Collectives::world, -1, -1, -1};
+    std::vector<int> even, backwards, turned;
     for (int rank = 0; rank < end.size(); ++rank) {
       if (rank % 2 == 0)
         even.push_back(rank);
       backwards.insert(backwards.begin(), rank);
+      turned.push_back((rank + 1) % end.size());
     }
-    for (auto [slot, ranks] : {std::pair(1, even), std::pair(2, backwards)}) {
+    for (auto [slot, ranks] : {std::pair(1, even), std::pair(2, backwards), std::pair(3, turned)}) {
       if (std::find(ranks.begin(), ranks.end(), end.rank()) == ranks.end())
         continue;
       Result<int> made = end.createGroup(ranks);
@@ -245,6 +247,15 @@ private:
       return compare(got, expected, "reduce_scatter", type);
     }
     case 3: {
+      std::vector<Stored> source = sourceOf(end.rank(), count);
+      got.resize(count);
+      // Among all ranks from one of two other orders; among some, from their own.
+      int from = n < end.size() ? group : groups[2 + callSeed % 2];
+      expect(end.permute(group, from, source.data(), got.data(), count, type, site), "permute");
+      expected = sourceOf(end.groupRanks(from)[me], count);
+      return compare(got, expected, "permute", type);
+    }
+    case 4: {
       std::vector<Stored> source = sourceOf(end.rank(), count * n);
       got.resize(count * n);
       expect(end.allToAll(group, source.data(), got.data(), count, type, site), "all_to_all");
