@@ -12,6 +12,7 @@
 #include "dougong/Package/Plan.h"
 #include "dougong/Pipelines/Diagnostics.h"
 #include "dougong/Pipelines/Lower.h"
+#include "dougong/Pipelines/OnnxExport.h"
 #include "dougong/Pipelines/Package.h"
 #include "dougong/Pipelines/Partition.h"
 #include "dougong/Pipelines/Progress.h"
@@ -88,6 +89,10 @@ private:
   ExitCode runPlanPhase();
   ExitCode runPhase(StringRef phase);
   ExitCode runPhases();
+  /// Writes the ONNX files of a staged module.
+  ExitCode exportStages();
+  ExitCode refuse(llvm::Error error);
+  StringRef getModelFolder();
   /// Writes the module where the options say so.
   ExitCode endPhase(StringRef phase);
   ExitCode writeModule(StringRef path);
@@ -305,18 +310,40 @@ ExitCode Compilation::runPhase(StringRef phase) {
     llvm::Error error = generateCode(*module, *target, progress);
     return error ? refuse(llvm::toString(std::move(error)), exitInternal) : exitOk;
   }
-  StringRef modelFolder = ".";
-  if (auto folder = (*module)->getAttrOfType<StringAttr>("onnx.model_dir");
-      folder && !folder.empty())
-    modelFolder = folder;
-  llvm::Error error = writePackage(*module, fleet, *target, modelFolder, options.output, progress);
-  if (!error)
-    return exitOk;
+  llvm::Error error =
+      writePackage(*module, fleet, *target, getModelFolder(), options.output, progress);
+  return error ? refuse(std::move(error)) : exitOk;
+}
+
+StringRef Compilation::getModelFolder() {
+  auto folder = (*module)->getAttrOfType<StringAttr>("onnx.model_dir");
+  return folder && !folder.empty() ? folder.getValue() : ".";
+}
+
+ExitCode Compilation::refuse(llvm::Error error) {
   ExitCode code = error.isA<InfeasibleError>() ? exitInfeasible
                   : error.isA<OutputError>()   ? exitUsage
                   : error.isA<DefectError>()   ? exitInternal
                                                : exitInputRefused;
   return refuse(llvm::toString(std::move(error)), code);
+}
+
+ExitCode Compilation::exportStages() {
+  FailureOr<dist::PartitionResult> partition = dist::getPartitionResult(*module);
+  if (failed(partition))
+    return exitInputRefused;
+  if (ExitCode code = runPasses(addExportPasses); code != exitOk)
+    return code;
+  FailureOr<OnnxExport> model = makeOnnxExport(std::move(*partition));
+  if (failed(model))
+    return exitInputRefused;
+  llvm::Expected<PendingFolder> pending = PendingFolder::create(options.output);
+  if (!pending)
+    return refuse(llvm::toString(pending.takeError()), exitUsage);
+  if (llvm::Error error = writeOnnxExport(*model, getModelFolder(), pending->getPath().string()))
+    return refuse(std::move(error));
+  llvm::Error error = pending->commit();
+  return error ? refuse(llvm::toString(std::move(error)), exitUsage) : exitOk;
 }
 
 ExitCode Compilation::runPhases() {
@@ -331,6 +358,12 @@ ExitCode Compilation::runPhases() {
     progress.end();
     if (ExitCode code = endPhase(phase); code != exitOk || options.stopAfter == phase)
       return code;
+    if (options.exportOnnx && phase == "stage") {
+      progress.begin("export");
+      ExitCode code = exportStages();
+      progress.end();
+      return code;
+    }
   }
   return exitOk;
 }

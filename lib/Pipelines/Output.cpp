@@ -72,8 +72,10 @@ llvm::Expected<PendingFolder> PendingFolder::create(StringRef target) {
   result.folder = result.beside("tmp");
   fs::remove_all(result.folder, code);
   result.guard = RemoveOnInterrupt(result.folder);
-  if (Result<void> made = createPackage(result.folder); !made)
-    return llvm::createStringError(made.message());
+  fs::create_directories(result.folder, code);
+  if (code)
+    return llvm::createStringError("cannot make folder '" + result.folder.string() +
+                                   "': " + code.message());
   return result;
 }
 

@@ -135,6 +135,8 @@ llvm::Error dougong::writePackage(ModuleOp lowered, const fleet::Fleet &fleet, c
   llvm::Expected<PendingFolder> pending = PendingFolder::create(folder);
   if (!pending)
     return makeOutputError(pending.takeError());
+  if (Result<void> made = createPackage(pending->getPath()); !made)
+    return llvm::make_error<OutputError>(made.message());
   plan.mutable_producer()->set_tool("dougong");
   plan.mutable_producer()->set_version(DOUGONG_VERSION);
   plan.mutable_producer()->set_llvm_version(LLVM_VERSION_STRING);

@@ -1,0 +1,41 @@
+//===- OnnxExport.h - a partition as standard ONNX files --------*- C++ -*-===//
+#ifndef DOUGONG_PIPELINES_ONNXEXPORT_H
+#define DOUGONG_PIPELINES_ONNXEXPORT_H
+
+#include "dougong/Dist/PartitionResult.h"
+#include "dougong/Packaging/OutputError.h"
+#include "dougong/Target/Onnx/Parts.h"
+
+#include "mlir/Pass/PassManager.h"
+
+namespace dougong {
+
+/// Adds the passes that leave a staged module with nothing but operators of ONNX and
+/// collectives on equal parts.
+void addExportPasses(mlir::PassManager &manager);
+
+/// The files of an export, but for what ranks own.
+struct OnnxExport {
+  dist::PartitionResult partition;
+  std::vector<exporter::CutProgram> programs; ///< those of the partition, in order
+  struct Graphs {
+    std::vector<std::string> parts;   ///< the bytes of each level's model; empty: none
+    std::vector<std::string> weights; ///< symbols, as they lie in each rank's file
+  };
+  std::vector<Graphs> graphs; ///< of each program
+};
+
+/// Cuts the programs of a module after addExportPasses and makes their models.
+/// `partition` is that of the module before. Emits a diagnostic at the node to
+/// blame for what ONNX cannot say.
+llvm::FailureOr<OnnxExport> makeOnnxExport(dist::PartitionResult partition);
+
+/// Writes models, the weights of each rank and the manifest to `folder`, which
+/// exists. External data of the model lies in `modelFolder`. An OutputError if the
+/// folder cannot be written.
+llvm::Error writeOnnxExport(const OnnxExport &model, llvm::StringRef modelFolder,
+                            llvm::StringRef folder);
+
+} // namespace dougong
+
+#endif // DOUGONG_PIPELINES_ONNXEXPORT_H

@@ -1,0 +1,51 @@
+//===- Ports.h - which rank holds what of a value ---------------*- C++ -*-===//
+#ifndef DOUGONG_LIB_TARGET_ONNX_PORTS_H
+#define DOUGONG_LIB_TARGET_ONNX_PORTS_H
+
+#include "dougong/Dist/PartitionResult.h"
+#include "dougong/Support/Json.h"
+
+#include <optional>
+#include <vector>
+
+namespace dougong::exporter {
+
+/// What a rank holds of one dim: elements [begin, end) of the whole, in a tensor of
+/// `size` elements whose rest is padding.
+struct DimPart {
+  int64_t index, count, unit; ///< which run of how many, in blocks of `unit`
+  DimExpr begin, end, size;
+};
+
+/// What a rank holds of each dim; nothing where that is all of it.
+using RankBox = std::vector<std::optional<DimPart>>;
+
+/// The box of a port on each rank of the mesh, in the order of ranks.
+std::vector<RankBox> getBoxes(const dist::PortInfo &port, const dist::MeshInfo &mesh);
+
+/// Ranks that differ only along `axes`, in group order, for each place on the others.
+std::vector<std::vector<int64_t>> getGroups(const dist::MeshInfo &mesh,
+                                            const std::vector<std::string> &axes);
+
+int64_t countRanks(const dist::MeshInfo &mesh);
+
+/// An extent in the manifest: a number, the name of a symbol, or a list of the
+/// operator and its operands.
+Json toJson(const DimExpr &expr);
+
+/// null, or {begin, end, size}.
+Json toJson(const std::optional<DimPart> &part);
+
+/// How each symbol follows from the extents of inputs, as a list of
+/// {name, value}; a value refers to symbols before it and to ["dim", input, dim].
+Json::Array describeSymbols(const std::vector<dist::ModelPortInfo> &inputs);
+
+/// Which part of a value each source sends to each target: a list of {source,
+/// target, box}; boxes are of the whole value. Of equal copies a target takes one,
+/// in turn.
+Json::Array describeMoves(const std::vector<RankBox> &sources, int64_t firstSource,
+                          const std::vector<RankBox> &targets, int64_t firstTarget);
+
+} // namespace dougong::exporter
+
+#endif // DOUGONG_LIB_TARGET_ONNX_PORTS_H
