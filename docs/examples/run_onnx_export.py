@@ -22,8 +22,8 @@ class Export:
         self.folder, self.sessions = pathlib.Path(folder), {}
         self.manifest = json.loads((self.folder / "manifest.json").read_text())
         assert (self.manifest["format"], self.manifest["version"]) == ("dougong.onnx-export", 1)
-        # (stage, value) -> {rank: box}; a box has a part, or null for all, of each dim.
-        self.boxes = {(stage["name"], port["value"]): dict(zip(stage["ranks"], port["boxes"]))
+        self.ports = {(stage["name"], port["value"]): port | {
+                          "boxes": dict(zip(stage["ranks"], port["boxes"]))}
                       for stage in self.manifest["stages"]
                       for port in stage["inputs"] + stage["outputs"]}
 
@@ -44,32 +44,33 @@ class Export:
                 slices[dim] = slice(begin - origin, max(begin, end) - origin)
         return tuple(slices)
 
-    def new(self, box, like, key="size"):
-        shape = [n if dim is None else self.number(dim[key]) for dim, n in zip(box, like.shape)]
-        return np.zeros(shape, like.dtype)
+    def new(self, dims, like):
+        """Zeros; extents that only data tell are those of `like`."""
+        return np.zeros([n if dim is None else self.number(dim)
+                         for dim, n in zip(dims, like.shape)], like.dtype)
 
-    def cut(self, whole, box):
-        part = self.new(box, whole)
-        part[self.place(box, box)] = whole[self.place(box, [None] * len(box))]
-        return part
+    def cut(self, whole, stage, value):
+        port = self.ports[stage, value]
+        for rank, box in port["boxes"].items():
+            part = self.values[rank][value] = self.new(port["local"], whole)
+            part[self.place(box, box)] = whole[self.place(box, [None] * len(box))]
 
     def join(self, stage, value):
-        """The whole value from all ranks' parts."""
-        boxes = self.boxes[stage, value]
-        ends = [self.new(box, self.values[rank][value], "end") for rank, box in boxes.items()]
-        whole = max(ends, key=lambda array: array.shape)
-        for rank, box in boxes.items():
+        port = self.ports[stage, value]
+        whole = self.new(port["dims"], self.values[next(iter(port["boxes"]))][value])
+        for rank, box in port["boxes"].items():
             part = self.values[rank][value]
             whole[self.place(box, [None] * len(box))] = part[self.place(box, box)]
         return whole
 
     def transfer(self, source, target, moves):
+        boxes, port = (self.ports[end["stage"], end["value"]] for end in (source, target))
         for move in moves:
             part = self.values[move["source"]][source["value"]]
-            box = self.boxes[target["stage"], target["value"]][move["target"]]
-            out = self.values[move["target"]].setdefault(target["value"], self.new(box, part))
-            from_ = self.boxes[source["stage"], source["value"]][move["source"]]
-            out[self.place(move["box"], box)] = part[self.place(move["box"], from_)]
+            out = self.values[move["target"]].setdefault(target["value"],
+                                                         self.new(port["local"], part))
+            out[self.place(move["box"], port["boxes"][move["target"]])] = part[
+                self.place(move["box"], boxes["boxes"][move["source"]])]
 
     def run(self, stage, step):
         for rank in stage["ranks"]:
@@ -100,8 +101,7 @@ class Export:
         self.values = {rank: {} for stage in self.manifest["stages"] for rank in stage["ranks"]}
         for entry in self.manifest["inputs"]:
             for end in entry["to"]:
-                for rank, box in self.boxes[end["stage"], end["value"]].items():
-                    self.values[rank][end["value"]] = self.cut(inputs[entry["name"]], box)
+                self.cut(inputs[entry["name"]], **end)
         for stage in self.manifest["stages"]:
             for transfer in self.manifest["transfers"]:
                 if transfer["to"]["stage"] == stage["name"]:

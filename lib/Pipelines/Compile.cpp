@@ -20,6 +20,7 @@
 #include "dougong/Support/Sha256.h"
 #include "dougong/Support/Text.h"
 #include "dougong/Target/Cpu/CpuTarget.h"
+#include "dougong/Target/Onnx/Annotate.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
@@ -91,6 +92,8 @@ private:
   ExitCode runPhases();
   /// Writes the ONNX files of a staged module.
   ExitCode exportStages();
+  /// Tells what the annotated model leaves unsaid, and what it does not come with.
+  void warnOfAnnotated();
   ExitCode refuse(llvm::Error error);
   StringRef getModelFolder();
   /// Writes the module where the options say so.
@@ -107,6 +110,7 @@ private:
   fleet::Fleet fleet;
   std::unique_ptr<Target> target;
   OwningOpRef<ModuleOp> module;
+  std::optional<exporter::AnnotatedModel> annotated; ///< what is exported beside the stages
   std::optional<ModelRanges> assumed; ///< what the plan rests on, if that is to be told
 };
 
@@ -278,10 +282,19 @@ ExitCode Compilation::runPlanPhase() {
     return exitInternal;
   if (options.advice && !options.quiet)
     assumed = std::move(*ranges);
-  return runPasses([&](PassManager &manager) {
+  ExitCode code = runPasses([&](PassManager &manager) {
     addPartitionPasses("plan", manager, options,
                        *decision ? &(*decision)->candidates.front() : nullptr);
   });
+  if (code != exitOk || !options.exportOnnx)
+    return code;
+  if (StringRef(options.model).ends_with(".mlir"))
+    return exitOk; // the ONNX file is not at hand
+  FailureOr<exporter::AnnotatedModel> model = exporter::annotateModel(*module, options.model);
+  if (failed(model))
+    return exitInputRefused;
+  annotated = std::move(*model);
+  return exitOk;
 }
 
 ExitCode Compilation::runPhase(StringRef phase) {
@@ -328,6 +341,28 @@ ExitCode Compilation::refuse(llvm::Error error) {
   return refuse(llvm::toString(std::move(error)), code);
 }
 
+void Compilation::warnOfAnnotated() {
+  auto tell = [&](ArrayRef<std::string> names) {
+    constexpr size_t shown = 5;
+    llvm::interleaveComma(names.take_front(shown), errors,
+                          [&](const std::string &name) { errors << "'" << escapeControl(name) << "'"; });
+    errors << (names.size() > shown ? ", ...\n" : "\n");
+  };
+  if (!annotated->unsaid.empty()) {
+    errors << "warning: " << exporter::annotatedFileName << " says of "
+           << countOf(annotated->unsaid.size(), "node") << " of " << annotated->nodes
+           << " nothing but a stage, or nothing: they are other operators, or none, when the model "
+              "is cut: ";
+    tell(annotated->unsaid);
+  }
+  if (!annotated->files.empty()) {
+    errors << "warning: " << exporter::annotatedFileName
+           << " refers to weights by the names that the model has for them: put it, or a copy of "
+              "the files, beside them: ";
+    tell(annotated->files);
+  }
+}
+
 ExitCode Compilation::exportStages() {
   FailureOr<dist::PartitionResult> partition = dist::getPartitionResult(*module);
   if (failed(partition))
@@ -340,8 +375,11 @@ ExitCode Compilation::exportStages() {
   llvm::Expected<PendingFolder> pending = PendingFolder::create(options.output);
   if (!pending)
     return refuse(llvm::toString(pending.takeError()), exitUsage);
-  if (llvm::Error error = writeOnnxExport(*model, getModelFolder(), pending->getPath().string()))
+  if (llvm::Error error =
+          writeOnnxExport(*model, annotated, getModelFolder(), pending->getPath().string()))
     return refuse(std::move(error));
+  if (annotated && !options.quiet)
+    warnOfAnnotated();
   llvm::Error error = pending->commit();
   return error ? refuse(llvm::toString(std::move(error)), exitUsage) : exitOk;
 }

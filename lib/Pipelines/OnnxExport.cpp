@@ -173,11 +173,15 @@ llvm::Error StageWriter::write() {
   return llvm::Error::success();
 }
 
-llvm::Error dougong::writeOnnxExport(const OnnxExport &model, StringRef modelFolder,
-                                     StringRef folder) {
+llvm::Error dougong::writeOnnxExport(const OnnxExport &model,
+                                     const std::optional<exporter::AnnotatedModel> &annotated,
+                                     StringRef modelFolder, StringRef folder) {
   fs::path path = folder.str();
   for (const dist::StageInfo &stage : model.partition.stages)
     if (llvm::Error error = StageWriter(model, stage, modelFolder, path).write())
+      return error;
+  if (annotated)
+    if (llvm::Error error = writeFile(path / exporter::annotatedFileName.str(), annotated->bytes))
       return error;
   Json manifest = exporter::describeExport(model.partition, model.programs);
   return writeFile(path / exporter::manifestFileName.str(), manifest.print() + "\n");

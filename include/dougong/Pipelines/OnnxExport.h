@@ -4,6 +4,7 @@
 
 #include "dougong/Dist/PartitionResult.h"
 #include "dougong/Packaging/OutputError.h"
+#include "dougong/Target/Onnx/Annotate.h"
 #include "dougong/Target/Onnx/Parts.h"
 
 #include "mlir/Pass/PassManager.h"
@@ -30,11 +31,12 @@ struct OnnxExport {
 /// blame for what ONNX cannot say.
 llvm::FailureOr<OnnxExport> makeOnnxExport(dist::PartitionResult partition);
 
-/// Writes models, the weights of each rank and the manifest to `folder`, which
-/// exists. External data of the model lies in `modelFolder`. An OutputError if the
-/// folder cannot be written.
-llvm::Error writeOnnxExport(const OnnxExport &model, llvm::StringRef modelFolder,
-                            llvm::StringRef folder);
+/// Writes models, the weights of each rank, the manifest and, if there is one, the
+/// annotated model to `folder`, which exists. External data of the model lies in
+/// `modelFolder`. An OutputError if the folder cannot be written.
+llvm::Error writeOnnxExport(const OnnxExport &model,
+                            const std::optional<exporter::AnnotatedModel> &annotated,
+                            llvm::StringRef modelFolder, llvm::StringRef folder);
 
 } // namespace dougong
 

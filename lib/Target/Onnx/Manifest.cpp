@@ -6,6 +6,9 @@
 #include "dougong/Import/ElementTypes.h"
 #include "dougong/Version.h"
 
+#include <map>
+#include <set>
+
 using namespace mlir;
 using namespace dougong;
 using namespace dougong::exporter;
@@ -24,20 +27,6 @@ Json::Array toArray(const std::vector<std::string> &texts) {
   return Json::Array(texts.begin(), texts.end());
 }
 
-/// An extent as the partition has it; null where only data tell it.
-Json::Array describeDims(const std::vector<std::string> &dims) {
-  Json::Array list;
-  for (const std::string &text : dims) {
-    Result<DimExpr> expr = DimExpr::parse(text);
-    list.push_back(expr ? toJson(*expr) : Json());
-  }
-  return list;
-}
-
-Json::Object describeValue(Type elementType, const std::vector<std::string> &dims) {
-  return {{"dtype", importer::getDataType(elementType)}, {"dims", describeDims(dims)}};
-}
-
 class ManifestWriter {
 public:
   ManifestWriter(const dist::PartitionResult &partition, ArrayRef<CutProgram> programs)
@@ -46,6 +35,8 @@ public:
   Json write();
 
 private:
+  Json::Array describeDims(RankedTensorType type, const std::vector<std::string> &dims) const;
+  Json::Object describeValue(RankedTensorType type, const std::vector<std::string> &dims) const;
   const CutProgram &getProgram(unsigned stage) const {
     return programs[partition.stages[stage].program];
   }
@@ -62,13 +53,33 @@ private:
 
   const dist::PartitionResult &partition;
   ArrayRef<CutProgram> programs;
+  std::set<std::string> symbols; ///< those that the extents of inputs tell
 };
 
 } // namespace
 
+/// Extents; null where only data tell them.
+Json::Array ManifestWriter::describeDims(RankedTensorType type,
+                                         const std::vector<std::string> &dims) const {
+  Json::Array list(type.getRank());
+  for (auto [dim, text] : llvm::enumerate(dims))
+    if (Result<DimExpr> expr = DimExpr::parse(text))
+      if (llvm::all_of(expr->symbols(),
+                       [&](const std::string &symbol) { return symbols.count(symbol); }))
+        list[dim] = toJson(*expr);
+  return list;
+}
+
+Json::Object ManifestWriter::describeValue(RankedTensorType type,
+                                           const std::vector<std::string> &dims) const {
+  return {{"dtype", importer::getDataType(type.getElementType())},
+          {"dims", describeDims(type, dims)}};
+}
+
 Json ManifestWriter::describePort(unsigned stage, const dist::PortInfo &port,
                                   const std::string &value) const {
-  Json::Object entry = describeValue(port.global.getElementType(), port.globalDims);
+  Json::Object entry = describeValue(port.global, port.globalDims);
+  entry["local"] = describeDims(port.local, port.localDims);
   entry["value"] = value;
   Json::Array ranks;
   for (const RankBox &box : getBoxes(port, getMesh(stage))) {
@@ -145,6 +156,9 @@ Json ManifestWriter::describeTransfer(const dist::LinkInfo &link) const {
 }
 
 Json ManifestWriter::write() {
+  Json::Array known = describeSymbols(partition.inputs);
+  for (const Json &symbol : known)
+    symbols.insert(*symbol.find("name")->asString());
   std::map<std::string, Json::Array> taken; // by model input: where it goes
   std::map<std::string, Json> made;         // by model output: where it comes from
   Json::Array inputs, outputs, states, stages, transfers;
@@ -159,13 +173,13 @@ Json ManifestWriter::write() {
           describeEnd(*link.from.stage, getProgram(*link.from.stage).outputs[link.from.port]);
   }
   for (const dist::ModelPortInfo &input : partition.inputs) {
-    Json::Object entry = describeValue(input.type.getElementType(), input.dims);
+    Json::Object entry = describeValue(input.type, input.dims);
     entry["name"] = input.name;
     entry["to"] = taken[input.name];
     inputs.push_back(std::move(entry));
   }
   for (const dist::ModelPortInfo &output : partition.outputs) {
-    Json::Object entry = describeValue(output.type.getElementType(), output.dims);
+    Json::Object entry = describeValue(output.type, output.dims);
     entry["name"] = output.name;
     entry["from"] = made[output.name];
     outputs.push_back(std::move(entry));
@@ -177,7 +191,7 @@ Json ManifestWriter::write() {
   return Json::Object{{"format", manifestFormat.str()},
                       {"version", manifestVersion},
                       {"producer", "dougong " DOUGONG_VERSION},
-                      {"symbols", describeSymbols(partition.inputs)},
+                      {"symbols", std::move(known)},
                       {"inputs", std::move(inputs)},
                       {"outputs", std::move(outputs)},
                       {"states", std::move(states)},

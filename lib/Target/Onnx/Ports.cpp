@@ -18,9 +18,8 @@ int64_t dougong::exporter::countRanks(const dist::MeshInfo &mesh) {
   return ranks;
 }
 
-/// The number of a rank along `axes` (major first), and how many there are.
-static std::pair<int64_t, int64_t> locate(const dist::MeshInfo &mesh, int64_t rank,
-                                          const std::vector<std::string> &axes) {
+std::pair<int64_t, int64_t> dougong::exporter::getPlace(const dist::MeshInfo &mesh, int64_t rank,
+                                                       const std::vector<std::string> &axes) {
   std::map<std::string, std::pair<int64_t, int64_t>> places; // [coordinate, size]
   for (const auto &[name, size] : llvm::reverse(mesh.axes)) {
     places[name] = {rank % size, size};
@@ -41,7 +40,7 @@ std::vector<RankBox> dougong::exporter::getBoxes(const dist::PortInfo &port,
   for (int64_t rank = 0; rank < countRanks(mesh); ++rank) {
     RankBox &box = boxes.emplace_back();
     for (auto [dim, cut] : llvm::enumerate(port.sharding)) {
-      auto [index, count] = locate(mesh, rank, cut.axes);
+      auto [index, count] = getPlace(mesh, rank, cut.axes);
       if (count == 1) {
         box.push_back(std::nullopt);
         continue;
@@ -54,7 +53,7 @@ std::vector<RankBox> dougong::exporter::getBoxes(const dist::PortInfo &port,
         begin = index == 0 ? begin : min(begin, whole);
         end = min(end, whole);
       }
-      box.push_back(DimPart{index, count, cut.unit, begin, end, size});
+      box.push_back(DimPart{index, count, cut.unit, begin, end});
     }
   }
   return boxes;
@@ -68,7 +67,7 @@ dougong::exporter::getGroups(const dist::MeshInfo &mesh, const std::vector<std::
       others.push_back(name);
   std::map<int64_t, std::map<int64_t, int64_t>> groups; // place on the others -> number -> rank
   for (int64_t rank = 0; rank < countRanks(mesh); ++rank)
-    groups[locate(mesh, rank, others).first][locate(mesh, rank, axes).first] =
+    groups[getPlace(mesh, rank, others).first][getPlace(mesh, rank, axes).first] =
         mesh.firstRank + rank;
   std::vector<std::vector<int64_t>> result;
   for (const auto &[place, group] : groups) {
@@ -116,8 +115,7 @@ Json dougong::exporter::toJson(const DimExpr &expr) {
 Json dougong::exporter::toJson(const std::optional<DimPart> &part) {
   if (!part)
     return nullptr;
-  return Json::Object{
-      {"begin", toJson(part->begin)}, {"end", toJson(part->end)}, {"size", toJson(part->size)}};
+  return Json::Object{{"begin", toJson(part->begin)}, {"end", toJson(part->end)}};
 }
 
 Json::Array dougong::exporter::describeSymbols(const std::vector<dist::ModelPortInfo> &inputs) {

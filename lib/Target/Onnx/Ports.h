@@ -10,11 +10,11 @@
 
 namespace dougong::exporter {
 
-/// What a rank holds of one dim: elements [begin, end) of the whole, in a tensor of
-/// `size` elements whose rest is padding.
+/// What a rank holds of one dim: elements [begin, end) of the whole; what its tensor
+/// has more is padding.
 struct DimPart {
   int64_t index, count, unit; ///< which run of how many, in blocks of `unit`
-  DimExpr begin, end, size;
+  DimExpr begin, end;
 };
 
 /// What a rank holds of each dim; nothing where that is all of it.
@@ -29,11 +29,16 @@ std::vector<std::vector<int64_t>> getGroups(const dist::MeshInfo &mesh,
 
 int64_t countRanks(const dist::MeshInfo &mesh);
 
+/// The number of a rank of the mesh (from 0) along `axes`, major first, and how many
+/// there are.
+std::pair<int64_t, int64_t> getPlace(const dist::MeshInfo &mesh, int64_t rank,
+                                     const std::vector<std::string> &axes);
+
 /// An extent in the manifest: a number, the name of a symbol, or a list of the
 /// operator and its operands.
 Json toJson(const DimExpr &expr);
 
-/// null, or {begin, end, size}.
+/// null, or {begin, end}.
 Json toJson(const std::optional<DimPart> &part);
 
 /// How each symbol follows from the extents of inputs, as a list of
