@@ -349,10 +349,9 @@ void Compilation::warnOfAnnotated() {
     errors << (names.size() > shown ? ", ...\n" : "\n");
   };
   if (!annotated->unsaid.empty()) {
-    errors << "warning: " << exporter::annotatedFileName << " says of "
-           << countOf(annotated->unsaid.size(), "node") << " of " << annotated->nodes
-           << " nothing but a stage, or nothing: they are other operators, or none, when the model "
-              "is cut: ";
+    errors << "warning: " << exporter::annotatedFileName << " cannot say how operators of "
+           << countOf(annotated->unsaid.size(), "node")
+           << " are cut, which are other ones when the model is partitioned: ";
     tell(annotated->unsaid);
   }
   if (!annotated->files.empty()) {

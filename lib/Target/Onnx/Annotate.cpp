@@ -34,8 +34,7 @@ private:
   LogicalResult findStages();
   void findOps();
   void declareDevices(pb::ModelProto &model);
-  /// False if something of the node is left unsaid.
-  bool annotate(pb::NodeProto &node);
+  void annotate(pb::NodeProto &node);
   void annotateValues(Operation *op, pb::NodeProto &node,
                       pb::NodeDeviceConfigurationProto &configuration);
   void describe(Value value, dist::ShardingAttr sharding, const dist::MeshInfo &mesh,
@@ -45,6 +44,7 @@ private:
   func::FuncOp main;
   SmallVector<dist::MeshInfo> stages; ///< the mesh of each
   std::map<std::string, SmallVector<Operation *>> opsOf; ///< by the node's first output
+  llvm::DenseSet<Operation *> said;                      ///< those with all of their shardings
 };
 
 /// The node's first output that has a name.
@@ -165,7 +165,7 @@ void Annotator::describe(Value value, dist::ShardingAttr sharding, const dist::M
 void Annotator::annotateValues(Operation *op, pb::NodeProto &node,
                                pb::NodeDeviceConfigurationProto &configuration) {
   const dist::MeshInfo &mesh = stages[dist::getStage(op)];
-  std::set<std::string> said;
+  std::set<std::string> done;
   auto describeAll = [&](ValueRange values, StringRef list, const auto &names) {
     auto shardings = op->getAttrOfType<ArrayAttr>(list);
     for (auto [index, value] : llvm::enumerate(values)) {
@@ -180,7 +180,7 @@ void Annotator::annotateValues(Operation *op, pb::NodeProto &node,
           list == dist::inAttrName && producer && !dist::isSource(producer) &&
           getKey(producer) == getKey(op))
         continue;
-      if (!said.insert(names[index]).second)
+      if (!done.insert(names[index]).second)
         continue;
       pb::ShardingSpecProto &spec = *configuration.add_sharding_spec();
       spec.set_tensor_name(names[index]);
@@ -191,14 +191,14 @@ void Annotator::annotateValues(Operation *op, pb::NodeProto &node,
   describeAll(op->getResults(), dist::outAttrName, node.output());
 }
 
-bool Annotator::annotate(pb::NodeProto &node) {
+void Annotator::annotate(pb::NodeProto &node) {
   auto &known = *node.mutable_device_configurations();
   for (int index = known.size(); index-- > 0;)
     if (known[index].configuration_id() == configurationName)
       known.DeleteSubrange(index, 1);
   auto found = opsOf.find(getKey(node));
-  if (found == opsOf.end())
-    return false;
+  if (found == opsOf.end()) // weights and extents
+    return;
   ArrayRef<Operation *> ops = found->second;
   SmallVector<Operation *> same;
   llvm::copy_if(ops, std::back_inserter(same), [&](Operation *op) { return isOf(op, node); });
@@ -206,15 +206,15 @@ bool Annotator::annotate(pb::NodeProto &node) {
   bool isOneStage =
       llvm::all_of(ops, [&](Operation *op) { return dist::getStage(op) == stage; });
   if (same.size() != 1 && (!isOneStage || stages.size() == 1))
-    return false;
+    return;
   pb::NodeDeviceConfigurationProto &configuration = *known.Add();
   configuration.set_configuration_id(configurationName.str());
   if (stages.size() > 1)
     configuration.set_pipeline_stage(stage);
   if (same.size() != 1)
-    return false;
+    return;
   annotateValues(same.front(), node, configuration);
-  return true;
+  said.insert(same.front());
 }
 
 LogicalResult Annotator::annotate(pb::ModelProto &model, AnnotatedModel &result) {
@@ -230,11 +230,14 @@ LogicalResult Annotator::annotate(pb::ModelProto &model, AnnotatedModel &result)
         if (entry.key() == "location")
           files.insert(entry.value());
   });
-  for (pb::NodeProto &node : *model.mutable_graph()->mutable_node()) {
-    if (!annotate(node))
-      result.unsaid.push_back(node.name().empty() ? getKey(node) : node.name());
-  }
-  result.nodes = model.graph().node_size();
+  for (pb::NodeProto &node : *model.mutable_graph()->mutable_node())
+    annotate(node);
+  llvm::SetVector<StringRef> unsaid;
+  for (Operation &op : main.front())
+    if (!dist::isSource(&op) && !op.hasTrait<OpTrait::IsTerminator>() && !said.contains(&op))
+      unsaid.insert(dougong::onnx::getNodeName(op.getLoc()));
+  for (StringRef node : unsaid)
+    result.unsaid.push_back(node.str());
   result.files.assign(files.begin(), files.end());
   return success();
 }

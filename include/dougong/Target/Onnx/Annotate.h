@@ -16,9 +16,8 @@ inline constexpr llvm::StringLiteral configurationName = "dougong";
 /// The user's model with its partition.
 struct AnnotatedModel {
   std::string bytes;
-  std::vector<std::string> files; ///< of external data, relative to the model's folder
-  std::vector<std::string> unsaid; ///< nodes of which only the stage is said, or nothing
-  size_t nodes = 0;                ///< of the main graph
+  std::vector<std::string> files;  ///< of external data, relative to the model's folder
+  std::vector<std::string> unsaid; ///< nodes with operators of which at most the stage is said
 };
 
 /// The ONNX model at `path` with a device configuration (IR version 11) that says of
