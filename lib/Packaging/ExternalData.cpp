@@ -70,6 +70,18 @@ FileRange dougong::placeTensor(uint64_t end, Type elementType, llvm::ArrayRef<in
   return range;
 }
 
+std::vector<char> dougong::readWeight(WeightReader &reader) {
+  std::vector<char> bytes;
+  int64_t width = reader.getElementBytes();
+  std::vector<char> storage;
+  forEachPiece(reader.getShape(), 0, count(reader.getShape()), pieceElements,
+               [&](const WeightBox &box) {
+                 WeightView view = makeDense(reader.get(box), box.sizes, width, storage);
+                 bytes.insert(bytes.end(), view.data, view.data + box.getNumElements() * width);
+               });
+  return bytes;
+}
+
 void ExternalDataFile::add(WeightReader &reader) {
   unsigned bits = getBits(reader.getElementType());
   int64_t width = reader.getElementBytes();

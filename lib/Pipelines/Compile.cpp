@@ -136,7 +136,8 @@ ExitCode Compilation::checkOptions() {
 
 /// Refuses places that cannot be written: before the work, not after it.
 ExitCode Compilation::checkOutput() {
-  if (llvm::Error error = options.stopAfter.empty() ? checkPackageFolder(options.output)
+  OutputKind kind = options.exportOnnx ? OutputKind::OnnxExport : OutputKind::Package;
+  if (llvm::Error error = options.stopAfter.empty() ? checkOutputFolder(options.output, kind)
                                                     : checkOutputFile(options.output))
     return refuse(llvm::toString(std::move(error)), exitUsage);
   if (!options.reproducer.empty())
@@ -232,6 +233,9 @@ ExitCode Compilation::readIR(size_t &next) {
     return refuse(
         "'" + options.model +
         "' is planned: --parallel, --strategy, --configuration and --state must be given before");
+  if (options.exportOnnx && next > size_t(llvm::find(phases, "lower") - phases.begin()))
+    return refuse("'" + options.model + "' was written after " + name.getValue() +
+                  ": it can be exported up to stage");
   if (!options.stopAfter.empty() && isOver(options.stopAfter))
     return refuse("'" + options.model + "' was written after " + name.getValue() +
                   ": it cannot stop after " + options.stopAfter);
@@ -334,6 +338,10 @@ StringRef Compilation::getModelFolder() {
 }
 
 ExitCode Compilation::refuse(llvm::Error error) {
+  if (error.isA<ReportedError>()) {
+    llvm::consumeError(std::move(error));
+    return exitInputRefused;
+  }
   ExitCode code = error.isA<InfeasibleError>() ? exitInfeasible
                   : error.isA<OutputError>()   ? exitUsage
                   : error.isA<DefectError>()   ? exitInternal
@@ -368,14 +376,12 @@ ExitCode Compilation::exportStages() {
     return exitInputRefused;
   if (ExitCode code = runPasses(addExportPasses); code != exitOk)
     return code;
-  FailureOr<OnnxExport> model = makeOnnxExport(std::move(*partition));
-  if (failed(model))
-    return exitInputRefused;
-  llvm::Expected<PendingFolder> pending = PendingFolder::create(options.output);
+  OnnxExport model = makeOnnxExport(std::move(*partition));
+  llvm::Expected<PendingFolder> pending = PendingFolder::create(options.output, OutputKind::OnnxExport);
   if (!pending)
     return refuse(llvm::toString(pending.takeError()), exitUsage);
   if (llvm::Error error =
-          writeOnnxExport(*model, annotated, getModelFolder(), pending->getPath().string()))
+          writeOnnxExport(model, annotated, getModelFolder(), pending->getPath().string()))
     return refuse(std::move(error));
   if (annotated && !options.quiet)
     warnOfAnnotated();
@@ -389,18 +395,18 @@ ExitCode Compilation::runPhases() {
     if (ExitCode code = readIR(first); code != exitOk)
       return code;
   for (StringRef phase : getPhaseNames().drop_front(first)) {
+    if (options.exportOnnx && phase == "lower") {
+      progress.begin("export");
+      ExitCode code = exportStages();
+      progress.end();
+      return code;
+    }
     progress.begin(phase);
     if (ExitCode code = runPhase(phase); code != exitOk)
       return code;
     progress.end();
     if (ExitCode code = endPhase(phase); code != exitOk || options.stopAfter == phase)
       return code;
-    if (options.exportOnnx && phase == "stage") {
-      progress.begin("export");
-      ExitCode code = exportStages();
-      progress.end();
-      return code;
-    }
   }
   return exitOk;
 }

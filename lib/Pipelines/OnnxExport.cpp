@@ -26,40 +26,51 @@ void dougong::addExportPasses(PassManager &manager) {
   program.addPass(createExpandExtentsPass());
 }
 
-/// Graphs with the places of their weights, which are the same for all ranks.
-static LogicalResult makeGraphs(const exporter::CutProgram &program, OnnxExport::Graphs &graphs) {
-  llvm::StringMap<WeightPlace> places;
+namespace {
+
+/// Weights up to this many bytes are inside the graph: shape inference of ONNX and
+/// onnxruntime sees no others.
+constexpr int64_t smallWeight = 1024;
+
+bool isInline(onnx::WeightOp weight) {
+  if (isa<ElementsAttr>(weight.getValue()))
+    return true;
+  auto type = cast<RankedTensorType>(weight.getType());
+  Type element = type.getElementType();
+  return element.isIntOrFloat() && element.getIntOrFloatBitWidth() >= 8 &&
+         type.getNumElements() * element.getIntOrFloatBitWidth() / 8 <= smallWeight;
+}
+
+/// The places of weights in the file of each rank.
+void placeWeights(const exporter::CutProgram &program, OnnxExport::Weights &weights) {
   uint64_t end = 0;
   for (const exporter::Level &level : program.levels) {
-    std::string &text = graphs.parts.emplace_back();
     if (!level.part)
       continue;
-    ModuleOp part = *level.part->module;
-    for (auto weight : part.getOps<onnx::WeightOp>()) {
-      // Texts and small constants stay in the model.
-      if (isa<ElementsAttr>(weight.getValue()) || places.contains(weight.getSymName()))
+    for (auto weight : level.part->module.get().getOps<onnx::WeightOp>()) {
+      StringRef name = weight.getSymName();
+      if (isInline(weight) || weights.places.contains(name))
         continue;
       auto type = cast<RankedTensorType>(weight.getType());
       FileRange range = placeTensor(end, type.getElementType(), type.getShape());
       end = range.offset + range.length;
-      places[weight.getSymName()] = {exporter::rankWeightsFileName.str(),
-                                     static_cast<int64_t>(range.offset),
-                                     static_cast<int64_t>(range.length)};
-      graphs.weights.push_back(weight.getSymName().str());
+      weights.places[name] = {exporter::rankWeightsFileName.str(),
+                              static_cast<int64_t>(range.offset),
+                              static_cast<int64_t>(range.length)};
+      weights.names.push_back(name.str());
     }
-    llvm::raw_string_ostream stream(text);
-    if (failed(exportModel(part, places, stream)))
-      return failure();
   }
-  return success();
 }
 
-FailureOr<OnnxExport> dougong::makeOnnxExport(dist::PartitionResult partition) {
+} // namespace
+
+char ReportedError::ID = 0;
+
+OnnxExport dougong::makeOnnxExport(dist::PartitionResult partition) {
   OnnxExport result;
   for (const dist::ProgramInfo &program : partition.programs) {
     result.programs.push_back(exporter::cutAtCollectives(program.module));
-    if (failed(makeGraphs(result.programs.back(), result.graphs.emplace_back())))
-      return failure();
+    placeWeights(result.programs.back(), result.weights.emplace_back());
   }
   result.partition = std::move(partition);
   return result;
@@ -89,18 +100,22 @@ public:
   StageWriter(const OnnxExport &model, const dist::StageInfo &stage, StringRef modelFolder,
               const fs::path &folder)
       : stage(stage), mesh(model.partition.meshes[stage.mesh]),
-        graphs(model.graphs[stage.program]), folder(folder),
-        evaluator(model.partition.programs[stage.program].module, modelFolder) {}
+        program(model.programs[stage.program]), weights(model.weights[stage.program]),
+        folder(folder), evaluator(model.partition.programs[stage.program].module, modelFolder) {}
 
   llvm::Error write();
 
 private:
   AxisCoordinates getCoordinates(int64_t rank) const;
+  llvm::Expected<llvm::StringSet<>> findCuttingAxes();
+  llvm::Error writeRank(const fs::path &rankFolder, const AxisCoordinates &coordinates);
   llvm::Error writeWeights(const fs::path &path, const AxisCoordinates &coordinates);
+  llvm::Error writePart(ModuleOp part, const fs::path &path, const AxisCoordinates &coordinates);
 
   const dist::StageInfo &stage;
   const dist::MeshInfo &mesh;
-  const OnnxExport::Graphs &graphs;
+  const exporter::CutProgram &program;
+  const OnnxExport::Weights &weights;
   const fs::path &folder;
   WeightEvaluator evaluator;
 };
@@ -116,11 +131,26 @@ AxisCoordinates StageWriter::getCoordinates(int64_t rank) const {
   return coordinates;
 }
 
+/// The axes that tell the weights of ranks apart.
+llvm::Expected<llvm::StringSet<>> StageWriter::findCuttingAxes() {
+  llvm::StringSet<> cutting;
+  for (const exporter::Level &level : program.levels)
+    if (level.part)
+      for (auto weight : level.part->module.get().getOps<onnx::WeightOp>()) {
+        auto axes = evaluator.getAxes(weight.getSymName());
+        if (!axes)
+          return axes.takeError();
+        for (StringRef axis : *axes)
+          cutting.insert(axis);
+      }
+  return cutting;
+}
+
 llvm::Error StageWriter::writeWeights(const fs::path &path, const AxisCoordinates &coordinates) {
   auto file = ExternalDataFile::create(path.string());
   if (!file)
     return file.takeError();
-  for (const std::string &name : graphs.weights) {
+  for (const std::string &name : weights.names) {
     auto reader = evaluator.open(name, coordinates);
     if (!reader)
       return reader.takeError();
@@ -129,46 +159,66 @@ llvm::Error StageWriter::writeWeights(const fs::path &path, const AxisCoordinate
   return (*file)->finish();
 }
 
-llvm::Error StageWriter::write() {
-  llvm::StringSet<> cutting; // axes that tell the weights of ranks apart
-  for (const std::string &name : graphs.weights) {
-    auto axes = evaluator.getAxes(name);
-    if (!axes)
-      return axes.takeError();
-    for (StringRef axis : *axes)
-      cutting.insert(axis);
+/// The part with the values of its small weights on this rank.
+llvm::Error StageWriter::writePart(ModuleOp part, const fs::path &path,
+                                   const AxisCoordinates &coordinates) {
+  OwningOpRef<ModuleOp> copy(part.clone());
+  for (auto weight : copy->getOps<onnx::WeightOp>()) {
+    if (!isInline(weight) || isa<ElementsAttr>(weight.getValue()))
+      continue;
+    auto reader = evaluator.open(weight.getSymName(), coordinates);
+    if (!reader)
+      return reader.takeError();
+    weight.setValueAttr(DenseElementsAttr::getFromRawBuffer(
+        cast<RankedTensorType>(weight.getType()), readWeight(**reader)));
   }
+  std::string bytes;
+  llvm::raw_string_ostream stream(bytes);
+  if (failed(exportModel(*copy, weights.places, stream)))
+    return llvm::make_error<ReportedError>();
+  return writeFile(path, bytes);
+}
+
+llvm::Error StageWriter::writeRank(const fs::path &rankFolder,
+                                   const AxisCoordinates &coordinates) {
+  for (auto [number, level] : llvm::enumerate(program.levels))
+    if (level.part)
+      if (llvm::Error error = writePart(
+              *level.part->module, rankFolder / exporter::getPartFileName(number), coordinates))
+        return error;
+  if (weights.names.empty())
+    return llvm::Error::success();
+  return writeWeights(rankFolder / exporter::rankWeightsFileName.str(), coordinates);
+}
+
+llvm::Error StageWriter::write() {
+  auto cutting = findCuttingAxes();
+  if (!cutting)
+    return cutting.takeError();
   int64_t ranks = 1;
   for (const auto &[name, size] : mesh.axes)
     ranks *= size;
-  std::map<std::string, fs::path> written; // by coordinates: weights of other ranks
+  std::map<std::string, fs::path> written; // folders by coordinates
   for (int64_t rank = 0; rank < ranks; ++rank) {
     fs::path rankFolder = folder / exporter::getRankFolder(stage, mesh.firstRank + rank);
     std::error_code code;
     fs::create_directories(rankFolder, code);
     if (code)
       return makeOutputError(rankFolder, code);
-    for (auto [level, bytes] : llvm::enumerate(graphs.parts))
-      if (!bytes.empty())
-        if (llvm::Error error = writeFile(rankFolder / exporter::getPartFileName(level), bytes))
-          return error;
-    if (graphs.weights.empty())
-      continue;
     AxisCoordinates coordinates = getCoordinates(rank);
     std::string key;
     for (const auto &[name, size] : mesh.axes)
-      if (cutting.contains(name))
+      if (cutting->contains(name))
         key += std::to_string(coordinates[name].index) + ",";
-    fs::path path = rankFolder / exporter::rankWeightsFileName.str();
-    auto [known, isNew] = written.try_emplace(key, path);
+    auto [known, isNew] = written.try_emplace(key, rankFolder);
     // Recipes run once for ranks whose weights are equal. (Links would do, but the
     // checker of ONNX refuses them.)
-    if (isNew) {
-      if (llvm::Error error = writeWeights(path, coordinates))
-        return error;
-    } else if (fs::copy_file(known->second, path, code); code) {
-      return makeOutputError(path, code);
-    }
+    if (!isNew)
+      fs::copy(known->second, rankFolder, code);
+    else if (llvm::Error error = writeRank(rankFolder, coordinates))
+      return error;
+    if (code)
+      return makeOutputError(rankFolder, code);
   }
   return llvm::Error::success();
 }

@@ -132,7 +132,7 @@ llvm::Error dougong::writePackage(ModuleOp lowered, const fleet::Fleet &fleet, c
   if (!carried)
     return llvm::createStringError(carried.message());
   plan::v1::Plan &plan = *carried;
-  llvm::Expected<PendingFolder> pending = PendingFolder::create(folder);
+  llvm::Expected<PendingFolder> pending = PendingFolder::create(folder, OutputKind::Package);
   if (!pending)
     return makeOutputError(pending.takeError());
   if (Result<void> made = createPackage(pending->getPath()); !made)

@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace dougong {
 
@@ -20,6 +21,9 @@ struct FileRange {
 /// Where a tensor lies in a file of external data whose tensors so far end at `end`:
 /// large ones begin at a multiple of the page size.
 FileRange placeTensor(uint64_t end, mlir::Type elementType, llvm::ArrayRef<int64_t> shape);
+
+/// All elements of a weight, as the reader gives them.
+std::vector<char> readWeight(WeightReader &reader);
 
 /// A file of external data: tensors one behind the other as placeTensor says,
 /// row-major, elements of 2 and 4 bits packed.

@@ -6,7 +6,6 @@
 #include "dougong/Import/ElementTypes.h"
 #include "dougong/Version.h"
 
-#include <map>
 #include <set>
 
 using namespace mlir;
@@ -47,9 +46,8 @@ private:
   Json describePort(unsigned stage, const dist::PortInfo &port, const std::string &value) const;
   Json describeCollective(unsigned stage, const Collective &collective) const;
   Json describeTransfer(const dist::LinkInfo &link) const;
-  Json describeEnd(unsigned stage, const std::string &value) const {
-    return Json::Object{{"stage", partition.stages[stage].name}, {"value", value}};
-  }
+  Json describeEnd(const dist::EndInfo &end, bool isSource) const;
+  Holders getHolders(const dist::EndInfo &end, bool isSource) const;
 
   const dist::PartitionResult &partition;
   ArrayRef<CutProgram> programs;
@@ -141,49 +139,50 @@ Json ManifestWriter::describeStage(unsigned stage) const {
                       {"steps", std::move(steps)}};
 }
 
+Json ManifestWriter::describeEnd(const dist::EndInfo &end, bool isSource) const {
+  if (!end.stage)
+    return Json::Object{{"stage", nullptr}, {"value", end.model}};
+  const CutProgram &program = getProgram(*end.stage);
+  return Json::Object{{"stage", partition.stages[*end.stage].name},
+                      {"value", (isSource ? program.outputs : program.inputs)[end.port]}};
+}
+
+Holders ManifestWriter::getHolders(const dist::EndInfo &end, bool isSource) const {
+  if (!end.stage) {
+    const std::vector<dist::ModelPortInfo> &ports = isSource ? partition.inputs : partition.outputs;
+    auto port = llvm::find_if(
+        ports, [&](const dist::ModelPortInfo &port) { return port.name == end.model; });
+    size_t rank = port == ports.end() ? 0 : port->type.getRank();
+    return {{RankBox(rank)}, std::nullopt};
+  }
+  const dist::ProgramInfo &program = partition.programs[partition.stages[*end.stage].program];
+  const dist::MeshInfo &mesh = getMesh(*end.stage);
+  return {getBoxes((isSource ? program.outputs : program.inputs)[end.port], mesh), mesh.firstRank};
+}
+
 Json ManifestWriter::describeTransfer(const dist::LinkInfo &link) const {
-  unsigned from = *link.from.stage, to = *link.to.stage;
-  const dist::PortInfo &source =
-      partition.programs[partition.stages[from].program].outputs[link.from.port];
-  const dist::PortInfo &target =
-      partition.programs[partition.stages[to].program].inputs[link.to.port];
-  return Json::Object{{"from", describeEnd(from, getProgram(from).outputs[link.from.port])},
-                      {"to", describeEnd(to, getProgram(to).inputs[link.to.port])},
-                      {"moves", describeMoves(getBoxes(source, getMesh(from)),
-                                              getMesh(from).firstRank,
-                                              getBoxes(target, getMesh(to)),
-                                              getMesh(to).firstRank)}};
+  return Json::Object{
+      {"from", describeEnd(link.from, /*isSource=*/true)},
+      {"to", describeEnd(link.to, /*isSource=*/false)},
+      {"moves", describeMoves(getHolders(link.from, true), getHolders(link.to, false))}};
 }
 
 Json ManifestWriter::write() {
   Json::Array known = describeSymbols(partition.inputs);
   for (const Json &symbol : known)
     symbols.insert(*symbol.find("name")->asString());
-  std::map<std::string, Json::Array> taken; // by model input: where it goes
-  std::map<std::string, Json> made;         // by model output: where it comes from
   Json::Array inputs, outputs, states, stages, transfers;
-  for (const dist::LinkInfo &link : partition.links) {
-    if (link.from.stage && link.to.stage)
-      transfers.push_back(describeTransfer(link));
-    else if (link.to.stage)
-      taken[link.from.model].push_back(
-          describeEnd(*link.to.stage, getProgram(*link.to.stage).inputs[link.to.port]));
-    else if (link.from.stage)
-      made[link.to.model] =
-          describeEnd(*link.from.stage, getProgram(*link.from.stage).outputs[link.from.port]);
-  }
-  for (const dist::ModelPortInfo &input : partition.inputs) {
-    Json::Object entry = describeValue(input.type, input.dims);
-    entry["name"] = input.name;
-    entry["to"] = taken[input.name];
-    inputs.push_back(std::move(entry));
-  }
-  for (const dist::ModelPortInfo &output : partition.outputs) {
-    Json::Object entry = describeValue(output.type, output.dims);
-    entry["name"] = output.name;
-    entry["from"] = made[output.name];
-    outputs.push_back(std::move(entry));
-  }
+  auto describeAll = [&](const std::vector<dist::ModelPortInfo> &ports, Json::Array &list) {
+    for (const dist::ModelPortInfo &port : ports) {
+      Json::Object entry = describeValue(port.type, port.dims);
+      entry["name"] = port.name;
+      list.push_back(std::move(entry));
+    }
+  };
+  describeAll(partition.inputs, inputs);
+  describeAll(partition.outputs, outputs);
+  for (const dist::LinkInfo &link : partition.links)
+    transfers.push_back(describeTransfer(link));
   for (const auto &[input, output] : partition.states)
     states.push_back(Json::Object{{"input", input}, {"output", output}});
   for (unsigned stage = 0; stage < partition.stages.size(); ++stage)

@@ -115,19 +115,20 @@ Json dougong::exporter::toJson(const DimExpr &expr) {
 Json dougong::exporter::toJson(const std::optional<DimPart> &part) {
   if (!part)
     return nullptr;
-  return Json::Object{{"begin", toJson(part->begin)}, {"end", toJson(part->end)}};
+  return Json::Array{toJson(part->begin), toJson(part->end)};
 }
 
 Json::Array dougong::exporter::describeSymbols(const std::vector<dist::ModelPortInfo> &inputs) {
   struct Extent {
     DimExpr expr;
-    Json read; ///< ["dim", input, dim]
+    std::string input;
+    size_t dim;
   };
   std::vector<Extent> extents;
   for (const dist::ModelPortInfo &input : inputs)
     for (auto [dim, text] : llvm::enumerate(input.dims))
       if (Result<DimExpr> expr = DimExpr::parse(text); expr && !expr->constant())
-        extents.push_back({*expr, Json::Array{"dim", input.name, dim}});
+        extents.push_back({*expr, input.name, dim});
   Json::Array symbols;
   std::set<std::string> known;
   // Symbols that an input has alone come first; then what is left of a sum.
@@ -144,9 +145,10 @@ Json::Array dougong::exporter::describeSymbols(const std::vector<dist::ModelPort
         DimExpr rest = DimExpr::symbol(unknown.front()) - extent.expr;
         if (rest.symbols().count(unknown.front()))
           continue;
-        Json value = rest.constant() == 0 ? extent.read
-                                          : Json(Json::Array{"+", extent.read, toJson(rest)});
-        symbols.push_back(Json::Object{{"name", unknown.front()}, {"value", std::move(value)}});
+        symbols.push_back(Json::Object{{"name", unknown.front()},
+                                       {"input", extent.input},
+                                       {"dim", extent.dim},
+                                       {"plus", toJson(rest)}});
         known.insert(unknown.front());
         changed = true;
       }
@@ -182,38 +184,37 @@ std::string getText(const RankBox &box) {
 
 } // namespace
 
-Json::Array dougong::exporter::describeMoves(const std::vector<RankBox> &sources,
-                                             int64_t firstSource,
-                                             const std::vector<RankBox> &targets,
-                                             int64_t firstTarget) {
+Json::Array dougong::exporter::describeMoves(const Holders &sources, const Holders &targets) {
+  auto rankOf = [](const Holders &holders, size_t index) {
+    return holders.firstRank ? Json(*holders.firstRank + static_cast<int64_t>(index)) : Json();
+  };
   std::vector<std::vector<size_t>> copies; // sources with the same box
   std::map<std::string, size_t> known;
-  for (auto [source, box] : llvm::enumerate(sources)) {
+  for (auto [source, box] : llvm::enumerate(sources.boxes)) {
     auto [it, isNew] = known.try_emplace(getText(box), copies.size());
     if (isNew)
       copies.emplace_back();
     copies[it->second].push_back(source);
   }
   Json::Array moves;
-  for (auto [target, wanted] : llvm::enumerate(targets))
+  for (auto [target, wanted] : llvm::enumerate(targets.boxes))
     for (const std::vector<size_t> &group : copies) {
       size_t source = group[target % group.size()];
       Json::Array box;
       bool isEmpty = false;
-      for (auto [from, to] : llvm::zip_equal(sources[source], wanted)) {
+      for (auto [from, to] : llvm::zip_equal(sources.boxes[source], wanted)) {
         std::optional<std::pair<DimExpr, DimExpr>> range;
         if (from && to)
           range = meet(*from, *to);
         else if (from || to)
           range = std::pair(from ? from->begin : to->begin, from ? from->end : to->end);
         isEmpty |= from && to && !range;
-        box.push_back(range ? Json(Json::Object{{"begin", toJson(range->first)},
-                                                {"end", toJson(range->second)}})
+        box.push_back(range ? Json(Json::Array{toJson(range->first), toJson(range->second)})
                             : Json());
       }
       if (!isEmpty)
-        moves.push_back(Json::Object{{"source", firstSource + int64_t(source)},
-                                     {"target", firstTarget + int64_t(target)},
+        moves.push_back(Json::Object{{"source", rankOf(sources, source)},
+                                     {"target", rankOf(targets, target)},
                                      {"box", std::move(box)}});
     }
   return moves;

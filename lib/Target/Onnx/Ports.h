@@ -38,18 +38,23 @@ std::pair<int64_t, int64_t> getPlace(const dist::MeshInfo &mesh, int64_t rank,
 /// operator and its operands.
 Json toJson(const DimExpr &expr);
 
-/// null, or {begin, end}.
+/// null, or [begin, end].
 Json toJson(const std::optional<DimPart> &part);
 
-/// How each symbol follows from the extents of inputs, as a list of
-/// {name, value}; a value refers to symbols before it and to ["dim", input, dim].
+/// How each symbol follows from the extents of inputs, as a list of {name, input,
+/// dim, plus}: that extent, and an expression over symbols before it.
 Json::Array describeSymbols(const std::vector<dist::ModelPortInfo> &inputs);
+
+/// Who holds which box of a value.
+struct Holders {
+  std::vector<RankBox> boxes;
+  std::optional<int64_t> firstRank; ///< nothing: the model, outside all ranks
+};
 
 /// Which part of a value each source sends to each target: a list of {source,
 /// target, box}; boxes are of the whole value. Of equal copies a target takes one,
 /// in turn.
-Json::Array describeMoves(const std::vector<RankBox> &sources, int64_t firstSource,
-                          const std::vector<RankBox> &targets, int64_t firstTarget);
+Json::Array describeMoves(const Holders &sources, const Holders &targets);
 
 } // namespace dougong::exporter
 
