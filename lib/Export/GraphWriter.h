@@ -46,7 +46,7 @@ private:
   llvm::DenseMap<mlir::Value, std::string> names;
   llvm::StringMap<std::string> weightNames; ///< symbol -> initializer of the main graph
   llvm::StringSet<> nodeNames;
-  std::vector<llvm::StringSet<>> scopes;    ///< names taken, by nesting
+  std::vector<llvm::StringSet<>> scopes; ///< names taken, by nesting
   llvm::DenseMap<mlir::OperationName, mlir::DictionaryAttr> defaults;
   std::map<std::string, int64_t> domains; ///< -> opset version
 };

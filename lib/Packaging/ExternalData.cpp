@@ -89,14 +89,15 @@ void ExternalDataFile::add(WeightReader &reader) {
   stream->write_zeros(range.offset - stream->tell());
   std::vector<char> storage;
   Packer packer(*stream, bits);
-  forEachPiece(reader.getShape(), 0, count(reader.getShape()), pieceElements, [&](const WeightBox &box) {
-    WeightView view = makeDense(reader.get(box), box.sizes, width, storage);
-    llvm::ArrayRef<char> bytes(view.data, box.getNumElements() * width);
-    if (bits < 8)
-      packer.add(bytes);
-    else
-      stream->write(bytes.data(), bytes.size());
-  });
+  forEachPiece(reader.getShape(), 0, count(reader.getShape()), pieceElements,
+               [&](const WeightBox &box) {
+                 WeightView view = makeDense(reader.get(box), box.sizes, width, storage);
+                 llvm::ArrayRef<char> bytes(view.data, box.getNumElements() * width);
+                 if (bits < 8)
+                   packer.add(bytes);
+                 else
+                   stream->write(bytes.data(), bytes.size());
+               });
 }
 
 llvm::Error ExternalDataFile::finish() {

@@ -352,8 +352,9 @@ ExitCode Compilation::refuse(llvm::Error error) {
 void Compilation::warnOfAnnotated() {
   auto tell = [&](ArrayRef<std::string> names) {
     constexpr size_t shown = 5;
-    llvm::interleaveComma(names.take_front(shown), errors,
-                          [&](const std::string &name) { errors << "'" << escapeControl(name) << "'"; });
+    llvm::interleaveComma(names.take_front(shown), errors, [&](const std::string &name) {
+      errors << "'" << escapeControl(name) << "'";
+    });
     errors << (names.size() > shown ? ", ...\n" : "\n");
   };
   if (!annotated->unsaid.empty()) {
@@ -377,7 +378,8 @@ ExitCode Compilation::exportStages() {
   if (ExitCode code = runPasses(addExportPasses); code != exitOk)
     return code;
   OnnxExport model = makeOnnxExport(std::move(*partition));
-  llvm::Expected<PendingFolder> pending = PendingFolder::create(options.output, OutputKind::OnnxExport);
+  llvm::Expected<PendingFolder> pending =
+      PendingFolder::create(options.output, OutputKind::OnnxExport);
   if (!pending)
     return refuse(llvm::toString(pending.takeError()), exitUsage);
   if (llvm::Error error =

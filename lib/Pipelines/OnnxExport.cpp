@@ -179,8 +179,7 @@ llvm::Error StageWriter::writePart(ModuleOp part, const fs::path &path,
   return writeFile(path, bytes);
 }
 
-llvm::Error StageWriter::writeRank(const fs::path &rankFolder,
-                                   const AxisCoordinates &coordinates) {
+llvm::Error StageWriter::writeRank(const fs::path &rankFolder, const AxisCoordinates &coordinates) {
   for (auto [number, level] : llvm::enumerate(program.levels))
     if (level.part)
       if (llvm::Error error = writePart(

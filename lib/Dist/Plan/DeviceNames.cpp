@@ -32,9 +32,10 @@ std::vector<std::pair<std::string, int64_t>> dist::getGridAxes(ArrayRef<DevicePl
   std::set<std::string> seen;
   int64_t count = 1;
   for (const auto &[axis, coordinate] : places.back()) {
-    int64_t size = coordinate + 1;
-    if (size < 1 || size > static_cast<int64_t>(places.size()) || !seen.insert(axis).second)
+    if (coordinate < 0 || coordinate >= static_cast<int64_t>(places.size()) ||
+        !seen.insert(axis).second)
       return {};
+    int64_t size = coordinate + 1;
     if ((count *= size) > static_cast<int64_t>(places.size()))
       return {};
     if (size > 1)

@@ -290,8 +290,8 @@ void Unpacker::unpackProjections(onnx::MsAttentionOp op) {
     Value product = makeOp(op, onnx::MatMulOp::getOperationName(), part,
                            {input, takePart(weights, begin, size)});
     if (isGiven(bias))
-      product = makeOp(op, onnx::AddOp::getOperationName(), part,
-                       {product, takePart(bias, begin, size)});
+      product =
+          makeOp(op, onnx::AddOp::getOperationName(), part, {product, takePart(bias, begin, size)});
     operands.push_back(product);
     begin += size;
   }
@@ -322,8 +322,8 @@ void Unpacker::unpackBias(onnx::MsMultiHeadAttentionOp op) {
   builder.setInsertionPoint(op);
   for (auto [index, part] : llvm::enumerate(split(bias, sizes))) {
     Value operand = op->getOperand(index);
-    op->setOperand(index, makeOp(op, onnx::AddOp::getOperationName(), operand.getType(),
-                                 {operand, part}));
+    op->setOperand(index,
+                   makeOp(op, onnx::AddOp::getOperationName(), operand.getType(), {operand, part}));
   }
   op->setOperand(3, onnx::NoneOp::create(builder, op.getLoc(), builder.getNoneType()));
 }

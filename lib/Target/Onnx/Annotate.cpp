@@ -42,7 +42,7 @@ private:
 
   ModuleOp planned;
   func::FuncOp main;
-  SmallVector<dist::MeshInfo> stages; ///< the mesh of each
+  SmallVector<dist::MeshInfo> stages;                    ///< the mesh of each
   std::map<std::string, SmallVector<Operation *>> opsOf; ///< by the node's first output
   llvm::DenseSet<Operation *> said;                      ///< those with all of their shardings
 };
@@ -176,9 +176,9 @@ void Annotator::annotateValues(Operation *op, pb::NodeProto &node,
           !isa<RankedTensorType>(value.getType()))
         continue;
       // What dist-plan has put before the node is no value of the model.
-      if (Operation *producer = value.getDefiningOp();
-          list == dist::inAttrName && producer && !dist::isSource(producer) &&
-          getKey(producer) == getKey(op))
+      if (Operation *producer = value.getDefiningOp(); list == dist::inAttrName && producer &&
+                                                       !dist::isSource(producer) &&
+                                                       getKey(producer) == getKey(op))
         continue;
       if (!done.insert(names[index]).second)
         continue;
@@ -203,8 +203,7 @@ void Annotator::annotate(pb::NodeProto &node) {
   SmallVector<Operation *> same;
   llvm::copy_if(ops, std::back_inserter(same), [&](Operation *op) { return isOf(op, node); });
   int64_t stage = dist::getStage(same.empty() ? ops.front() : same.front());
-  bool isOneStage =
-      llvm::all_of(ops, [&](Operation *op) { return dist::getStage(op) == stage; });
+  bool isOneStage = llvm::all_of(ops, [&](Operation *op) { return dist::getStage(op) == stage; });
   if (same.size() != 1 && (!isOneStage || stages.size() == 1))
     return;
   pb::NodeDeviceConfigurationProto &configuration = *known.Add();

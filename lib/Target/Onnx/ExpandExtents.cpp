@@ -95,7 +95,7 @@ private:
     if (!pending.insert(symbol.name()).second)
       return {};
     Value result;
-    for (auto &[text, source] : sources) {
+    for (const auto &[text, source] : sources) {
       Result<DimExpr> whole = DimExpr::parse(std::string_view(text));
       if (!whole || !whole->symbols().count(symbol.name()))
         continue;
@@ -103,7 +103,7 @@ private:
       if (rest.symbols().count(symbol.name()))
         continue;
       if (Value value = get(rest, loc)) {
-        result = create("onnx.Sub", {read(source, loc), value}, type, loc);
+        result = create("onnx.Sub", {get(*whole, loc), value}, type, loc);
         break;
       }
     }
@@ -182,8 +182,8 @@ LogicalResult expand(onnx::DimsTensorOp op, ExtentValues &extents) {
   if (!type.getElementType().isInteger(64))
     value = extents.create(
         "onnx.Cast", value, type, loc,
-        builder.getNamedAttr("to", builder.getI64IntegerAttr(
-                                       importer::getDataType(type.getElementType()))));
+        builder.getNamedAttr(
+            "to", builder.getI64IntegerAttr(importer::getDataType(type.getElementType()))));
   op.getResult().replaceAllUsesWith(value);
   return success();
 }

@@ -130,12 +130,9 @@ Json ManifestWriter::describeStage(unsigned stage) const {
     for (const Collective &collective : level.collectives)
       steps.push_back(describeCollective(stage, collective));
   }
-  return Json::Object{{"name", info.name},
-                      {"nodes", toArray(info.nodes)},
-                      {"mesh", std::move(axes)},
-                      {"ranks", std::move(ranks)},
-                      {"inputs", std::move(inputs)},
-                      {"outputs", std::move(outputs)},
+  return Json::Object{{"name", info.name},           {"nodes", toArray(info.nodes)},
+                      {"mesh", std::move(axes)},     {"ranks", std::move(ranks)},
+                      {"inputs", std::move(inputs)}, {"outputs", std::move(outputs)},
                       {"steps", std::move(steps)}};
 }
 

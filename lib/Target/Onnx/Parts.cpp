@@ -115,8 +115,8 @@ void Cutter::namePorts(CutProgram &cut) {
     return it->second;
   };
   for (BlockArgument argument : body.getArguments())
-    cut.inputs.push_back(name(
-        argument, main.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "onnx.name")));
+    cut.inputs.push_back(
+        name(argument, main.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "onnx.name")));
   for (auto [index, value] : llvm::enumerate(body.getTerminator()->getOperands()))
     cut.outputs.push_back(name(value, main.getResultAttrOfType<StringAttr>(index, "onnx.name")));
 }
@@ -187,10 +187,10 @@ std::optional<Part> Cutter::build(unsigned level) {
     if (Attribute value = program->getAttr(name))
       part.module->getOperation()->setAttr(name, value);
   auto builder = OpBuilder::atBlockEnd(part.module->getBody());
-  auto function = func::FuncOp::create(
-      builder, main.getLoc(), "main",
-      FunctionType::get(context, ValueRange(inputs.getArrayRef()).getTypes(),
-                        ValueRange(outputs.getArrayRef()).getTypes()));
+  auto function =
+      func::FuncOp::create(builder, main.getLoc(), "main",
+                           FunctionType::get(context, ValueRange(inputs.getArrayRef()).getTypes(),
+                                             ValueRange(outputs.getArrayRef()).getTypes()));
   Block *block = function.addEntryBlock();
   IRMapping mapping;
   auto setName = [&](Value value, std::vector<std::string> &list, bool isInput) {

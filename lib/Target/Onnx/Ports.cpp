@@ -19,7 +19,7 @@ int64_t dougong::exporter::countRanks(const dist::MeshInfo &mesh) {
 }
 
 std::pair<int64_t, int64_t> dougong::exporter::getPlace(const dist::MeshInfo &mesh, int64_t rank,
-                                                       const std::vector<std::string> &axes) {
+                                                        const std::vector<std::string> &axes) {
   std::map<std::string, std::pair<int64_t, int64_t>> places; // [coordinate, size]
   for (const auto &[name, size] : llvm::reverse(mesh.axes)) {
     places[name] = {rank % size, size};

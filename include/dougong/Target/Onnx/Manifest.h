@@ -23,8 +23,7 @@ std::string getRankFolder(const dist::StageInfo &stage, int64_t rank);
 
 /// The manifest (docs/onnx-export.md) of an export. `programs` are those of
 /// `partition`, in its order.
-Json describeExport(const dist::PartitionResult &partition,
-                    llvm::ArrayRef<CutProgram> programs);
+Json describeExport(const dist::PartitionResult &partition, llvm::ArrayRef<CutProgram> programs);
 
 } // namespace dougong::exporter
 
