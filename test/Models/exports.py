@@ -66,7 +66,9 @@ class Cell:
         self.compare(self.case.steps, self.case.steps)
         if self.case.carried:
             self.compare(self.make_chain(), self.case.steps)
-        if self.case.folder.parent.name == "llm":
+        # A node inside a function stands for one in each call: nothing is said of it.
+        functions = onnx.load(self.case.model, load_external_data=False).functions
+        if self.case.folder.parent.name == "llm" and not functions:
             self.read_back()
 
     def check_models(self):
