@@ -6,6 +6,7 @@
 #   make test-mutations   thousands of damaged and changed models of the ONNX suite
 #   make test-cuts   every operator with a sharding rule, cut in every way over 2 and 3 ranks
 #   make test-reshard   thousands of moves between shardings: cheapest, and right
+#   make test-exports   recorded models as ONNX files of stages and ranks, in onnxruntime
 #   make test-asan   packages, the runtime and fleets, with sanitizers
 #   make demo     the main job, end to end
 #   make docs     the reference pages, from the TableGen sources
@@ -17,7 +18,7 @@ VENV   := build/venv/bin
 export CCACHE_SLOPPINESS := pch_defines,time_macros
 export CCACHE_BASEDIR := $(CURDIR)
 
-.PHONY: all setup configure build test test-matrix test-differential test-cuts test-mutations test-reshard test-asan conformance demo docs format clean
+.PHONY: all setup configure build test test-matrix test-differential test-cuts test-mutations test-reshard test-exports test-asan conformance demo docs format clean
 all: build
 
 setup:
@@ -46,6 +47,9 @@ test-cuts: build
 
 test-reshard: build
 	@$(VENV)/python test/run.py --build $(BUILD) --only reshard
+
+test-exports: build
+	@$(VENV)/python test/run.py --build $(BUILD) --only exports
 
 test-asan:
 	@$(MAKE) --no-print-directory configure PRESET=asan

@@ -115,6 +115,15 @@ def run_matrix(build, tally, arguments=(), timeout=1500):
     tally.add("strategies", *counts, result.stdout)
 
 
+def run_exports(build, tally, arguments=(), timeout=1500):
+    """Partitions as ONNX files, run with onnxruntime and read back."""
+    result = run([PYTHON, ROOT / "test" / "Models" / "exports.py", "--bin", build / "bin",
+                  *arguments], timeout)
+    last = re.search(r"(\d+) passed, (\d+) failed, (\d+) skipped\s*$", result.stdout)
+    counts = [int(number) for number in last.groups()] if last else [0, 1, 0]
+    tally.add("exports", *counts, result.stdout)
+
+
 def run_differential(build, tally, arguments, timeout=1500):
     """Random graphs against ONNX Runtime."""
     result = run([PYTHON, ROOT / "test" / "Exec" / "differential" / "differential.py", "--bin",
@@ -175,11 +184,11 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--only", choices=["unit", "lit", "conformance", "models", "matrix",
                                            "differential", "mutations", "cuts",
-                                           "reshard"],
+                                           "reshard", "exports"],
                         help="one part; matrix: all strategies of all cases; differential: "
                              "thousands of random graphs; mutations: thousands of changed models; "
                              "cuts: every operator in every way; reshard: thousands of ways "
-                             "between shardings")
+                             "between shardings; exports: all cases as ONNX files")
     options = parser.parse_args()
     build = options.build.resolve()
     tally = Tally()
@@ -208,6 +217,9 @@ def main():
         for strategy, ranks, fleet, cases in PARTITIONED:
             run_models(build, tally, strategy, ranks, fleet, cases)
         run_matrix(build, tally, ["--sample"])
+        run_exports(build, tally, ["--sample"])
+    if options.only == "exports":
+        run_exports(build, tally, timeout=7200)
     if options.only == "matrix":
         run_matrix(build, tally, timeout=7200)
     print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped")

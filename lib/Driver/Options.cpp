@@ -37,7 +37,7 @@ void dougong::addRanksOption(CLI::App &app, std::string &ranks) {
       ->capture_default_str();
 }
 
-void dougong::addCompileOptions(CLI::App &app, CompileOptions &options) {
+void dougong::addPartitionOptions(CLI::App &app, CompileOptions &options) {
   app.add_option("--fleet", options.fleet, "fleet file, or a name of the catalogue")
       ->capture_default_str();
   app.add_option("--strategy", options.strategy, "strategy.yaml");
@@ -48,10 +48,14 @@ void dougong::addCompileOptions(CLI::App &app, CompileOptions &options) {
                  "extent of a dim: NAME=8, NAME=0..4096, INPUT[AXIS]=8; several with commas");
   addListOption(app, "--state", options.states,
                 "model input that takes an output of the step before: PAST.*=PRESENT.*");
-  app.add_option("--target", options.target, "code generator")->capture_default_str();
   app.add_option("--dump-phases", options.dumpPhases, "folder for the IR after each phase");
   app.add_option("--reproducer", options.reproducer,
                  "file in which a pass that fails leaves what dougong-opt needs to repeat it");
   app.add_flag("--timing", options.timing, "seconds and peak memory of each phase");
   app.add_flag("--quiet", options.quiet, "no report and no progress");
+}
+
+void dougong::addCompileOptions(CLI::App &app, CompileOptions &options) {
+  addPartitionOptions(app, options);
+  app.add_option("--target", options.target, "code generator")->capture_default_str();
 }

@@ -14,7 +14,10 @@ class Option;
 
 namespace dougong {
 
-/// Options of `compile` that `run` and `verify` share.
+/// Options that say how a model is partitioned, and what is told on the way.
+void addPartitionOptions(CLI::App &app, CompileOptions &options);
+
+/// Options of `compile` that `run` and `verify` share: the same, and the target.
 void addCompileOptions(CLI::App &app, CompileOptions &options);
 
 /// An option that may repeat and takes one value each time, so that what follows

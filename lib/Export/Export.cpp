@@ -147,12 +147,20 @@ LogicalResult dougong::exportModel(ModuleOp module, StringRef path) {
   });
 }
 
-LogicalResult dougong::exportModel(ModuleOp module, llvm::raw_ostream &stream) {
+static LogicalResult writeStream(ModuleOp module, WeightWriter weights, llvm::raw_ostream &stream) {
   return guarded(module, [&]() -> LogicalResult {
-    WeightWriter weights(getSourceFolder(module));
     pb::ModelProto model;
     if (failed(writeModel(module, weights, model)))
       return failure();
     return serialize(module, model, stream);
   });
+}
+
+LogicalResult dougong::exportModel(ModuleOp module, llvm::raw_ostream &stream) {
+  return writeStream(module, WeightWriter(getSourceFolder(module)), stream);
+}
+
+LogicalResult dougong::exportModel(ModuleOp module, const llvm::StringMap<WeightPlace> &places,
+                                   llvm::raw_ostream &stream) {
+  return writeStream(module, WeightWriter(places), stream);
 }

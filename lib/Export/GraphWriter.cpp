@@ -37,6 +37,14 @@ std::string GraphWriter::makeUnique(const std::string &wanted) {
   return name;
 }
 
+/// Ops that were made for one node share its name; onnxruntime refuses that.
+std::string GraphWriter::makeNodeName(StringRef wanted) {
+  std::string name = wanted.str();
+  for (unsigned suffix = 1; !name.empty() && !nodeNames.insert(name).second; ++suffix)
+    name = wanted.str() + "_" + std::to_string(suffix);
+  return name;
+}
+
 const std::string &GraphWriter::getName(Value value) {
   auto [it, inserted] = names.try_emplace(value);
   if (!inserted)
@@ -227,7 +235,7 @@ LogicalResult GraphWriter::writeUse(onnx::UseOp use) {
 
 LogicalResult GraphWriter::writeNode(Operation *op, pb::GraphProto &graph) {
   pb::NodeProto &node = *graph.add_node();
-  node.set_name(onnx::getNodeName(op->getLoc()).str());
+  node.set_name(makeNodeName(onnx::getNodeName(op->getLoc())));
   writeNotes(op->getLoc(), node);
   auto custom = dyn_cast<onnx::CustomOp>(op);
   std::string domain = custom ? custom.getDomain().str() : "";

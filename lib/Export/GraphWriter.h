@@ -37,6 +37,7 @@ private:
   /// The name that a value has in the file: that of the location, made unique.
   const std::string &getName(mlir::Value value);
   std::string makeUnique(const std::string &wanted);
+  std::string makeNodeName(llvm::StringRef wanted);
   bool isDefault(mlir::Operation *op, mlir::NamedAttribute attribute);
 
   mlir::ModuleOp module;
@@ -44,7 +45,8 @@ private:
   pb::GraphProto *main = nullptr;
   llvm::DenseMap<mlir::Value, std::string> names;
   llvm::StringMap<std::string> weightNames; ///< symbol -> initializer of the main graph
-  std::vector<llvm::StringSet<>> scopes;    ///< names taken, by nesting
+  llvm::StringSet<> nodeNames;
+  std::vector<llvm::StringSet<>> scopes; ///< names taken, by nesting
   llvm::DenseMap<mlir::OperationName, mlir::DictionaryAttr> defaults;
   std::map<std::string, int64_t> domains; ///< -> opset version
 };

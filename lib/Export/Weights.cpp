@@ -36,6 +36,11 @@ WeightWriter::WeightWriter(StringRef sourceFolder, StringRef path)
 }
 
 LogicalResult WeightWriter::write(onnx::WeightOp weight, pb::TensorProto &tensor) {
+  if (places)
+    if (auto place = places->find(weight.getSymName()); place != places->end()) {
+      setExternal(tensor, place->second.file, place->second.offset, place->second.length);
+      return setType(weight, tensor);
+    }
   if (auto reference = dyn_cast<onnx::ExternalAttr>(weight.getValue()))
     return writeExternal(weight, reference, tensor);
   if (auto elements = dyn_cast<ElementsAttr>(weight.getValue());
@@ -44,8 +49,7 @@ LogicalResult WeightWriter::write(onnx::WeightOp weight, pb::TensorProto &tensor
   return weight.emitError("a derived weight cannot be exported: its bytes are made by packaging");
 }
 
-LogicalResult WeightWriter::writeExternal(onnx::WeightOp weight, onnx::ExternalAttr reference,
-                                          pb::TensorProto &tensor) {
+LogicalResult WeightWriter::setType(onnx::WeightOp weight, pb::TensorProto &tensor) {
   auto type = cast<RankedTensorType>(weight.getType());
   int32_t dataType = importer::getDataType(type.getElementType());
   if (dataType == pb::TensorProto::UNDEFINED)
@@ -53,6 +57,13 @@ LogicalResult WeightWriter::writeExternal(onnx::WeightOp weight, onnx::ExternalA
   tensor.set_data_type(dataType);
   for (int64_t dim : type.getShape())
     tensor.add_dims(dim);
+  return success();
+}
+
+LogicalResult WeightWriter::writeExternal(onnx::WeightOp weight, onnx::ExternalAttr reference,
+                                          pb::TensorProto &tensor) {
+  if (failed(setType(weight, tensor)))
+    return failure();
   if (path.empty())
     return read(weight, reference, [&](StringRef bytes) {
       tensor.mutable_raw_data()->append(bytes.data(), bytes.size());

@@ -2,6 +2,7 @@
 #ifndef DOUGONG_LIB_EXPORT_WEIGHTS_H
 #define DOUGONG_LIB_EXPORT_WEIGHTS_H
 
+#include "dougong/Export/Export.h"
 #include "dougong/Import/Protos.h"
 
 #include "Onnx/IR/Onnx.h"
@@ -21,6 +22,8 @@ public:
   /// For a model at `path`: in the files of `sourceFolder` if that is the
   /// model's folder, else in `<path>.data`.
   WeightWriter(llvm::StringRef sourceFolder, llvm::StringRef path);
+  /// Where others write them.
+  explicit WeightWriter(const llvm::StringMap<WeightPlace> &places) : places(&places) {}
 
   /// Sets type, dims and data of an initializer. Emits a diagnostic on failure.
   llvm::LogicalResult write(onnx::WeightOp weight, pb::TensorProto &tensor);
@@ -29,6 +32,7 @@ public:
   llvm::LogicalResult finish(mlir::Location loc);
 
 private:
+  llvm::LogicalResult setType(onnx::WeightOp weight, pb::TensorProto &tensor);
   llvm::LogicalResult writeExternal(onnx::WeightOp weight, onnx::ExternalAttr reference,
                                     pb::TensorProto &tensor);
   /// Calls `sink` with the bytes, in pieces.
@@ -36,6 +40,7 @@ private:
                            llvm::function_ref<void(llvm::StringRef)> sink);
   llvm::LogicalResult openData(mlir::Location loc);
 
+  const llvm::StringMap<WeightPlace> *places = nullptr;
   std::string sourceFolder;
   std::string path;                           ///< of the model; empty for a stream
   bool sameFolder = false;                    ///< references stay as they are

@@ -4,6 +4,7 @@
 #include "dougong/Packaging/OutputError.h"
 
 #include "Copy.h"
+#include "Pieces.h"
 
 #include "dougong/Import/ElementTypes.h"
 #include "dougong/Package/WeightHashes.h"
@@ -23,27 +24,6 @@ namespace fs = llvm::sys::fs;
 namespace {
 
 constexpr uint64_t cacheLine = 64, page = 4096, largeShard = 64 * 1024;
-
-/// Calls `body` with boxes that make up elements `begin` to `end` of a tensor in
-/// row-major order, each of at most `limit` elements.
-void forEachPiece(ArrayRef<int64_t> shape, int64_t begin, int64_t end, int64_t limit, auto &&body) {
-  while (begin < end) {
-    // Dims from `dim` on are whole; those before it, but one, are of extent 1.
-    size_t dim = shape.size();
-    int64_t inner = 1, most = std::min(limit, end - begin);
-    while (dim > 0 && inner * shape[dim - 1] <= most && begin % (inner * shape[dim - 1]) == 0)
-      inner *= shape[--dim];
-    WeightBox box{SmallVector<int64_t>(shape.size(), 0), SmallVector<int64_t>(shape)};
-    int64_t rest = begin / inner, count = inner;
-    for (size_t i = dim; i-- > 0; rest /= shape[i]) {
-      box.offsets[i] = rest % shape[i];
-      box.sizes[i] = i + 1 == dim ? std::min(most / inner, shape[i] - box.offsets[i]) : 1;
-      count *= box.sizes[i];
-    }
-    body(box);
-    begin += count;
-  }
-}
 
 bool writeAt(int file, ArrayRef<char> bytes, uint64_t offset) {
   while (!bytes.empty()) {

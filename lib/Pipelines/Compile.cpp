@@ -13,6 +13,7 @@
 #include "dougong/Package/Plan.h"
 #include "dougong/Pipelines/Diagnostics.h"
 #include "dougong/Pipelines/Lower.h"
+#include "dougong/Pipelines/OnnxExport.h"
 #include "dougong/Pipelines/Package.h"
 #include "dougong/Pipelines/Partition.h"
 #include "dougong/Pipelines/Progress.h"
@@ -20,6 +21,7 @@
 #include "dougong/Support/Sha256.h"
 #include "dougong/Support/Text.h"
 #include "dougong/Target/Cpu/CpuTarget.h"
+#include "dougong/Target/Onnx/Annotate.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
@@ -92,6 +94,12 @@ private:
   ExitCode runPlanPhase();
   ExitCode runPhase(StringRef phase);
   ExitCode runPhases();
+  /// Writes the ONNX files of a staged module.
+  ExitCode exportStages();
+  /// Tells what the annotated model leaves unsaid, and what it does not come with.
+  void warnOfAnnotated();
+  ExitCode refuse(llvm::Error error);
+  StringRef getModelFolder();
   /// Writes the module where the options say so.
   ExitCode endPhase(StringRef phase);
   ExitCode writeModule(StringRef path);
@@ -106,6 +114,7 @@ private:
   fleet::Fleet fleet;
   std::unique_ptr<Target> target;
   OwningOpRef<ModuleOp> module;
+  std::optional<exporter::AnnotatedModel> annotated; ///< what is exported beside the stages
   std::optional<ModelRanges> assumed; ///< what the plan rests on, if that is to be told
 };
 
@@ -131,7 +140,8 @@ ExitCode Compilation::checkOptions() {
 
 /// Refuses places that cannot be written: before the work, not after it.
 ExitCode Compilation::checkOutput() {
-  if (llvm::Error error = options.stopAfter.empty() ? checkPackageFolder(options.output)
+  OutputKind kind = options.exportOnnx ? OutputKind::OnnxExport : OutputKind::Package;
+  if (llvm::Error error = options.stopAfter.empty() ? checkOutputFolder(options.output, kind)
                                                     : checkOutputFile(options.output))
     return refuse(llvm::toString(std::move(error)), exitUsage);
   if (!options.reproducer.empty())
@@ -227,6 +237,9 @@ ExitCode Compilation::readIR(size_t &next) {
     return refuse(
         "'" + options.model +
         "' is planned: --parallel, --strategy, --configuration and --state must be given before");
+  if (options.exportOnnx && next > size_t(llvm::find(phases, "lower") - phases.begin()))
+    return refuse("'" + options.model + "' was written after " + name.getValue() +
+                  ": it can be exported up to stage");
   if (!options.stopAfter.empty() && isOver(options.stopAfter))
     return refuse("'" + options.model + "' was written after " + name.getValue() +
                   ": it cannot stop after " + options.stopAfter);
@@ -302,10 +315,19 @@ ExitCode Compilation::runPlanPhase() {
     return exitInternal;
   if (options.advice && !options.quiet)
     assumed = std::move(*ranges);
-  return runPasses([&](PassManager &manager) {
+  ExitCode code = runPasses([&](PassManager &manager) {
     addPartitionPasses("plan", manager, options,
                        *decision ? &(*decision)->candidates.front() : nullptr);
   });
+  if (code != exitOk || !options.exportOnnx)
+    return code;
+  if (StringRef(options.model).ends_with(".mlir"))
+    return exitOk; // the ONNX file is not at hand
+  FailureOr<exporter::AnnotatedModel> model = exporter::annotateModel(*module, options.model);
+  if (failed(model))
+    return exitInputRefused;
+  annotated = std::move(*model);
+  return exitOk;
 }
 
 ExitCode Compilation::runPhase(StringRef phase) {
@@ -335,18 +357,68 @@ ExitCode Compilation::runPhase(StringRef phase) {
     llvm::Error error = generateCode(*module, *target, progress);
     return error ? refuse(llvm::toString(std::move(error)), exitInternal) : exitOk;
   }
-  StringRef modelFolder = ".";
-  if (auto folder = (*module)->getAttrOfType<StringAttr>("onnx.model_dir");
-      folder && !folder.empty())
-    modelFolder = folder;
-  llvm::Error error = writePackage(*module, fleet, *target, modelFolder, options.output, progress);
-  if (!error)
-    return exitOk;
+  llvm::Error error =
+      writePackage(*module, fleet, *target, getModelFolder(), options.output, progress);
+  return error ? refuse(std::move(error)) : exitOk;
+}
+
+StringRef Compilation::getModelFolder() {
+  auto folder = (*module)->getAttrOfType<StringAttr>("onnx.model_dir");
+  return folder && !folder.empty() ? folder.getValue() : ".";
+}
+
+ExitCode Compilation::refuse(llvm::Error error) {
+  if (error.isA<ReportedError>()) {
+    llvm::consumeError(std::move(error));
+    return exitInputRefused;
+  }
   ExitCode code = error.isA<InfeasibleError>() ? exitInfeasible
                   : error.isA<OutputError>()   ? exitUsage
                   : error.isA<DefectError>()   ? exitInternal
                                                : exitInputRefused;
   return refuse(llvm::toString(std::move(error)), code);
+}
+
+void Compilation::warnOfAnnotated() {
+  auto tell = [&](ArrayRef<std::string> names) {
+    constexpr size_t shown = 5;
+    llvm::interleaveComma(names.take_front(shown), errors, [&](const std::string &name) {
+      errors << "'" << escapeControl(name) << "'";
+    });
+    errors << (names.size() > shown ? ", ...\n" : "\n");
+  };
+  if (!annotated->unsaid.empty()) {
+    errors << "warning: " << exporter::annotatedFileName << " cannot say how operators of "
+           << countOf(annotated->unsaid.size(), "node")
+           << " are cut, which are other ones when the model is partitioned: ";
+    tell(annotated->unsaid);
+  }
+  if (!annotated->files.empty()) {
+    errors << "warning: " << exporter::annotatedFileName
+           << " refers to weights by the names that the model has for them: put it, or a copy of "
+              "the files, beside them: ";
+    tell(annotated->files);
+  }
+}
+
+ExitCode Compilation::exportStages() {
+  FailureOr<dist::PartitionResult> partition = dist::getPartitionResult(*module);
+  if (failed(partition))
+    return exitInputRefused;
+  if (ExitCode code = runPasses(addExportPasses); code != exitOk)
+    return code;
+  OnnxExport model = makeOnnxExport(std::move(*partition));
+  llvm::Expected<PendingFolder> pending =
+      PendingFolder::create(options.output, OutputKind::OnnxExport);
+  if (!pending)
+    return refuse(llvm::toString(pending.takeError()), exitUsage);
+  if (llvm::Error error =
+          writeOnnxExport(model, annotated, getModelFolder(), pending->getPath().string()))
+    return refuse(std::move(error));
+  if (annotated && !options.quiet)
+    warnOfAnnotated();
+  llvm::Error error = pending->commit();
+  return error ? refuse(llvm::toString(std::move(error)), exitUsage) : exitOk;
 }
 
 ExitCode Compilation::runPhases() {
@@ -355,6 +427,12 @@ ExitCode Compilation::runPhases() {
     if (ExitCode code = readIR(first); code != exitOk)
       return code;
   for (StringRef phase : getPhaseNames().drop_front(first)) {
+    if (options.exportOnnx && phase == "lower") {
+      progress.begin("export");
+      ExitCode code = exportStages();
+      progress.end();
+      return code;
+    }
     progress.begin(phase);
     if (ExitCode code = runPhase(phase); code != exitOk)
       return code;

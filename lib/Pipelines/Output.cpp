@@ -3,6 +3,9 @@
 
 #include "dougong/Package/Plan.h"
 #include "dougong/Package/Report.h"
+#include "dougong/Support/Json.h"
+#include "dougong/Target/Onnx/Annotate.h"
+#include "dougong/Target/Onnx/Manifest.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FileSystem.h"
@@ -25,9 +28,35 @@ static fs::path normalise(StringRef folder) {
   return path.has_filename() ? path : path.parent_path();
 }
 
-/// Fails unless `path` is new, an empty folder, or a package with nothing else
-/// in it: these may be replaced. `shown` is its name in messages.
-static llvm::Error checkReplaceable(const fs::path &path, StringRef shown) {
+/// The names that belong to the output in a folder; nothing if it holds none of that
+/// kind.
+static std::optional<std::set<std::string>> getOwnEntries(const fs::path &path, OutputKind kind) {
+  std::set<std::string> own;
+  std::error_code ignored;
+  if (kind == OutputKind::Package) {
+    if (!fs::exists(path / std::string(planFileName), ignored) || !readPlan(path))
+      return std::nullopt;
+    for (std::string_view name : {planFileName, programsFolderName, weightsFolderName,
+                                  std::string_view(reportFileName), std::string_view("onnx")})
+      own.insert(std::string(name));
+    return own;
+  }
+  Result<std::string> text = readFile(path / exporter::manifestFileName.str());
+  Result<Json> manifest = text ? Json::parse(*text) : Result<Json>(text.takeError());
+  const Json *format = manifest ? manifest->find("format") : nullptr;
+  if (!format || *format != Json(exporter::manifestFormat.str()))
+    return std::nullopt;
+  own = {exporter::manifestFileName.str(), exporter::annotatedFileName.str()};
+  if (const Json *stages = manifest->find("stages"); stages && stages->asArray())
+    for (const Json &stage : *stages->asArray())
+      if (const Json *name = stage.find("name"); name && name->asString())
+        own.insert(*name->asString());
+  return own;
+}
+
+/// Fails unless `path` is new, an empty folder, or one with output of that kind and
+/// nothing else in it: these may be replaced. `shown` is its name in messages.
+static llvm::Error checkReplaceable(const fs::path &path, StringRef shown, OutputKind kind) {
   std::error_code code;
   auto refuse = [&](const std::string &why) {
     return llvm::createStringError("output folder '" + shown.str() + "' " + why +
@@ -51,13 +80,14 @@ static llvm::Error checkReplaceable(const fs::path &path, StringRef shown) {
     return refuse("cannot be read (" + code.message() + ")");
   if (entries.empty())
     return llvm::Error::success();
-  if (!entries.count(std::string(planFileName)) || !readPlan(path))
-    return refuse("exists and is no package");
+  std::string what = kind == OutputKind::Package ? "package" : "export to ONNX";
+  std::optional<std::set<std::string>> own = getOwnEntries(path, kind);
+  if (!own)
+    return refuse("exists and is no " + what);
   for (const std::string &entry : entries)
-    if (!llvm::is_contained(
-            {planFileName, programsFolderName, weightsFolderName, {reportFileName}, {"onnx"}},
-            std::string_view(entry)))
-      return refuse("holds '" + entry + "', which is no part of a package");
+    if (!own->count(entry))
+      return refuse("holds '" + entry + "', which is no part of a" +
+                    (kind == OutputKind::Package ? " " : "n ") + what);
   return llvm::Error::success();
 }
 
@@ -65,15 +95,18 @@ fs::path PendingFolder::beside(const char *kind) const {
   return target.string() + "." + kind + "-" + std::to_string(llvm::sys::Process::getProcessId());
 }
 
-llvm::Expected<PendingFolder> PendingFolder::create(StringRef target) {
+llvm::Expected<PendingFolder> PendingFolder::create(StringRef target, OutputKind kind) {
   std::error_code code;
   PendingFolder result;
+  result.kind = kind;
   result.target = normalise(target);
   result.folder = result.beside("tmp");
   fs::remove_all(result.folder, code);
   result.guard = RemoveOnInterrupt(result.folder);
-  if (Result<void> made = createPackage(result.folder); !made)
-    return llvm::createStringError(made.message());
+  fs::create_directories(result.folder, code);
+  if (code)
+    return llvm::createStringError("cannot make folder '" + result.folder.string() +
+                                   "': " + code.message());
   return result;
 }
 
@@ -111,7 +144,7 @@ static llvm::Error syncAll(const fs::path &folder) {
 
 llvm::Error PendingFolder::commit() {
   // It may have changed while the model was compiled.
-  if (llvm::Error error = checkReplaceable(target, target.string()))
+  if (llvm::Error error = checkReplaceable(target, target.string(), kind))
     return error;
   if (llvm::Error error = syncAll(folder))
     return error;
@@ -155,15 +188,15 @@ static std::error_code tryToWrite(const fs::path &folder) {
   return code;
 }
 
-llvm::Error dougong::checkPackageFolder(StringRef folder) {
+llvm::Error dougong::checkOutputFolder(StringRef folder, OutputKind kind) {
   std::error_code code;
   auto refuse = [&](const std::string &why) {
     return llvm::createStringError("output folder '" + folder.str() + "' " + why);
   };
   fs::path parent = normalise(folder);
-  if (llvm::Error error = checkReplaceable(parent, folder))
+  if (llvm::Error error = checkReplaceable(parent, folder, kind))
     return error;
-  // The package is made beside its place, under the nearest folder that exists.
+  // The output is made beside its place, under the nearest folder that exists.
   do
     parent = parent.parent_path();
   while (!fs::exists(parent, code) && parent.has_relative_path());

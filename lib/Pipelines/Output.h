@@ -11,10 +11,13 @@
 
 namespace dougong {
 
-/// Whether a package can be written to `folder`: a new one, an empty one, or a
-/// package with nothing else in it, in a place where folders can be made. The
-/// current folder and those around it are refused.
-llvm::Error checkPackageFolder(llvm::StringRef folder);
+/// What a folder is made to hold.
+enum class OutputKind { Package, OnnxExport };
+
+/// Whether output can be written to `folder`: a new one, an empty one, or one that
+/// holds output of that kind and nothing else, in a place where folders can be made.
+/// The current folder and those around it are refused.
+llvm::Error checkOutputFolder(llvm::StringRef folder, OutputKind kind);
 
 /// Whether a file can be written to `path`: a new one or one that is there, in a
 /// folder that is there and lets files be made.
@@ -27,9 +30,9 @@ llvm::Error makeOutputFolder(llvm::StringRef folder);
 /// if it never is.
 class PendingFolder {
 public:
-  static llvm::Expected<PendingFolder> create(llvm::StringRef target);
+  static llvm::Expected<PendingFolder> create(llvm::StringRef target, OutputKind kind);
   PendingFolder(PendingFolder &&other)
-      : target(std::move(other.target)), folder(std::move(other.folder)),
+      : kind(other.kind), target(std::move(other.target)), folder(std::move(other.folder)),
         guard(std::move(other.guard)) {
     other.folder.clear();
   }
@@ -44,6 +47,7 @@ private:
   PendingFolder() = default;
   /// A name beside the target that no other process uses.
   std::filesystem::path beside(const char *kind) const;
+  OutputKind kind = OutputKind::Package;
   std::filesystem::path target, folder;
   RemoveOnInterrupt guard; ///< of `folder`
 };

@@ -132,9 +132,11 @@ llvm::Error dougong::writePackage(ModuleOp lowered, const fleet::Fleet &fleet, c
   if (!carried)
     return llvm::createStringError(carried.message());
   plan::v1::Plan &plan = *carried;
-  llvm::Expected<PendingFolder> pending = PendingFolder::create(folder);
+  llvm::Expected<PendingFolder> pending = PendingFolder::create(folder, OutputKind::Package);
   if (!pending)
     return makeOutputError(pending.takeError());
+  if (Result<void> made = createPackage(pending->getPath()); !made)
+    return llvm::make_error<OutputError>(made.message());
   plan.mutable_producer()->set_tool("dougong");
   plan.mutable_producer()->set_version(DOUGONG_VERSION);
   plan.mutable_producer()->set_llvm_version(LLVM_VERSION_STRING);

@@ -8,6 +8,7 @@
 #include "dougong/Onnx/Passes.h"
 #include "dougong/Target/Cpu/CpuTarget.h"
 #include "dougong/Target/Cpu/Passes.h"
+#include "dougong/Target/Onnx/Passes.h"
 
 #include "Fleet/IR/Fleet.h"
 #include "Onnx/IR/Onnx.h"
@@ -44,5 +45,6 @@ void dougong::registerPasses() {
   registerDougongKernelPasses();
   registerDougongConversionPasses();
   cpu::registerCpuPasses();
+  registerDougongTargetOnnxPasses();
   dist::registerDougongDistPasses();
 }

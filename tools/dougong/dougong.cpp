@@ -82,6 +82,7 @@ int main(int argc, char **argv) {
   add("verify", "compare a package or a model with a reference", addVerifyCommand);
   add("check", "prove a package: hashes, memory, ranks, communication", addCheckCommand);
   add("explain", "what goes where, and why", addExplainCommand);
+  add("export", "a partitioned model as standard files", addExportCommand);
   add("fleet", "the catalogue of chips and sites", addFleetCommand);
   try {
     app.parse(argc, argv);

@@ -20,6 +20,7 @@ Command addRunCommand(CLI::App &app);
 Command addVerifyCommand(CLI::App &app);
 Command addCheckCommand(CLI::App &app);
 Command addExplainCommand(CLI::App &app);
+Command addExportCommand(CLI::App &app);
 Command addFleetCommand(CLI::App &app);
 
 } // namespace dougong

@@ -3,6 +3,7 @@
 #define DOUGONG_EXPORT_EXPORT_H
 
 #include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -23,6 +24,17 @@ llvm::LogicalResult exportModel(mlir::ModuleOp module, llvm::StringRef path);
 /// The same into a stream, with all weights inside the model: Protobuf allows
 /// 2 GiB.
 llvm::LogicalResult exportModel(mlir::ModuleOp module, llvm::raw_ostream &stream);
+
+/// Bytes of a file: where a weight lies, as ONNX lays it down.
+struct WeightPlace {
+  std::string file; ///< relative to the model's folder
+  int64_t offset = 0, length = 0;
+};
+
+/// The same, with weights where `places` has them, by symbol: whoever calls writes
+/// the bytes. Small constants stay in the model.
+llvm::LogicalResult exportModel(mlir::ModuleOp module, const llvm::StringMap<WeightPlace> &places,
+                                llvm::raw_ostream &stream);
 
 } // namespace dougong
 

@@ -33,6 +33,7 @@ struct CompileOptions {
   std::string target = "cpu-native";
   std::string output;        ///< folder of the package, or file with stopAfter
   std::string stopAfter;     ///< phase after which the IR is written
+  bool exportOnnx = false;   ///< ONNX files of the stages in `output`, no package
   std::string dumpPhases;    ///< folder for the IR after each phase, or empty
   bool timing = false;       ///< tell what each part took and the peak memory
   std::string reproducer;    ///< file for what dougong-opt needs to repeat a failed pass

@@ -440,6 +440,11 @@ LogicalResult dist::applyStrategy(ModuleOp module, const Strategy &strategy) {
   for (Operation &op : main->front())
     if (isa<func::CallOp>(op))
       return op.emitError("calls must be inlined before planning");
+  // What these write anew must be there before the configuration speaks of it.
+  if (configurationCuts(module, strategy.configuration, "tp"))
+    unpackAttention(module, *main);
+  if (configurationCuts(module, strategy.configuration, "cp"))
+    writeCausality(*main);
   Strategy complete = strategy;
   if (!strategy.configuration.empty() && failed(readConfiguration(module, *main, complete)))
     return failure();

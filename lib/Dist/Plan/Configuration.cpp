@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Configuration.h"
+#include "DeviceNames.h"
 
 #include "dougong/Dist/Propagation.h"
 #include "dougong/Support/Text.h"
@@ -72,6 +73,13 @@ struct StageDevices {
   SmallVector<Operation *> ops;
   SmallVector<ValueSpec> specs;
   SmallVector<int64_t> borders; ///< strides of the grid, from 1 to the number of devices
+  /// Axes that the names of the devices tell, major first; empty if they do not.
+  std::vector<std::pair<std::string, int64_t>> axes;
+
+  /// The axis between two borders.
+  std::string getAxis(size_t border) const {
+    return axes.empty() ? "x" + std::to_string(border) : axes[axes.size() - 1 - border].first;
+  }
 };
 
 class ConfigurationReader {
@@ -85,6 +93,7 @@ private:
   LogicalResult findConfiguration();
   void readNodes();
   LogicalResult placeBlocks(StageDevices &stage, ValueSpec &spec);
+  void readAxes(StageDevices &stage);
   LogicalResult makeGrid(StageDevices &stage);
   void write();
   void writeShards(const StageDevices &stage, const ValueSpec &spec);
@@ -95,6 +104,7 @@ private:
   const std::string name;
   Strategy &strategy;
   int64_t deviceCount = 0, nodeCount = 0;
+  SmallVector<StringRef> deviceNames;
   bool hasStages = false;
   std::map<int64_t, StageDevices> stages;
 };
@@ -114,6 +124,8 @@ LogicalResult ConfigurationReader::findConfiguration() {
       if (deviceCount > mostDevices)
         return module.emitError() << "device configuration '" << name << "' has " << deviceCount
                                   << " devices, expected at most " << mostDevices;
+      if (auto devices = fields.getAs<ArrayAttr>("device"))
+        llvm::append_range(deviceNames, devices.getAsValueRange<StringAttr>());
       return success();
     }
   return module.emitError() << "the model has no device configuration '" << name << "'"
@@ -222,10 +234,25 @@ LogicalResult ConfigurationReader::placeBlocks(StageDevices &stage, ValueSpec &s
   return success();
 }
 
+/// Names of devices may tell their places on the axes of a mesh, as dougong export
+/// writes them.
+void ConfigurationReader::readAxes(StageDevices &stage) {
+  std::vector<DevicePlace> places;
+  for (int64_t device : stage.devices)
+    places.push_back(device < static_cast<int64_t>(deviceNames.size())
+                         ? parseDeviceName(deviceNames[device])
+                         : DevicePlace());
+  stage.axes = getGridAxes(places);
+}
+
 /// Finds the grid that all shardings of the stage are cut by.
 LogicalResult ConfigurationReader::makeGrid(StageDevices &stage) {
-  int64_t devices = stage.devices.size();
+  readAxes(stage);
+  int64_t devices = stage.devices.size(), stride = 1;
   std::set<int64_t> borders{1, devices};
+  for (const auto &[axis, size] : llvm::reverse(stage.axes))
+    borders.insert(stride *= size);
+  size_t named = borders.size();
   for (ValueSpec &spec : stage.specs) {
     if (failed(placeBlocks(stage, spec)))
       return failure();
@@ -251,6 +278,8 @@ LogicalResult ConfigurationReader::makeGrid(StageDevices &stage) {
                                 << *it << " and of " << *std::next(it) << " devices";
   }
   stage.borders.assign(borders.begin(), borders.end());
+  if (borders.size() != named) // cut between the axes that names tell: they are no axes of this
+    stage.axes.clear();
   return success();
 }
 
@@ -263,7 +292,7 @@ SmallVector<std::string> ConfigurationReader::getAxes(const StageDevices &stage,
     text.clear();
     for (size_t i = stage.borders.size() - 1; i-- > 0;)
       if (stage.borders[i] >= dim.stride && stage.borders[i] < dim.stride * dim.shards)
-        text += (text.empty() ? "x" : "+x") + std::to_string(i);
+        text += (text.empty() ? "" : "+") + stage.getAxis(i);
   }
   return dims;
 }
@@ -274,7 +303,7 @@ void ConfigurationReader::write() {
     entry.where = "device configuration '" + name + "'";
     entry.ops.assign(stage.ops.begin(), stage.ops.end());
     for (size_t i = stage.borders.size() - 1; i-- > 0;)
-      entry.mesh.push_back({"x" + std::to_string(i), stage.borders[i + 1] / stage.borders[i]});
+      entry.mesh.push_back({stage.getAxis(i), stage.borders[i + 1] / stage.borders[i]});
     if (hasStages)
       strategy.stages.push_back(entry);
     else
@@ -333,6 +362,21 @@ LogicalResult ConfigurationReader::run() {
       return failure();
   write();
   return success();
+}
+
+bool dougong::dist::configurationCuts(ModuleOp module, StringRef name, StringRef axis) {
+  auto list = module->getAttrOfType<ArrayAttr>(configurationsAttrName);
+  for (Attribute entry : list ? list.getValue() : ArrayRef<Attribute>()) {
+    auto fields = cast<DictionaryAttr>(entry);
+    auto devices = fields.getAs<ArrayAttr>("device");
+    if (fields.getAs<StringAttr>("name") != name || !devices)
+      continue;
+    for (StringRef device : devices.getAsValueRange<StringAttr>())
+      for (const auto &[own, coordinate] : parseDeviceName(device))
+        if (own == axis && coordinate > 0)
+          return true;
+  }
+  return false;
 }
 
 LogicalResult dougong::dist::readConfiguration(ModuleOp module, func::FuncOp main,

@@ -6,6 +6,10 @@
 
 namespace dougong::dist {
 
+/// Whether names of the devices of a configuration tell that their mesh has several along `axis`
+/// (DeviceNames.h).
+bool configurationCuts(mlir::ModuleOp module, llvm::StringRef configuration, llvm::StringRef axis);
+
 /// Adds to `strategy` the stages, meshes and shardings of the model's device configuration
 /// `strategy.configuration`: behind the user's own entries, which come first. Emits an error if
 /// there is none of that name, or if its shardings are no cuts of one grid of devices.

@@ -17,6 +17,21 @@ using namespace dougong::dist;
 
 namespace {
 
+/// What device configurations say of the stage holds for each part, the shardings
+/// do not.
+void keepStages(Operation *origin, OperationState &state) {
+  constexpr StringLiteral name = "onnx.device_configurations";
+  SmallVector<Attribute> kept;
+  if (auto list = origin->getAttrOfType<ArrayAttr>(name))
+    for (auto entry : list.getAsRange<DictionaryAttr>()) {
+      NamedAttrList fields(entry);
+      fields.erase("sharding_spec");
+      kept.push_back(fields.getDictionary(origin->getContext()));
+    }
+  if (!kept.empty())
+    state.addAttribute(name, ArrayAttr::get(origin->getContext(), kept));
+}
+
 class Unpacker {
 public:
   explicit Unpacker(ModuleOp module) : symbols(module), builder(module.getContext()) {}
@@ -33,8 +48,10 @@ private:
   Value continueWeight(Value weight, const Twine &suffix, RankedTensorType type, Attribute step);
   void eraseUnused(Value value);
   Value transpose(Value matrix);
-  Value makeOp(Location loc, StringRef name, Type type, ValueRange operands) {
-    OperationState state(loc, name, operands, {type});
+  /// An op in place of `origin`.
+  Value makeOp(Operation *origin, StringRef name, Type type, ValueRange operands) {
+    OperationState state(origin->getLoc(), name, operands, {type});
+    keepStages(origin, state);
     return builder.create(state)->getResult(0);
   }
 
@@ -129,7 +146,8 @@ Value Unpacker::transpose(Value matrix) {
   auto swap = onnx::TransposeStepAttr::get(builder.getContext(), {1, 0});
   if (Value weight = continueWeight(matrix, ".t", swapped, swap))
     return weight;
-  return makeOp(matrix.getLoc(), onnx::TransposeOp::getOperationName(), swapped, {matrix});
+  OperationState state(matrix.getLoc(), onnx::TransposeOp::getOperationName(), matrix, swapped);
+  return builder.create(state)->getResult(0);
 }
 
 /// Parts of the last dim of a product that nothing else reads, with or without a
@@ -139,7 +157,6 @@ std::optional<SmallVector<Value>> Unpacker::splitProduct(Value value, ArrayRef<i
   if (!value.hasOneUse())
     return std::nullopt;
   SmallVector<Value> parts;
-  Location loc = value.getLoc();
   if (auto add = value.getDefiningOp<onnx::AddOp>()) {
     int64_t bias = getRank(add->getOperand(0)) == 1 ? 0 : 1;
     Value vector = add->getOperand(bias);
@@ -151,7 +168,7 @@ std::optional<SmallVector<Value>> Unpacker::splitProduct(Value value, ArrayRef<i
       return std::nullopt;
     int64_t begin = 0;
     for (auto [product, size] : llvm::zip_equal(*products, sizes)) {
-      parts.push_back(makeOp(loc, onnx::AddOp::getOperationName(), product.getType(),
+      parts.push_back(makeOp(add, onnx::AddOp::getOperationName(), product.getType(),
                              {product, takePart(vector, begin, size)}));
       begin += size;
     }
@@ -164,7 +181,7 @@ std::optional<SmallVector<Value>> Unpacker::splitProduct(Value value, ArrayRef<i
   if (packed.getDefiningOp<onnx::UseOp>()) {
     int64_t begin = 0;
     for (int64_t size : sizes) {
-      parts.push_back(makeOp(loc, onnx::MatMulOp::getOperationName(),
+      parts.push_back(makeOp(matmul, onnx::MatMulOp::getOperationName(),
                              withLastExtent(value.getType(), size),
                              {input, takePart(packed, begin, size)}));
       begin += size;
@@ -175,7 +192,7 @@ std::optional<SmallVector<Value>> Unpacker::splitProduct(Value value, ArrayRef<i
   if (onnx::ConcatOp matrices = getSideBySide(value, isTransposed);
       matrices && hasExtents(matrices, !isTransposed, sizes)) {
     for (auto [matrix, size] : llvm::zip_equal(matrices->getOperands(), sizes))
-      parts.push_back(makeOp(loc, onnx::MatMulOp::getOperationName(),
+      parts.push_back(makeOp(matmul, onnx::MatMulOp::getOperationName(),
                              withLastExtent(value.getType(), size),
                              {input, isTransposed ? transpose(matrix) : Value(matrix)}));
     return parts;
@@ -270,11 +287,11 @@ void Unpacker::unpackProjections(onnx::MsAttentionOp op) {
   int64_t begin = 0;
   for (int64_t size : sizes) {
     Type part = withLastExtent(inputType, size);
-    Value product = makeOp(loc, onnx::MatMulOp::getOperationName(), part,
+    Value product = makeOp(op, onnx::MatMulOp::getOperationName(), part,
                            {input, takePart(weights, begin, size)});
     if (isGiven(bias))
-      product = makeOp(loc, onnx::AddOp::getOperationName(), part,
-                       {product, takePart(bias, begin, size)});
+      product =
+          makeOp(op, onnx::AddOp::getOperationName(), part, {product, takePart(bias, begin, size)});
     operands.push_back(product);
     begin += size;
   }
@@ -282,6 +299,7 @@ void Unpacker::unpackProjections(onnx::MsAttentionOp op) {
   OperationState state(loc, onnx::MsMultiHeadAttentionOp::getOperationName(), operands,
                        {op->getResult(0).getType(), builder.getNoneType(), builder.getNoneType(),
                         builder.getNoneType()});
+  keepStages(op, state);
   for (StringRef name : {"num_heads", "mask_filter_value", "scale", "unidirectional"})
     if (Attribute attribute = op->getAttr(name))
       state.addAttribute(name, attribute);
@@ -304,8 +322,8 @@ void Unpacker::unpackBias(onnx::MsMultiHeadAttentionOp op) {
   builder.setInsertionPoint(op);
   for (auto [index, part] : llvm::enumerate(split(bias, sizes))) {
     Value operand = op->getOperand(index);
-    op->setOperand(index, makeOp(op.getLoc(), onnx::AddOp::getOperationName(), operand.getType(),
-                                 {operand, part}));
+    op->setOperand(index,
+                   makeOp(op, onnx::AddOp::getOperationName(), operand.getType(), {operand, part}));
   }
   op->setOperand(3, onnx::NoneOp::create(builder, op.getLoc(), builder.getNoneType()));
 }
