@@ -212,7 +212,7 @@ TEST_F(Check, WeightsOutsideTheirFile) {
 
 TEST_F(Check, AbiVersion) {
   plan.mutable_programs(1)->set_abi(1);
-  EXPECT_EQ(find(), (Lines{"error abi-version program 'p-down': expected program ABI 3, got 1"}));
+  EXPECT_EQ(find(), (Lines{"error abi-version program 'p-down': expected program ABI 4, got 1"}));
 }
 
 //===----------------------------------------------------------------------===//

@@ -370,7 +370,7 @@ TEST(Session, PlansThatCannotRunAreRefused) {
   // Both ranks of the stage find it: the lower one is reported.
   EXPECT_EQ(after([](Plan &plan) { plan.mutable_programs(0)->set_abi(7); }),
             "stage 'front', rank 0: program 'double' cannot be loaded: it was made for program "
-            "ABI 7, this runner has 3; compile the package again");
+            "ABI 7, this runner has 4; compile the package again");
   EXPECT_EQ(after([](Plan &plan) { plan.mutable_model()->mutable_states(0)->set_output("q"); }),
             "state 'q' to 'cache': the model has no output 'q'");
   // An output that is not cut as the plan says is found before it is written.
