@@ -56,11 +56,11 @@ class Export:
             self.values[rank].update(zip(part["outputs"], outputs))
 
     def communicate(self, call):
-        for group in call["groups"]:
-            parts = [self.values[rank][call["input"]] for rank in group]
+        for group, senders in zip(call["groups"], call.get("senders", call["groups"])):
+            parts = [self.values[rank][call["input"]] for rank in senders]
             if "reduction" in call:
                 parts = [functools.reduce(REDUCTIONS[call["reduction"]], parts)]
-            results = [parts] * len(group)
+            results = [[part] for part in parts] if "senders" in call else [parts] * len(group)
             if "split" in call:  # for each rank, its piece of each part
                 results = list(zip(*(np.split(part, len(group), call["split"]) for part in parts)))
             for rank, pieces in zip(group, results):

@@ -79,7 +79,7 @@ struct CallKind {
   std::string_view name;
   bool reduces;
 };
-constexpr std::array<CallKind, 5> callKinds = {{{"all_reduce", true},
+constexpr std::array<CallKind, 6> callKinds = {{{"all_reduce", true},
                                                 {"all_gather", false},
                                                 {"reduce_scatter", true},
                                                 {"all_to_all", false},

@@ -101,10 +101,15 @@ Json ManifestWriter::describeCollective(unsigned stage, const Collective &collec
     entry["split"] = *collective.split;
   if (collective.concat)
     entry["concat"] = *collective.concat;
-  Json::Array groups;
-  for (const std::vector<int64_t> &group : getGroups(getMesh(stage), collective.axes))
-    groups.push_back(Json::Array(group.begin(), group.end()));
-  entry["groups"] = std::move(groups);
+  auto list = [&](const std::vector<std::string> &axes) {
+    Json::Array groups;
+    for (const std::vector<int64_t> &group : getGroups(getMesh(stage), axes))
+      groups.push_back(Json::Array(group.begin(), group.end()));
+    return groups;
+  };
+  entry["groups"] = list(collective.axes);
+  if (!collective.from.empty())
+    entry["senders"] = list(collective.from);
   return entry;
 }
 

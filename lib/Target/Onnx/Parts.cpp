@@ -16,7 +16,8 @@ using namespace dougong::exporter;
 namespace {
 
 bool isCollective(Operation *op) {
-  return isa<dist::AllReduceOp, dist::AllGatherOp, dist::ReduceScatterOp, dist::AllToAllOp>(op);
+  return isa<dist::AllReduceOp, dist::AllGatherOp, dist::ReduceScatterOp, dist::AllToAllOp,
+             dist::PermuteOp>(op);
 }
 
 /// Everything that an op of the main graph reads, also inside its graphs.
@@ -132,6 +133,9 @@ Collective Cutter::describe(Operation *op) {
     collective.concat = gather.getDim();
   if (auto scatter = dyn_cast<dist::ReduceScatterOp>(op))
     collective.split = scatter.getDim();
+  if (auto permute = dyn_cast<dist::PermuteOp>(op))
+    for (StringRef axis : permute.getFrom().getAsValueRange<StringAttr>())
+      collective.from.push_back(axis.str());
   if (auto exchange = dyn_cast<dist::AllToAllOp>(op)) {
     collective.split = exchange.getSplit();
     collective.concat = exchange.getConcat();
