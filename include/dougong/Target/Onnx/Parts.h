@@ -23,7 +23,7 @@ struct Collective {
   std::string kind; ///< all_reduce, all_gather, reduce_scatter, all_to_all, permute
   std::vector<std::string> axes;
   std::vector<std::string> from; ///< permute: the axes in the order of the senders
-  std::string reduction; ///< sum, max, min, prod; empty for moves
+  std::string reduction;         ///< sum, max, min, prod; empty for moves
   /// reduce_scatter, all_to_all: the operand's dim that is cut. all_gather,
   /// all_to_all: the result's dim along which parts are joined.
   std::optional<int64_t> split, concat;
