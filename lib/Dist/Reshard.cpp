@@ -26,11 +26,18 @@ DimExpr RouteFinder::getExtent(unsigned dim, const DimLayout &layout) const {
   return getLocalExtent(extents[dim], layout.unit, getCount(layout.axes));
 }
 
+/// Products of extents stay where costs, sums of their multiples, do not wrap.
+static int64_t multiply(int64_t count, int64_t extent) {
+  constexpr int64_t most = int64_t(1) << 40;
+  int64_t product;
+  return llvm::MulOverflow(count, extent, product) ? most : std::min(product, most);
+}
+
 int64_t RouteFinder::getBytes(const Layout &layout) {
-  int64_t bytes = elementBytes;
+  int64_t elements = 1;
   for (auto [dim, held] : llvm::enumerate(layout.dims))
-    bytes *= evaluate(getExtent(dim, held));
-  return bytes;
+    elements = multiply(elements, evaluate(getExtent(dim, held)));
+  return elements * elementBytes;
 }
 
 int64_t RouteFinder::evaluate(const DimExpr &extent) {
@@ -116,7 +123,7 @@ private:
   int64_t getElements(const Layout &layout) {
     int64_t count = 1;
     for (auto [dim, held] : llvm::enumerate(layout.dims))
-      count *= getSize(dim, held);
+      count = multiply(count, getSize(dim, held));
     return count;
   }
 

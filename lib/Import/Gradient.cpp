@@ -38,7 +38,7 @@ void forEachRead(const pb::NodeProto &node, llvm::function_ref<void(const std::s
   }
 }
 
-/// "float[2,n]", to compare types by and for messages.
+/// "float[2,n]", for messages.
 std::string printType(const Types &types, const std::string &value) {
   auto found = types.find(value);
   if (found == types.end() || !found->second.has_tensor_type())
@@ -50,6 +50,24 @@ std::string printType(const Types &types, const std::string &value) {
             (dim.has_dim_value() ? std::to_string(dim.dim_value()) : dim.dim_param());
   return pb::PrimitiveTypeNameMap::ToString(type.elem_type()) +
          (type.has_shape() ? "[" + dims + "]" : " of unknown rank");
+}
+
+/// Whether two values are tensors of one type whose extents are the same numbers, or
+/// both are left to the run.
+bool haveOneType(const Types &types, const std::string &a, const std::string &b) {
+  auto first = types.find(a), second = types.find(b);
+  if (first == types.end() || second == types.end() || !first->second.has_tensor_type() ||
+      !second->second.has_tensor_type())
+    return false;
+  const auto &left = first->second.tensor_type(), &right = second->second.tensor_type();
+  if (left.elem_type() != right.elem_type() || !left.has_shape() || !right.has_shape() ||
+      left.shape().dim_size() != right.shape().dim_size())
+    return false;
+  for (int i = 0; i < left.shape().dim_size(); ++i)
+    if (left.shape().dim(i).has_dim_value() != right.shape().dim(i).has_dim_value() ||
+        left.shape().dim(i).dim_value() != right.shape().dim(i).dim_value())
+      return false;
+  return true;
 }
 
 std::vector<std::string> getNames(const pb::NodeProto &node, llvm::StringRef attribute) {
@@ -195,7 +213,7 @@ void Differentiation::copyForward() {
     const std::string &value = gradient.input(i);
     isElsewhere |= value != names[i];
     // The rules are those of the named values' shapes.
-    if (value != names[i] && printType(types, value) != printType(types, names[i]))
+    if (value != names[i] && !haveOneType(types, value, names[i]))
       refuse(fmt::format("input {} ('{}') is {}, expected {}, the type of '{}'", i, value,
                          printType(types, value), printType(types, names[i]), names[i]));
     renamed[names[i]] = value;

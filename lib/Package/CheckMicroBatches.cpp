@@ -43,9 +43,10 @@ void checkMicroBatches(Checker &checker) {
     fail("model", "no input has the batch " + quote(batch));
   for (const auto &state : model.states())
     if (auto in = dims.find("<" + state.input()), out = dims.find(">" + state.output());
-        in != dims.end() && out != dims.end() && in->second != out->second)
+        in != dims.end() && out != dims.end() && (!in->second || in->second != out->second))
       fail("state " + quote(state.input()),
-           "the batch " + quote(batch) + " is not the same dim of its input and its output");
+           "the batch " + quote(batch) +
+               " is not a dim of its input, or not the same one of its output");
 }
 
 } // namespace dougong::package

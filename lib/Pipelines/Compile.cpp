@@ -4,7 +4,9 @@
 #include "Choice.h"
 #include "Output.h"
 
+#include "Dist/IR/Layout.h"
 #include "dougong/Dist/Propagation.h"
+#include "dougong/Dist/States.h"
 #include "dougong/Dist/Strategy.h"
 #include "dougong/Fleet/Yaml.h"
 #include "dougong/Import/Import.h"
@@ -273,10 +275,21 @@ std::vector<std::string> Compilation::getDims() {
   FailureOr<func::FuncOp> main = dist::getMainFunction(*module);
   Result<DimExpr> batch = DimExpr::parse(succeeded(main) ? dist::getBatch(*main) : "");
   if (!batch || batch->kind() != DimExpr::Kind::Symbol)
-    return dims; // dist-plan refuses it
+    return dims;                                           // dist-plan refuses it
+  auto isBatchOf = [&](StringRef target, unsigned index) { // "x[0]"
+    auto type = dyn_cast<RankedTensorType>(main->getArgument(index).getType());
+    FailureOr<SmallVector<DimExpr>> extents = failure();
+    if (type && type.getRank() > 0)
+      extents = dist::getExtents(type);
+    return target == (dist::getArgumentName(*main, index) + "[0]").str() && succeeded(extents) &&
+           extents->front() == *batch;
+  };
   for (std::string &dim : dims)
     if (llvm::Expected<onnx::DimOption> option = onnx::parseDimOption(dim)) {
-      if (!option->isRange && option->target == batch->name())
+      bool isBatch = option->target == batch->name();
+      for (unsigned index = 0; !isBatch && index < main->getNumArguments(); ++index)
+        isBatch = isBatchOf(option->target, index);
+      if (!option->isRange && isBatch)
         dim += ".." + std::to_string(option->high);
     } else {
       llvm::consumeError(option.takeError()); // normalize refuses it
@@ -407,6 +420,9 @@ ExitCode Compilation::exportStages() {
     return exitInputRefused;
   if (ExitCode code = runPasses(addExportPasses); code != exitOk)
     return code;
+  for (const dist::ProgramInfo &program : partition->programs)
+    if (failed(checkExportable(program.module)))
+      return exitInputRefused;
   OnnxExport model = makeOnnxExport(std::move(*partition));
   llvm::Expected<PendingFolder> pending =
       PendingFolder::create(options.output, OutputKind::OnnxExport);

@@ -1,6 +1,7 @@
 //===- OnnxExport.cpp - a partition as standard ONNX files ----------------===//
 #include "dougong/Pipelines/OnnxExport.h"
 
+#include "Dist/IR/Dist.h"
 #include "Onnx/IR/Onnx.h"
 #include "dougong/Conversion/KernelPasses.h"
 #include "dougong/Export/Export.h"
@@ -65,6 +66,17 @@ void placeWeights(const exporter::CutProgram &program, OnnxExport::Weights &weig
 } // namespace
 
 char ReportedError::ID = 0;
+
+LogicalResult dougong::checkExportable(ModuleOp program) {
+  WalkResult walk = program.walk([](Operation *op) {
+    if (!isa<onnx::PartExpertsOp, dist::RaggedAllToAllOp>(op))
+      return WalkResult::advance();
+    op->emitError("whole experts (ep) have no form in ONNX: cut them by tp, each along its inner "
+                  "width");
+    return WalkResult::interrupt();
+  });
+  return failure(walk.wasInterrupted());
+}
 
 OnnxExport dougong::makeOnnxExport(dist::PartitionResult partition) {
   OnnxExport result;

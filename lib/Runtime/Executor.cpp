@@ -207,7 +207,7 @@ Result<void> Executor::Impl::compareRanks() {
       for (const plan::v1::Call &call : program.calls())
         if (static_cast<int>(call.group()) == g)
           calls += call.kind() + " " + std::to_string(call.dtype()) + " " + call.elements() + " " +
-                   call.reduction() + "\n";
+                   call.reduction() + " " + std::to_string(call.from()) + "\n";
       if (Result<void> same =
               compareGroup(stage->host->groups[g], calls,
                            "another sequence of calls in group " + std::to_string(g));

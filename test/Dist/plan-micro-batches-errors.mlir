@@ -75,3 +75,15 @@ func.func @main(%x: tensor<?x8xf32, #onnx.dims<"batch", _>> {onnx.name = "x"}) -
   %y = onnx.Reshape(%x, %shape) : (tensor<?x8xf32, #onnx.dims<"batch", _>>, tensor<1xi64>) -> tensor<?xf32, #onnx.dims<"8 * batch">>
   return %y : tensor<?xf32, #onnx.dims<"8 * batch">>
 }
+
+// -----
+
+// A state that all rows share: each part would have one of its own.
+module attributes {dist.states = [["c", "next"]]} {
+  // expected-error @below {{cannot be cut into 3 micro-batches: all rows share state "c", which does not have the batch "batch"; leave out mb}}
+  func.func @main(%x: tensor<?x8xf32, #onnx.dims<"batch", _>> {onnx.name = "x"}, %c: tensor<8xf32> {onnx.name = "c"}) -> (tensor<?x8xf32, #onnx.dims<"batch", _>> {onnx.name = "y"}, tensor<8xf32> {onnx.name = "next"}) {
+    %y = onnx.Add(%x, %c) : (tensor<?x8xf32, #onnx.dims<"batch", _>>, tensor<8xf32>) -> tensor<?x8xf32, #onnx.dims<"batch", _>>
+    %n = onnx.Exp(%c) : (tensor<8xf32>) -> tensor<8xf32>
+    return %y, %n : tensor<?x8xf32, #onnx.dims<"batch", _>>, tensor<8xf32>
+  }
+}

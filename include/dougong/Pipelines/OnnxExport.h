@@ -35,6 +35,10 @@ struct OnnxExport {
   std::vector<Weights> weights; ///< of each program
 };
 
+/// Whether every op of a staged program has a form in ONNX. Emits an error at one that has
+/// not.
+llvm::LogicalResult checkExportable(mlir::ModuleOp program);
+
 /// Cuts the programs of a module after addExportPasses. `partition` is that of the
 /// module before.
 OnnxExport makeOnnxExport(dist::PartitionResult partition);

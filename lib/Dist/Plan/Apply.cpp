@@ -17,6 +17,16 @@ using namespace dougong::dist;
 
 namespace {
 
+/// The axis along which experts are shared out.
+StringRef getExpertAxis(const Strategy &strategy) {
+  return strategy.experts.empty() ? StringRef("ep") : StringRef(strategy.experts);
+}
+
+/// Whether that axis cuts the rows, too.
+bool sharesRanks(const Strategy &strategy) {
+  return strategy.experts == "dp" || strategy.experts == "cp";
+}
+
 /// Declares meshes and stages, assigns ops to stages, and writes directives.
 class StrategyWriter {
 public:
@@ -30,9 +40,11 @@ public:
       unpackAttention(module, main);
     if (isCut("cp"))
       writeCausality(main);
-    // Along these axes the rows are cut, too.
-    bool sharesRanks = strategy.experts == "dp" || strategy.experts == "cp";
-    if (isCut(getExpertAxis()) && failed(separateExperts(module, main, sharesRanks)))
+    if (!strategy.experts.empty() && !hasAxis(strategy.experts))
+      return main.emitError() << "experts are to be shared out along axis \"" << strategy.experts
+                              << "\", which no mesh has";
+    if (isCut(getExpertAxis(strategy)) &&
+        failed(separateExperts(module, main, sharesRanks(strategy))))
       return failure();
     if (failed(checkPipeline()))
       return failure();
@@ -54,7 +66,7 @@ public:
     for (BlockArgument argument : main.getArguments())
       writeArgument(argument, propagation);
     cutUnpackedHeads(main, meshes, propagation);
-    if (failed(cutExperts(main, meshes, getExpertAxis(), propagation)))
+    if (failed(cutExperts(main, meshes, getExpertAxis(strategy), propagation)))
       return failure();
     if (failed(cutWeights(main, meshes, propagation)))
       return failure();
@@ -65,11 +77,9 @@ public:
 private:
   LogicalResult writeStates();
   /// The axis along which the experts are cut.
-  StringRef getExpertAxis() const {
-    return strategy.experts.empty() ? StringRef("ep") : StringRef(strategy.experts);
-  }
   /// Whether a mesh has more than one part along `axis`.
   bool isCut(StringRef axis) const;
+  bool hasAxis(StringRef axis) const;
   LogicalResult checkPipeline();
   void declareStages();
   LogicalResult assignStages();
@@ -133,15 +143,21 @@ LogicalResult StrategyWriter::writeStates() {
   return getStates(module, main); // names must exist
 }
 
-bool StrategyWriter::isCut(StringRef axis) const {
-  auto cuts = [&](const auto &mesh) {
-    return llvm::any_of(mesh, [&](const auto &entry) {
-      const auto &[name, size] = entry;
-      return name == axis && size > 1;
-    });
+/// Whether `holds` is true of an entry of a mesh.
+static bool anyAxis(const Strategy &strategy, function_ref<bool(StringRef, int64_t)> holds) {
+  auto any = [&](const auto &mesh) {
+    return llvm::any_of(mesh, [&](const auto &entry) { return holds(entry.first, entry.second); });
   };
-  return cuts(strategy.mesh) ||
-         llvm::any_of(strategy.stages, [&](const StageSpec &stage) { return cuts(stage.mesh); });
+  return any(strategy.mesh) ||
+         llvm::any_of(strategy.stages, [&](const StageSpec &stage) { return any(stage.mesh); });
+}
+
+bool StrategyWriter::isCut(StringRef axis) const {
+  return anyAxis(strategy, [&](StringRef name, int64_t size) { return name == axis && size > 1; });
+}
+
+bool StrategyWriter::hasAxis(StringRef axis) const {
+  return anyAxis(strategy, [&](StringRef name, int64_t) { return name == axis; });
 }
 
 /// Refuses more equal stages than there are operators.
@@ -445,6 +461,9 @@ LogicalResult dist::applyStrategy(ModuleOp module, const Strategy &strategy) {
     unpackAttention(module, *main);
   if (configurationCuts(module, strategy.configuration, "cp"))
     writeCausality(*main);
+  if (configurationCuts(module, strategy.configuration, getExpertAxis(strategy)) &&
+      failed(separateExperts(module, *main, sharesRanks(strategy))))
+    return failure();
   Strategy complete = strategy;
   if (!strategy.configuration.empty() && failed(readConfiguration(module, *main, complete)))
     return failure();

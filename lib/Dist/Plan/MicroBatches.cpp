@@ -203,18 +203,25 @@ std::optional<unsigned> RowCheck::findBatchDim(Value value) const {
   return std::nullopt;
 }
 
-/// A part of a state stays with its rows.
+/// A part of a state stays with its rows: one that all rows share has no part.
 LogicalResult RowCheck::checkStates() {
   FailureOr<SmallVector<StatePair>> states = getStates(main->getParentOfType<ModuleOp>(), main);
   if (failed(states))
     return failure();
-  for (StatePair state : *states)
-    if (findBatchDim(main.getArgument(state.argument)) !=
-        findBatchDim(main.front().getTerminator()->getOperand(state.result)))
+  for (StatePair state : *states) {
+    std::optional<unsigned> dim = findBatchDim(main.getArgument(state.argument));
+    if (!dim)
+      return main.emitError() << "cannot be cut into " << count
+                              << " micro-batches: all rows share state \""
+                              << getArgumentName(main, state.argument)
+                              << "\", which does not have the batch \"" << batch
+                              << "\"; leave out mb";
+    if (dim != findBatchDim(main.front().getTerminator()->getOperand(state.result)))
       return main.emitError() << "cannot be cut into " << count << " micro-batches: the batch \""
                               << batch << "\" is not the same dim of state \""
                               << getArgumentName(main, state.argument) << "\" and of output \""
                               << getResultName(main, state.result) << "\"; leave out mb";
+  }
   return success();
 }
 

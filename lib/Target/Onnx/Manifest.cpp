@@ -189,15 +189,19 @@ Json ManifestWriter::write() {
     states.push_back(Json::Object{{"input", input}, {"output", output}});
   for (unsigned stage = 0; stage < partition.stages.size(); ++stage)
     stages.push_back(describeStage(stage));
-  return Json::Object{{"format", manifestFormat.str()},
-                      {"version", manifestVersion},
-                      {"producer", "dougong " DOUGONG_VERSION},
-                      {"symbols", std::move(known)},
-                      {"inputs", std::move(inputs)},
-                      {"outputs", std::move(outputs)},
-                      {"states", std::move(states)},
-                      {"stages", std::move(stages)},
-                      {"transfers", std::move(transfers)}};
+  Json::Object manifest{{"format", manifestFormat.str()},
+                        {"version", manifestVersion},
+                        {"producer", "dougong " DOUGONG_VERSION},
+                        {"symbols", std::move(known)},
+                        {"inputs", std::move(inputs)},
+                        {"outputs", std::move(outputs)},
+                        {"states", std::move(states)},
+                        {"stages", std::move(stages)},
+                        {"transfers", std::move(transfers)}};
+  if (partition.microBatches > 1)
+    manifest["micro_batches"] =
+        Json::Object{{"batch", partition.batch}, {"count", partition.microBatches}};
+  return manifest;
 }
 
 Json dougong::exporter::describeExport(const dist::PartitionResult &partition,
