@@ -76,7 +76,6 @@ public:
 
 private:
   LogicalResult writeStates();
-  /// The axis along which the experts are cut.
   /// Whether a mesh has more than one part along `axis`.
   bool isCut(StringRef axis) const;
   bool hasAxis(StringRef axis) const;
