@@ -22,6 +22,15 @@ StringRef getExpertAxis(const Strategy &strategy) {
   return strategy.experts.empty() ? StringRef("ep") : StringRef(strategy.experts);
 }
 
+/// Whether `holds` is true of an axis of a mesh and its size.
+bool anyAxis(const Strategy &strategy, function_ref<bool(StringRef, int64_t)> holds) {
+  auto any = [&](const auto &mesh) {
+    return llvm::any_of(mesh, [&](const auto &entry) { return holds(entry.first, entry.second); });
+  };
+  return any(strategy.mesh) ||
+         llvm::any_of(strategy.stages, [&](const StageSpec &stage) { return any(stage.mesh); });
+}
+
 /// Whether that axis cuts the rows, too.
 bool sharesRanks(const Strategy &strategy) {
   return strategy.experts == "dp" || strategy.experts == "cp";
@@ -36,16 +45,10 @@ public:
   LogicalResult run() {
     if (failed(writeStates()))
       return failure();
-    if (isCut("tp"))
-      unpackAttention(module, main);
-    if (isCut("cp"))
-      writeCausality(main);
-    if (!strategy.experts.empty() && !hasAxis(strategy.experts))
+    if (!strategy.experts.empty() &&
+        !anyAxis(strategy, [&](StringRef axis, int64_t) { return axis == strategy.experts; }))
       return main.emitError() << "experts are to be shared out along axis \"" << strategy.experts
                               << "\", which no mesh has";
-    if (isCut(getExpertAxis(strategy)) &&
-        failed(separateExperts(module, main, sharesRanks(strategy))))
-      return failure();
     if (failed(checkPipeline()))
       return failure();
     if (strategy.microBatches > 1 &&
@@ -76,9 +79,6 @@ public:
 
 private:
   LogicalResult writeStates();
-  /// Whether a mesh has more than one part along `axis`.
-  bool isCut(StringRef axis) const;
-  bool hasAxis(StringRef axis) const;
   LogicalResult checkPipeline();
   void declareStages();
   LogicalResult assignStages();
@@ -140,23 +140,6 @@ LogicalResult StrategyWriter::writeStates() {
   if (!states.empty())
     module->setAttr(statesAttrName, builder.getArrayAttr(states));
   return getStates(module, main); // names must exist
-}
-
-/// Whether `holds` is true of an entry of a mesh.
-static bool anyAxis(const Strategy &strategy, function_ref<bool(StringRef, int64_t)> holds) {
-  auto any = [&](const auto &mesh) {
-    return llvm::any_of(mesh, [&](const auto &entry) { return holds(entry.first, entry.second); });
-  };
-  return any(strategy.mesh) ||
-         llvm::any_of(strategy.stages, [&](const StageSpec &stage) { return any(stage.mesh); });
-}
-
-bool StrategyWriter::isCut(StringRef axis) const {
-  return anyAxis(strategy, [&](StringRef name, int64_t size) { return name == axis && size > 1; });
-}
-
-bool StrategyWriter::hasAxis(StringRef axis) const {
-  return anyAxis(strategy, [&](StringRef name, int64_t) { return name == axis; });
 }
 
 /// Refuses more equal stages than there are operators.
@@ -455,12 +438,17 @@ LogicalResult dist::applyStrategy(ModuleOp module, const Strategy &strategy) {
   for (Operation &op : main->front())
     if (isa<func::CallOp>(op))
       return op.emitError("calls must be inlined before planning");
-  // What these write anew must be there before the configuration speaks of it.
-  if (configurationCuts(module, strategy.configuration, "tp"))
+  // What these write anew must be there before a configuration speaks of it.
+  auto isCut = [&](StringRef axis) {
+    return configurationCuts(module, strategy.configuration, axis) ||
+           anyAxis(strategy,
+                   [&](StringRef name, int64_t size) { return name == axis && size > 1; });
+  };
+  if (isCut("tp"))
     unpackAttention(module, *main);
-  if (configurationCuts(module, strategy.configuration, "cp"))
+  if (isCut("cp"))
     writeCausality(*main);
-  if (configurationCuts(module, strategy.configuration, getExpertAxis(strategy)) &&
+  if (isCut(getExpertAxis(strategy)) &&
       failed(separateExperts(module, *main, sharesRanks(strategy))))
     return failure();
   Strategy complete = strategy;

@@ -359,8 +359,6 @@ void ExpertSeparator::eraseUnused(Operation *op) {
 }
 
 LogicalResult dist::separateExperts(ModuleOp module, func::FuncOp main, bool dispatch) {
-  if (!main.front().getOps<onnx::PartExpertsOp>().empty())
-    return success(); // done already
   SmallVector<Operation *> mixtures;
   for (Operation &op : main.front())
     if (isa<onnx::MsMoEOp, onnx::MsQMoEOp>(op) || (isa<onnx::TopKOp>(op) && choosesExperts(&op)))

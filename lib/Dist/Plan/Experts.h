@@ -9,8 +9,7 @@ namespace dougong::dist {
 /// Writes every mixture of experts as shares, which come from the router, and one
 /// onnx.part.Experts: MoE, QMoE, and experts that are written out one by one under the
 /// indices of a TopK. With `dispatch` their rows are cut along the axis of the experts
-/// too. Emits an error at a mixture of another form, and if there is none. Does nothing where
-/// that is done.
+/// too. Emits an error at a mixture of another form, and if there is none.
 llvm::LogicalResult separateExperts(mlir::ModuleOp module, mlir::func::FuncOp main, bool dispatch);
 
 /// Cuts the experts along `axis` of the meshes that have it, and writes the cuts to the ops as
